@@ -1,0 +1,1 @@
+"""geomgan: the Riemannian geometry of the latent space of generative models."""

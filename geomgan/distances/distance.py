@@ -1,0 +1,155 @@
+"""The Distance: a squared distance between two samples, with an embedding wherever there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geomgan.errors import check_finite, is_concrete
+
+PyTree = Any
+Range = tuple[float, float]
+DEFAULT_RANGE: Range = (-1.0, 1.0)  # of samples whose range nobody said
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Distance:
+    """A squared distance ``d²(x, y)`` on samples, as a frozen pytree: weights are leaves, all else is static.
+
+    With an embedding, ``d²(x, y) = ‖embed(x) - embed(y)‖²`` exactly, and the pull-back metric is ``JᵀJ``, first order.
+    Without one, only ``function`` is known and the metric is half of the Hessian of ``d²``.
+
+    Attributes:
+        params: the weights.
+        embedding: ``(params, x) -> arrays`` whose joint squared difference is the distance, or None; static.
+        function: ``(params, x, y) -> ()``, for a distance without embedding; static.
+        name: static.
+        expects: the range of values the embedding was made for; None: samples are taken as they are; static.
+        input_range: the range of the samples, mapped affinely to ``expects``; None: the generator's, or ``(-1, 1)``
+            when there is no generator; static.
+        check_shape: ``shape -> None``, raises for samples that the distance cannot take; static.
+    """
+
+    params: PyTree
+    embedding: Callable[..., PyTree] | None = field(metadata={"static": True})
+    function: Callable[..., jax.Array] | None = field(metadata={"static": True})
+    name: str = field(metadata={"static": True})
+    expects: Range | None = field(default=None, metadata={"static": True})
+    input_range: Range | None = field(default=None, metadata={"static": True})
+    check_shape: Callable[[tuple[int, ...]], None] | None = field(default=None, metadata={"static": True})
+
+    def __call__(self, x: Any, y: Any) -> jax.Array:
+        """``d²(x, y)``, a scalar; ``jax.vmap`` for many.
+
+        Raises:
+            ValueError: the samples differ in shape, have a shape that the distance cannot take, hold NaN, or lie in
+                a range that cannot be right.
+            TypeError: the samples are not floating point.
+        """
+        if np.shape(x) != np.shape(y):
+            raise ValueError(
+                f"{self.name} got samples of shapes {np.shape(x)} and {np.shape(y)}; expected one shape for both. "
+                "Resize or crop one of them first; for stacks of samples use jax.vmap."
+            )
+        self.check(x)
+        self.check(y)
+        return _distance(self, x, y)
+
+    def embed(self, x: Any) -> jax.Array:
+        """The embedding of one sample as a flat vector ``(m,)``.
+
+        Raises:
+            ValueError: this distance has no embedding, or as :meth:`__call__`.
+        """
+        if self.embedding is None:
+            raise ValueError(f"{self.name} has no embedding: only its values are known.")
+        self.check(x)
+        return _embed(self, x)
+
+    def check(self, x: Any) -> None:
+        """Raise unless ``x`` can be compared: its dtype and shape, and on concrete samples its values."""
+        dtype = np.asarray(x).dtype if not hasattr(x, "dtype") else x.dtype
+        if not jnp.issubdtype(dtype, jnp.floating):
+            expected = f"floating point in {self.input_range or DEFAULT_RANGE}" if self.expects else "floating point"
+            raise TypeError(
+                f"{self.name} got a sample of dtype {dtype}; expected {expected}. For uint8 images use x / 127.5 - 1."
+            )
+        if self.check_shape is not None:
+            self.check_shape(np.shape(x))
+        if not is_concrete(x):
+            return
+        check_finite(x, f"the sample given to {self.name}")
+        if self.expects is not None:
+            low, high = self.input_range or DEFAULT_RANGE
+            smallest, largest = float(np.min(x)), float(np.max(x))
+            margin = 2 * (high - low)  # samples are never clamped, so they may overshoot; [0, 255] in (-1, 1) may not
+            if smallest < low - margin or largest > high + margin:
+                raise ValueError(
+                    f"{self.name} got values from {smallest:.4g} to {largest:.4g}; expected about {low:g} to {high:g}. "
+                    "Rescale the sample, or say its range with input_range=(low, high)."
+                )
+
+    def astype(self, dtype: Any) -> Distance:
+        """The same distance with floating-point weights of ``dtype``."""
+        return replace(self, params=_cast(self.params, dtype))
+
+
+def from_embedding(embedding: Callable[..., PyTree], params: PyTree, name: str, **options: Any) -> Distance:
+    """A distance ``‖φ(x) - φ(y)‖²``; ``options`` are fields of :class:`Distance`."""
+    return Distance(params, embedding, None, name, **options)
+
+
+def embed_tree(distance: Distance, x: jax.Array) -> PyTree:
+    """The embedding as a pytree of arrays, unchecked: what the metric differentiates."""
+    assert distance.embedding is not None
+    x = _to_expected_range(distance, x)
+    return distance.embedding(_promoted(distance.params, x), x)
+
+
+def distance_of(distance: Distance, x: jax.Array, y: jax.Array) -> jax.Array:
+    """``d²(x, y)``, unchecked and untouched by ``jit``."""
+    if distance.embedding is not None:
+        difference = jax.tree.map(jnp.subtract, embed_tree(distance, x), embed_tree(distance, y))
+        return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(difference)), start=jnp.zeros((), x.dtype))
+    assert distance.function is not None
+    x, y = _to_expected_range(distance, x), _to_expected_range(distance, y)
+    return distance.function(_promoted(distance.params, x), x, y)
+
+
+def _to_expected_range(distance: Distance, x: jax.Array) -> jax.Array:
+    source = distance.input_range or DEFAULT_RANGE
+    if distance.expects is None or source == distance.expects:
+        return x
+    (low, high), (new_low, new_high) = source, distance.expects
+    scale = (new_high - new_low) / (high - low)
+    return x * scale + (new_low - low * scale)
+
+
+def _cast(params: PyTree, dtype: Any) -> PyTree:
+    return jax.tree.map(lambda p: p.astype(dtype) if jnp.issubdtype(p.dtype, jnp.floating) else p, params)
+
+
+def _promoted(params: PyTree, x: jax.Array) -> PyTree:
+    """Weights in the sample's precision where that is the higher one: a float64 generator is compared in float64."""
+    return jax.tree.map(
+        lambda p: p.astype(jnp.promote_types(p.dtype, x.dtype)) if jnp.issubdtype(p.dtype, jnp.floating) else p,
+        params,
+    )
+
+
+@jax.jit
+def _distance(distance: Distance, x: jax.Array, y: jax.Array) -> jax.Array:
+    with jax.default_matmul_precision("highest"):
+        return distance_of(distance, x, y)
+
+
+@jax.jit
+def _embed(distance: Distance, x: jax.Array) -> jax.Array:
+    with jax.default_matmul_precision("highest"):
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(embed_tree(distance, x))])

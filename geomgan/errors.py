@@ -1,0 +1,85 @@
+"""The few exceptions of this package, and the checks that raise them before any work is done."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class GeomganError(Exception):
+    """Base of the errors that are particular to geomgan."""
+
+
+class CheckpointError(GeomganError, ValueError):
+    """A checkpoint file cannot be read, or does not hold the model it should."""
+
+
+class StoreError(GeomganError, RuntimeError):
+    """A stored metric field belongs to another run, is in use, or cannot be written."""
+
+
+class NotHereError(GeomganError, FileNotFoundError):
+    """A known model or file is not on this machine; the message says how to get it."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """One sentence that names the entries of ``known`` closest to ``name``."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    if close:
+        return f"Did you mean {' or '.join(map(repr, close))}?"
+    return f"Known: {', '.join(map(repr, known))}." if known else "None are known."
+
+
+def is_concrete(x) -> bool:
+    """Whether ``x`` holds values, and not a tracer inside ``jit`` or ``vmap``."""
+    return not isinstance(x, jax.core.Tracer)
+
+
+def check_floating(x, what: str) -> None:
+    """Raise ``TypeError`` unless ``x`` is a real floating-point array."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None:
+        dtype = np.asarray(x).dtype
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(f"{what} has dtype {dtype}; expected floating point. Convert it with .astype('float32').")
+
+
+def check_code(z, dim: int) -> None:
+    """Raise unless ``z`` is one finite latent code of shape ``(dim,)``."""
+    shape = np.shape(z)
+    if shape != (dim,):
+        hint = "use jax.vmap for a stack of codes" if len(shape) == 2 and shape[1] == dim else "flatten it first"
+        if np.prod(shape, dtype=int) != dim and not (len(shape) == 2 and shape[1] == dim):
+            hint = f"this generator's latent space has {dim} dimensions"
+        raise ValueError(f"latent code has shape {shape}; expected ({dim},): {hint}.")
+    check_floating(z, "latent code")
+    check_finite(z, "latent code")
+
+
+def check_codes(codes, dim: int) -> None:
+    """Raise unless ``codes`` is a finite, non-empty stack ``(n, dim)``."""
+    shape = np.shape(codes)
+    if len(shape) != 2 or shape[1] != dim or shape[0] == 0:
+        fix = "codes[None] makes a stack of one" if shape == (dim,) else "one row per code, at least one row"
+        raise ValueError(f"codes have shape {shape}; expected (n, {dim}): {fix}.")
+    check_floating(codes, "codes")
+    check_finite(codes, "codes")
+
+
+def check_finite(x, what: str) -> None:
+    """Raise ``ValueError`` if the concrete array ``x`` holds NaN or infinity; tracers pass."""
+    if is_concrete(x) and not np.isfinite(np.asarray(x)).all():
+        bad = int((~np.isfinite(np.asarray(x))).sum())
+        raise ValueError(f"{what} holds {bad} NaN or infinite values; expected finite numbers.")
+
+
+def check_choice(value, choices: Iterable[str], what: str) -> None:
+    """Raise ``ValueError`` naming the nearest choice unless ``value`` is one of ``choices``."""
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{what}={value!r} is not known. {nearest(value, choices)}")

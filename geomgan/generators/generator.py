@@ -1,0 +1,208 @@
+"""The Generator: a pure function ``z -> sample`` with its weights, prior and named activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from geomgan.errors import check_code
+from geomgan.generators.network import FlaxFunction, PyTree
+
+Range = tuple[float, float]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Gaussian:
+    """What a stochastic decoder returns: the mean and the standard deviation of every pixel, of one shape."""
+
+    mean: jax.Array
+    std: jax.Array
+
+
+def standard_normal(params: PyTree, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """The prior ``z ~ N(0, I)``: codes of ``shape`` ``(n, d)``."""
+    del params
+    return jax.random.normal(key, shape)
+
+
+@dataclass(frozen=True)
+class UserPrior:
+    """A user's ``sample_latent(key, n)`` in the form of a prior of this package."""
+
+    sample: Callable[[jax.Array, int], jax.Array]
+
+    def __call__(self, params: PyTree, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+        del params
+        codes = jnp.asarray(self.sample(key, shape[0]))
+        if codes.shape != shape:
+            raise ValueError(f"sample_latent returned shape {codes.shape}; expected {shape}: (n, latent_dim).")
+        return codes
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Generator:
+    """A deterministic generative model ``G: z -> x`` as a frozen pytree: weights are leaves, all else is static.
+
+    Make one with :meth:`from_function`, :meth:`from_module` or ``geomgan.load``.
+
+    Attributes:
+        params: the weights, any pytree of arrays.
+        function: ``(params, z) -> sample`` or :class:`Gaussian`, for one code; static.
+        prior: ``(params, key, (n, d)) -> codes``; static.
+        latent_dim: ``d``; static.
+        output_range: nominal range of the samples, which are never clamped; None where there is none; static.
+        name: static.
+    """
+
+    params: PyTree
+    function: Callable[[PyTree, jax.Array], Any] = field(metadata={"static": True})
+    prior: Callable[..., jax.Array] = field(metadata={"static": True})
+    latent_dim: int = field(metadata={"static": True})
+    output_range: Range | None = field(metadata={"static": True})
+    name: str = field(metadata={"static": True})
+
+    @classmethod
+    def from_function(
+        cls,
+        fn: Callable[[PyTree, jax.Array], Any],
+        params: PyTree,
+        latent_dim: int,
+        *,
+        sample_latent: Callable[[jax.Array, int], jax.Array] | None = None,
+        output_range: Range | None = (-1, 1),
+        name: str | None = None,
+    ) -> Generator:
+        """A generator from any pure ``fn(params, z) -> sample``.
+
+        Args:
+            fn: maps the weights and one code ``(latent_dim,)`` to one sample, channels last, or to a
+                :class:`Gaussian`. It is a static part of compiled programs: pass the same function object each time.
+            params: pytree of weights; arguments of compiled programs, never constants.
+            latent_dim: number of latent dimensions.
+            sample_latent: ``(key, n) -> (n, latent_dim)``; by default ``N(0, I)``.
+            output_range: nominal range of the samples; None where there is none.
+            name: for messages and reports; by default the name of ``fn``.
+
+        Raises:
+            TypeError: ``fn`` is not callable, or does not return one floating-point array or a Gaussian.
+            ValueError: ``latent_dim`` is not positive, or ``output_range`` is not ``(low, high)``.
+        """
+        if not callable(fn):
+            raise TypeError(f"fn is {type(fn).__name__}; expected a function (params, z) -> sample.")
+        if isinstance(latent_dim, bool) or int(latent_dim) != latent_dim or latent_dim < 1:
+            raise ValueError(f"latent_dim is {latent_dim!r}; expected a positive integer.")
+        if output_range is not None:
+            low, high = (float(value) for value in output_range)
+            if not low < high:
+                raise ValueError(f"output_range is {output_range}; expected (low, high) with low < high.")
+            output_range = (low, high)
+        prior = standard_normal if sample_latent is None else UserPrior(sample_latent)
+        name = name or getattr(fn, "__name__", type(fn).__name__)
+        params = jax.tree.map(jnp.asarray, params)
+        generator = cls(params, fn, prior, int(latent_dim), output_range, name)
+        sample = generator.sample_shape
+        if not isinstance(sample, jax.ShapeDtypeStruct) or not jnp.issubdtype(sample.dtype, jnp.floating):
+            raise TypeError(f"fn returns {sample}; expected one floating-point array, or a geomgan.Gaussian.")
+        return generator
+
+    @classmethod
+    def from_module(
+        cls,
+        module: nn.Module,
+        params: PyTree,
+        latent_dim: int,
+        *,
+        prior: Callable[..., jax.Array] = standard_normal,
+        output_range: Range | None = (-1, 1),
+        name: str | None = None,
+    ) -> Generator:
+        """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
+        generator = cls.from_function(
+            FlaxFunction(module), params, latent_dim, output_range=output_range, name=name or type(module).__name__
+        )
+        return replace(generator, prior=prior)
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """The network's floating-point type: codes are cast to it."""
+        for leaf in jax.tree.leaves(self.params):
+            if jnp.issubdtype(leaf.dtype, jnp.floating):
+                return leaf.dtype
+        return jnp.zeros(()).dtype
+
+    @property
+    def sample_shape(self) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of one sample; runs nothing."""
+        return jax.eval_shape(_generate, self, jax.ShapeDtypeStruct((self.latent_dim,), self.dtype))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the intermediate activations that :meth:`at` can reach; empty for a plain function."""
+        if not isinstance(self.function, FlaxFunction):
+            return ()
+        return self.function.layers(self.params, jax.ShapeDtypeStruct((self.latent_dim,), self.dtype))
+
+    def at(self, layer: str) -> Generator:
+        """The same generator, cut at the activation ``layer``: layer-wise geometry.
+
+        Raises:
+            ValueError: there is no such layer; the nearest names are given.
+        """
+        if not isinstance(self.function, FlaxFunction):
+            raise ValueError(
+                f"{self.name} was made from a plain function, which has no named layers. Make it with "
+                "Generator.from_module and name activations in the module with geomgan.generators.tap."
+            )
+        function = self.function.at(layer, self.layers)
+        return replace(self, function=function, output_range=None, name=f"{self.name}:{layer}")
+
+    def sample_latent(self, key: jax.Array, n: int) -> jax.Array:
+        """``n`` codes ``(n, d)`` from the model's own prior; ``key`` is a ``jax.random.key``."""
+        return self.prior(self.params, key, (n, self.latent_dim)).astype(self.dtype)
+
+    def __call__(self, z: Any) -> jax.Array:
+        """The sample of one code ``z (d,)``; the mean for a stochastic decoder. ``jax.vmap(G)(z)`` for many.
+
+        Raises:
+            ValueError: ``z`` has another shape, or holds NaN or infinity.
+            TypeError: ``z`` is not floating point.
+        """
+        check_code(z, self.latent_dim)
+        return _generate(self, jnp.asarray(z, self.dtype))
+
+    def distribution(self, z: Any) -> Gaussian:
+        """Mean and standard deviation of one code's sample, for a stochastic decoder.
+
+        Raises:
+            ValueError: as ``__call__``, or the generator is deterministic.
+        """
+        check_code(z, self.latent_dim)
+        output = _output(self, jnp.asarray(z, self.dtype))
+        if not isinstance(output, Gaussian):
+            raise ValueError(f"{self.name} is deterministic: it has no distribution. Call it for its sample.")
+        return output
+
+
+def sample_of(generator: Generator, z: jax.Array) -> jax.Array:
+    """The sample of one code, unchecked and untouched by ``jit``: what the metric differentiates."""
+    output = generator.function(generator.params, z)
+    return output.mean if isinstance(output, Gaussian) else output
+
+
+@jax.jit
+def _generate(generator: Generator, z: jax.Array) -> jax.Array:
+    with jax.default_matmul_precision("highest"):
+        return sample_of(generator, z)
+
+
+@jax.jit
+def _output(generator: Generator, z: jax.Array) -> Any:
+    with jax.default_matmul_precision("highest"):
+        return generator.function(generator.params, z)

@@ -1,0 +1,98 @@
+"""Flax modules as pure functions, cut at any named activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import flax.linen as nn
+import jax
+from flax import traverse_util
+
+from geomgan.errors import check_choice
+from geomgan.generators.layers import ACTIVATIONS
+
+PyTree = Any
+
+
+@dataclass(frozen=True)
+class FlaxFunction:
+    """``(params, *inputs) -> output`` of a Flax module, or its activation ``layer``.
+
+    Two instances that are equal by value share every compiled program, which a bound ``module.apply`` does not.
+    """
+
+    module: nn.Module
+    layer: str | None = None
+
+    def __call__(self, params: PyTree, *inputs: jax.Array) -> Any:
+        if self.layer is None:
+            return self.module.apply({"params": params}, *inputs)
+        return self._activations(params, *inputs)[self.layer]
+
+    def _activations(self, params: PyTree, *inputs: jax.Array) -> dict[str, jax.Array]:
+        _, state = self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])
+        return traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep=".")
+
+    def layers(self, params: PyTree, *inputs: Any) -> tuple[str, ...]:
+        """Names of the activations, in the order in which the network computes them; runs nothing."""
+        names: list[str] = []
+
+        def trace(params, *inputs):
+            names.extend(self._activations(params, *inputs))  # dictionaries sort their keys once they leave a trace
+
+        jax.eval_shape(trace, params, *inputs)
+        return tuple(names)
+
+    def at(self, layer: str, layers: tuple[str, ...]) -> FlaxFunction:
+        """This function cut at ``layer``, one of ``layers``."""
+        check_choice(layer, layers, "layer")
+        return replace(self, layer=layer)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Network:
+    """A network that is not a generator (an encoder, a discriminator, a classifier), as a frozen pytree.
+
+    Attributes:
+        params: the weights.
+        function: ``(params, *inputs) -> output``, static.
+        input_shapes: the shape of each input of one sample, static.
+        name: static.
+    """
+
+    params: PyTree
+    function: FlaxFunction = field(metadata={"static": True})
+    input_shapes: tuple[tuple[int, ...], ...] = field(metadata={"static": True})
+    name: str = field(default="network", metadata={"static": True})
+
+    def __call__(self, *inputs: jax.Array) -> Any:
+        """Output of the network for one sample; use ``jax.vmap`` for many.
+
+        Raises:
+            ValueError: the inputs do not have ``input_shapes``.
+        """
+        shapes = tuple(tuple(getattr(x, "shape", ())) for x in inputs)
+        if shapes != self.input_shapes:
+            raise ValueError(
+                f"{self.name} got inputs of shapes {shapes}; expected {self.input_shapes}: "
+                "one sample, channels last. Use jax.vmap for a stack of samples."
+            )
+        return _run(self, *inputs)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the activations that :meth:`at` can reach."""
+        inputs = [jax.ShapeDtypeStruct(shape, jax.numpy.float32) for shape in self.input_shapes]
+        return self.function.layers(self.params, *inputs)
+
+    def at(self, layer: str) -> Network:
+        """The same network, cut at the activation ``layer``."""
+        return replace(self, function=self.function.at(layer, self.layers))
+
+
+@jax.jit
+def _run(network: Network, *inputs: jax.Array) -> Any:
+    with jax.default_matmul_precision("highest"):
+        return network.function(network.params, *inputs)

@@ -1,0 +1,6 @@
+"""Metric tensors, matrix-free operators, eigenpairs, and fields over many codes."""
+
+from geomgan.metric.eigenpairs import Eigenpairs, eigenpairs
+from geomgan.metric.tensor import MetricOperator, metric_operator, metric_tensor
+
+__all__ = ["Eigenpairs", "MetricOperator", "eigenpairs", "metric_operator", "metric_tensor"]

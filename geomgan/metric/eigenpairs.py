@@ -1,0 +1,230 @@
+"""Eigenpairs of a metric tensor, with residuals, noise floor and convergence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from flax.core import FrozenDict
+
+from geomgan.errors import check_choice, check_finite, check_floating
+from geomgan.metric.block import block_lanczos
+from geomgan.metric.tensor import MetricOperator
+
+SOLVERS = ("auto", "dense", "arpack", "block")
+FORWARD_MODE, PRODUCT = 1.2, 5.5  # cost of one of many batched JVPs, and of one product g v, in forward passes
+DENSE_BYTES = 4 * 2**30  # Jacobians above this are not formed by the automatic choice
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Eigenpairs:
+    """Eigenpairs ``g v = λ v``, in numpy float64.
+
+    Attributes:
+        values: ``(k,)``, descending.
+        vectors: ``(d, k)``, columns of unit length (``vᵀ B v = 1`` for a generalised problem); the component of
+            largest magnitude is positive.
+        residuals: ``(k,)``, ``‖g v - λ v‖``.
+        noise_floor: eigenvalues below it are rounding noise of the precision that ``g`` was computed in.
+        converged: ``(k,)``, whether each residual is within the solver's tolerance.
+        info: which solver ran and why, products used, tolerance; static.
+    """
+
+    values: np.ndarray
+    vectors: np.ndarray
+    residuals: np.ndarray
+    noise_floor: float
+    converged: np.ndarray
+    info: FrozenDict = field(metadata={"static": True})
+
+
+def eigenpairs(
+    g: Any,
+    k: int | None = None,
+    *,
+    solver: str = "auto",
+    relative_to: Any = None,
+    tol: float = 1e-6,
+    max_products: int | None = None,
+    seed: int = 0,
+) -> Eigenpairs:
+    """The ``k`` largest eigenpairs of a metric tensor.
+
+    Args:
+        g: a matrix ``(d, d)`` or a :class:`MetricOperator`.
+        k: how many; by default all ``d``.
+        solver: ``"dense"`` (the matrix, summed in float64, and LAPACK), ``"arpack"`` (scipy's ``eigsh``), ``"block"``
+            (block Lanczos with restarts, many products together), or ``"auto"``, the cheapest by estimate.
+        relative_to: another metric ``B``, matrix or operator: solves ``g v = λ B v``.
+        tol: iterative solvers stop at residuals of ``tol`` times the largest eigenvalue.
+        max_products: bound on products ``g v`` of an iterative solver.
+        seed: of the start vectors.
+
+    Returns:
+        :class:`Eigenpairs`. An iterative solver that ends early warns; ``"arpack"`` then returns the pairs that
+        converged, ``"block"`` all of them with ``converged`` marking those.
+
+    Raises:
+        TypeError, ValueError: ``g`` is not symmetric, ``k`` is larger than ``d``, an option is unknown, ``B`` is not
+            positive definite.
+    """
+    check_choice(solver, SOLVERS, "solver")
+    dim = _check_operand(g, "g")
+    if k is not None and (isinstance(k, bool) or int(k) != k or not 1 <= k <= dim):
+        raise ValueError(f"k is {k!r}; expected an integer from 1 to {dim}, the number of latent dimensions.")
+    if not tol > 0:
+        raise ValueError(f"tol is {tol!r}; expected a positive number.")
+    k = dim if k is None else int(k)
+    solver, reason = (solver, "asked for") if solver != "auto" else _choose(g, dim, k)
+    epsilon = g.epsilon if isinstance(g, MetricOperator) else float(np.finfo(np.asarray(g).dtype).eps)
+    to_standard, from_standard = _reduction(relative_to, dim)
+
+    if solver == "dense":
+        matrix = g.to_dense() if isinstance(g, MetricOperator) else np.asarray(g, np.float64)
+        matrix = to_standard(to_standard(0.5 * (matrix + matrix.T)).T)
+        values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+        values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
+        products, residuals = dim, _norms(matrix @ vectors - vectors * values)
+    else:
+        multiply = _multiplier(g, to_standard, from_standard)
+        limit = max_products or max(10 * dim, 200)
+        if solver == "arpack" and k < dim:
+            values, vectors, residuals, products = _arpack(multiply, dim, k, tol, limit, seed)
+        else:
+            values, vectors, residuals, products = block_lanczos(multiply, dim, k, tol, limit, seed)
+    largest = float(np.abs(values).max(initial=0.0))
+    converged = residuals <= max(tol, 32 * epsilon) * largest
+    if not converged.all():
+        warnings.warn(
+            f"{solver}: {int((~converged).sum())} of {k} eigenpairs did not reach a residual of {tol:g} times the "
+            f"largest eigenvalue within {products} products. Raise max_products or tol, or take solver='dense'.",
+            stacklevel=2,
+        )
+    elif len(values) < k:
+        warnings.warn(
+            f"{solver}: only {len(values)} of {k} eigenpairs converged within {products} products; these are "
+            "returned. Raise max_products or tol, or take solver='block' or 'dense'.",
+            stacklevel=2,
+        )
+    floor = largest * _relative_floor(g, solver, epsilon, dim)
+    info = FrozenDict(solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim)
+    return Eigenpairs(values, _signed(from_standard(vectors)), residuals, floor, converged, info)
+
+
+def _relative_floor(g: Any, solver: str, epsilon: float, dim: int) -> float:
+    """Noise of eigenvalues relative to the largest.
+
+    A Jacobian with relative rounding ``ε`` blurs singular values by ``ε σmax``, hence eigenvalues below ``ε² λmax``
+    (the matrix itself is summed in float64). Products or a matrix in single precision blur ``λ`` itself by ``ε``.
+    """
+    if isinstance(g, MetricOperator) and solver == "dense" and g.kind in ("pushforward", "jacobian"):
+        return (4 * epsilon) ** 2 + dim * float(np.finfo(np.float64).eps)
+    return 8 * epsilon
+
+
+def _choose(g: Any, dim: int, k: int) -> tuple[str, str]:
+    if not isinstance(g, MetricOperator):
+        return "dense", "the matrix is given"
+    if g.kind in ("jacobian", "matrix"):
+        return "dense", "the Jacobian is there already"
+    dense, iterative = FORWARD_MODE * dim, PRODUCT * max(2.65 * k, 20)
+    if g.kind == "pushforward":
+        outputs = jax.eval_shape(g.state, jax.ShapeDtypeStruct((dim,), g.dtype))
+        size = dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
+        if size > DENSE_BYTES:
+            return "block", f"the Jacobian would take {size / 2**30:.1f} GiB"
+    else:
+        dense *= PRODUCT / 2  # a batched second derivative in place of a JVP
+    reason = f"about {dense:.0f} forward passes dense, {iterative:.0f} iterative"
+    return ("dense" if dense <= iterative else "block"), reason
+
+
+def _multiplier(g: Any, to_standard: Callable, from_standard: Callable) -> Callable[[np.ndarray], np.ndarray]:
+    """``V -> B^(-1/2) g B^(-1/2) V`` on float64 blocks ``(d, k)``."""
+    if isinstance(g, MetricOperator):
+        operator = g.as_linear_operator()
+        product = lambda V: operator.matvec(V[:, 0])[:, None] if V.shape[1] == 1 else operator.matmat(V)
+    else:
+        matrix = np.asarray(g, np.float64)
+        product = lambda V: matrix @ V
+    return lambda V: to_standard(product(from_standard(V)))
+
+
+def _arpack(multiply: Callable, dim: int, k: int, tol: float, limit: int, seed: int) -> tuple:
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+    count = 0
+
+    def matvec(v: np.ndarray) -> np.ndarray:
+        nonlocal count
+        count += 1
+        return multiply(v.reshape(-1, 1))[:, 0]
+
+    start = np.random.default_rng(seed).standard_normal(dim)
+    basis = min(dim, max(2 * k + 1, 20))
+    restarts = max(1, (limit - basis) // max(basis - k, 1))
+    operator = LinearOperator((dim, dim), matvec=matvec, dtype=np.float64)
+    try:
+        values, vectors = eigsh(operator, k, which="LA", tol=tol, v0=start, ncv=basis, maxiter=restarts)
+    except ArpackNoConvergence as stopped:
+        values, vectors = stopped.eigenvalues, stopped.eigenvectors
+    order = np.argsort(values)[::-1]
+    values, vectors = values[order], vectors[:, order]
+    if not len(values):
+        return values, vectors, np.zeros(0), count
+    return values, vectors, _norms(multiply(vectors) - vectors * values), count + len(values)
+
+
+def _reduction(relative_to: Any, dim: int) -> tuple[Callable, Callable]:
+    """Maps between ``g v = λ B v`` and the standard problem: ``L⁻¹ ·`` and ``L⁻ᵀ ·`` with ``B = L Lᵀ``."""
+    if relative_to is None:
+        return (lambda V: V), (lambda V: V)
+    if _check_operand(relative_to, "relative_to") != dim:
+        raise ValueError(f"relative_to has {np.shape(relative_to)[0]} dimensions; expected {dim}, those of g.")
+    import scipy.linalg
+
+    B = relative_to.to_dense() if isinstance(relative_to, MetricOperator) else np.asarray(relative_to, np.float64)
+    try:
+        L = np.linalg.cholesky(0.5 * (B + B.T))
+    except np.linalg.LinAlgError:
+        smallest = float(np.linalg.eigvalsh(B)[0])
+        raise ValueError(
+            f"relative_to is not positive definite: its smallest eigenvalue is {smallest:.3g}. "
+            "Add a ridge, for example relative_to=B + 1e-6 * trace(B) / d * eye(d)."
+        ) from None
+    to_standard = lambda V: scipy.linalg.solve_triangular(L, V, lower=True)
+    from_standard = lambda V: scipy.linalg.solve_triangular(L, V, lower=True, trans="T")
+    return to_standard, from_standard
+
+
+def _check_operand(g: Any, name: str) -> int:
+    """The dimension of a matrix or operator, or an error that says what is wrong with it."""
+    if isinstance(g, MetricOperator):
+        return g.dim
+    shape = np.shape(g)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ValueError(f"{name} has shape {shape}; expected one matrix (d, d), or a MetricOperator.")
+    check_floating(g, name)
+    check_finite(g, name)
+    g = np.asarray(g, np.float64)
+    asymmetry, scale = float(np.abs(g - g.T).max()), float(np.abs(g).max())
+    if asymmetry > 1e-3 * scale:
+        raise ValueError(f"{name} is not symmetric: it differs from its transpose by {asymmetry:.3g} of {scale:.3g}.")
+    return shape[0]
+
+
+def _norms(columns: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(columns, axis=0)
+
+
+def _signed(vectors: np.ndarray) -> np.ndarray:
+    """Columns with the component of largest magnitude positive."""
+    if vectors.shape[1] == 0:
+        return vectors
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    return vectors * np.where(largest < 0, -1.0, 1.0)

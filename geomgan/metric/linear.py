@@ -1,0 +1,133 @@
+"""The linear map behind a metric tensor: built once at a code, then pushed many tangents at a time.
+
+It comes in four kinds, all of them pytrees that compiled functions take as an argument:
+
+``pushforward``  ``v -> J v``, a linearised ``φ∘G`` with its residuals; the metric is ``JᵀJ``.
+``jacobian``     ``J`` itself, from central differences; the metric is ``JᵀJ``.
+``product``      ``v -> g v``, a linearised gradient of a distance without embedding.
+``matrix``       ``g`` itself, from second differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.distances.distance import Distance, distance_of, embed_tree
+from geomgan.generators.generator import Generator, sample_of
+
+PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
+_JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
+HVP = ("exact", "finite-difference")
+
+
+def matmul_precision(precision: str) -> Any:
+    """The context in which matrix products run in ``precision``."""
+    return jax.default_matmul_precision(_JAX_NAMES.get(precision, precision))
+
+
+def epsilon(dtype: Any, precision: str) -> float:
+    """Relative rounding of one operation of the network: the spacing of ``dtype``, or of coarser matrix products."""
+    spacing = float(jnp.finfo(dtype).eps)
+    return spacing if dtype == jnp.float64 else max(spacing, PRECISIONS[precision])
+
+
+def kind_of(D: Distance, hvp: str) -> str:
+    """Which of the four kinds the metric under ``D`` has."""
+    if hvp == "finite-difference":
+        return "matrix" if D.embedding is None else "jacobian"
+    return "product" if D.embedding is None else "pushforward"
+
+
+def linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> Any:
+    """The map of ``kind`` at ``z``; to be called inside ``jit``."""
+    with matmul_precision(precision):
+        if kind == "pushforward":
+            return jax.linearize(partial(_embedding, G, D), z)[1]
+        if kind == "jacobian":
+            return _central_differences(partial(_embedding, G, D), z, chunk)
+        half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(sample_of(G, z)))
+        if kind == "product":
+            return jax.linearize(jax.grad(half_distance), z)[1]
+        return _second_differences(half_distance, z, chunk)
+
+
+def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
+    """``g v`` for one tangent ``v (d,)``."""
+    if kind == "pushforward":
+        return jax.linear_transpose(state, v)(state(v))[0]
+    if kind == "product":
+        return state(v)
+    if kind == "matrix":
+        return jnp.matmul(state, v, precision="highest")
+    return sum(jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in state)
+
+
+def jacobian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> list[jax.Array]:
+    """The leaves of ``J``, tangent-major ``(d, m_l)``, of a map that has one."""
+    if kind == "jacobian":
+        return state
+    return map_chunks(state, jnp.eye(dim, dtype=dtype), chunk)
+
+
+def hessian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> jax.Array:
+    """The matrix ``(d, d)`` of a map that has no ``J``, symmetrised.
+
+    The chunks are unrolled: reverse passes of convolutions in a compiled loop are 11 to 33 times slower on CPU.
+    """
+    if kind == "product":
+        eye = jnp.eye(dim, dtype=dtype)
+        state = jnp.concatenate([jax.vmap(state)(eye[i : i + chunk]) for i in range(0, dim, chunk)])
+    return 0.5 * (state + state.T)
+
+
+def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:
+    """``fn`` of every row, ``chunk`` rows at a time; one at a time without ``vmap``, for functions that have none."""
+    if chunk == 1:
+        return jax.lax.map(fn, rows)
+    if chunk >= len(rows):
+        return jax.vmap(fn)(rows)
+    return jax.lax.map(fn, rows, batch_size=chunk)
+
+
+def tangent_chunk(dim: int, limit: int = 64) -> int:
+    """Tangents pushed together: the largest divisor of ``dim`` up to ``limit``, or ``limit`` if that is too small.
+
+    A whole number of chunks compiles one loop body instead of two.
+    """
+    divisor = max(n for n in range(1, min(dim, limit) + 1) if dim % n == 0)
+    return divisor if 2 * divisor >= min(dim, limit) else limit
+
+
+def _embedding(G: Generator, D: Distance, z: jax.Array) -> list[jax.Array]:
+    return [leaf.ravel() for leaf in jax.tree.leaves(embed_tree(D, sample_of(G, z)))]
+
+
+def _half_distance_from(G: Generator, D: Distance, reference: jax.Array, z: jax.Array) -> jax.Array:
+    return 0.5 * distance_of(D, reference, sample_of(G, z))
+
+
+def _central_differences(phi: Callable, z: jax.Array, chunk: int) -> list[jax.Array]:
+    """``J v ≈ (φ(z + h v) - φ(z - h v)) / 2h`` with ``h = ε^(1/3)``, where rounding and truncation weigh alike."""
+    h = float(jnp.finfo(z.dtype).eps) ** (1 / 3)
+    column = lambda e: jax.tree.map(lambda a, b: (a - b) / (2 * h), phi(z + h * e), phi(z - h * e))
+    return map_chunks(column, jnp.eye(z.size, dtype=z.dtype), chunk)
+
+
+def _second_differences(half_distance: Callable, z: jax.Array, chunk: int) -> jax.Array:
+    """``g`` by polarisation of ``q(v) = ½ (d²(z, z + v) + d²(z, z - v)) ≈ vᵀ g v``, with ``h = ε^(1/4)``.
+
+    ``g_ij = (q(h e_i + h e_j) - q(h e_i) - q(h e_j)) / 2h²``; odd orders cancel, and the value at the centre is zero.
+    """
+    h, dim = float(jnp.finfo(z.dtype).eps) ** (1 / 4), z.size
+    eye = h * jnp.eye(dim, dtype=z.dtype)
+    i, j = jnp.tril_indices(dim, -1)
+    q = lambda v: half_distance(z + v) + half_distance(z - v)
+    values = map_chunks(q, jnp.concatenate([eye, eye[i] + eye[j]]), chunk)
+    single, pair = values[:dim], values[dim:]
+    lower = jnp.zeros((dim, dim), z.dtype).at[i, j].set(pair - single[i] - single[j]) / (2 * h**2)
+    return lower + lower.T + jnp.diag(single) / h**2

@@ -1,0 +1,231 @@
+"""The pull-back metric tensor, dense and matrix-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geomgan.distances.distance import Distance
+from geomgan.errors import check_choice, check_code
+from geomgan.generators.generator import Generator
+from geomgan.metric import linear
+
+
+def metric_tensor(
+    G: Generator,
+    D: Distance,
+    z: Any,
+    *,
+    chunk: int | None = None,
+    precision: str = "highest",
+    hvp: str = "exact",
+) -> jax.Array:
+    """The pull-back metric tensor ``g(z) = ½ ∂²/∂z'² d²(G(z), G(z'))`` at ``z' = z``.
+
+    For a distance with an embedding ``φ`` it is ``JᵀJ`` with ``J = ∂(φ∘G)/∂z``, exactly and without second
+    derivatives, by pushing ``d`` tangents forward in chunks. GAN-Geometry's ``H`` is ``2 g``.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        z: one code ``(d,)``.
+        chunk: tangents computed together; memory grows with it. By default up to 64.
+        precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``.
+        hvp: ``"exact"``, or ``"finite-difference"`` for a generator or a distance that has no derivatives.
+
+    Returns:
+        ``(d, d)``, symmetric, in the generator's dtype. A pure function: ``jit``, ``vmap`` and shard it.
+        In float32 eigenvalues below about ``1e-6`` of the largest are noise; ``eigenpairs(metric_operator(...))``
+        sums in float64 and keeps ten decades.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; raised before any work.
+    """
+    D, z = _prepare(G, D, z, precision, hvp)
+    return _metric_tensor(G, D, z, linear.kind_of(D, hvp), precision, _chunk(chunk, G.latent_dim, hvp))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class MetricOperator:
+    """A metric tensor at one code that is known by its products ``g v``, as a frozen pytree.
+
+    The generator is linearised once; every product reuses it. Make one with :func:`metric_operator`.
+
+    Attributes:
+        state: the linear map with its residuals.
+        kind: which map it is (see ``geomgan.metric.linear``); static.
+        dim: ``d``; static.
+        dtype: of the products; static.
+        precision: of matrix products; static.
+        chunk: tangents computed together; static.
+    """
+
+    state: Any
+    kind: str = field(metadata={"static": True})
+    dim: int = field(metadata={"static": True})
+    dtype: Any = field(metadata={"static": True})
+    precision: str = field(metadata={"static": True})
+    chunk: int = field(metadata={"static": True})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(d, d)``."""
+        return (self.dim, self.dim)
+
+    @property
+    def epsilon(self) -> float:
+        """Relative rounding of one operation of the network."""
+        return linear.epsilon(self.dtype, self.precision)
+
+    def matvec(self, v: Any) -> jax.Array:
+        """``g v`` for a tangent ``v (d,)``."""
+        if np.shape(v) != (self.dim,):
+            raise ValueError(f"tangent has shape {np.shape(v)}; expected ({self.dim},). Use matmat for a block (d, k).")
+        return _matvec(self, jnp.asarray(v, self.dtype))
+
+    def matmat(self, V: Any) -> jax.Array:
+        """``g V`` for a block of tangents ``V (d, k)``, columns together."""
+        if np.ndim(V) != 2 or np.shape(V)[0] != self.dim:
+            raise ValueError(f"block has shape {np.shape(V)}; expected ({self.dim}, k): tangents are columns.")
+        V = jnp.asarray(V, self.dtype)
+        blocks = [_matmat(self, V[:, i : i + self.chunk]) for i in range(0, V.shape[1], self.chunk)]
+        return blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=1)
+
+    def to_dense(self) -> np.ndarray:
+        """``g`` as a float64 matrix; sums of squares run in float64, so that small eigenvalues keep their digits."""
+        if self.kind in ("pushforward", "jacobian"):
+            return gram64(_jacobian(self))
+        return np.asarray(_hessian(self), np.float64)
+
+    def as_linear_operator(self) -> Any:
+        """This metric as a ``scipy.sparse.linalg.LinearOperator`` in float64."""
+        from scipy.sparse.linalg import LinearOperator
+
+        single = np.dtype(self.dtype)  # numpy arrays go straight to the compiled function: a third of the overhead
+
+        def matvec(v: np.ndarray) -> np.ndarray:
+            return np.asarray(_matvec(self, v.reshape(-1).astype(single)), np.float64)
+
+        def matmat(V: np.ndarray) -> np.ndarray:
+            return np.asarray(self.matmat(V.astype(single)), np.float64)
+
+        return LinearOperator(self.shape, matvec=matvec, rmatvec=matvec, matmat=matmat, dtype=np.float64)
+
+
+def metric_operator(
+    G: Generator,
+    D: Distance,
+    z: Any,
+    *,
+    chunk: int | None = None,
+    precision: str = "highest",
+    hvp: str = "exact",
+) -> MetricOperator:
+    """The metric tensor of :func:`metric_tensor` as products ``g v = Jᵀ(J v)``, without the matrix.
+
+    Arguments and errors are those of :func:`metric_tensor`; ``chunk`` also bounds the columns of a block product.
+    With ``hvp="finite-difference"`` the Jacobian (or, without embedding, the matrix) is computed at once and kept.
+    """
+    D, z = _prepare(G, D, z, precision, hvp)
+    kind, chunk = linear.kind_of(D, hvp), _chunk(chunk, G.latent_dim, hvp)
+    state = _linear_map(G, D, z, kind, precision, chunk)
+    return MetricOperator(state, kind, G.latent_dim, z.dtype, precision, chunk)
+
+
+def bind(G: Generator, D: Distance) -> Distance:
+    """The distance with the generator's range as its ``input_range``, checked against the generator's samples.
+
+    Raises:
+        ValueError: the samples do not fit the distance, or the two ranges differ.
+    """
+    if D.check_shape is not None:
+        D.check_shape(G.sample_shape.shape)
+    if D.expects is None or G.output_range is None:
+        return D
+    if D.input_range is None:
+        return replace(D, input_range=G.output_range)
+    if D.input_range != G.output_range:
+        raise ValueError(
+            f"{D.name} expects samples in {D.input_range}, but {G.name} makes them in {G.output_range}. "
+            "Leave input_range=None to take the generator's."
+        )
+    return D
+
+
+def gram64(jacobian: list[Any]) -> np.ndarray:
+    """``Σ_l J_l J_lᵀ`` of tangent-major leaves ``(d, m_l)``, summed in float64 on the host."""
+    total = np.zeros((jacobian[0].shape[0],) * 2)
+    for J in jacobian:
+        wide = np.asarray(J, np.float64)
+        total += wide @ wide.T
+    return total
+
+
+def _prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Distance, jax.Array]:
+    if not isinstance(G, Generator):
+        raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
+    if not isinstance(D, Distance):
+        raise TypeError(f"D is {type(D).__name__}; expected a Distance, for example geomgan.distances.lpips('alex').")
+    check_choice(precision, linear.PRECISIONS, "precision")
+    check_choice(hvp, linear.HVP, "hvp")
+    check_code(z, G.latent_dim)
+    return bind(G, D), jnp.asarray(z, G.dtype)
+
+
+def _chunk(chunk: int | None, dim: int, hvp: str) -> int:
+    if chunk is None:
+        return 1 if hvp == "finite-difference" else linear.tangent_chunk(dim)
+    if isinstance(chunk, bool) or int(chunk) != chunk or chunk < 1:
+        raise ValueError(f"chunk is {chunk!r}; expected a positive integer: tangents computed together.")
+    return min(int(chunk), dim)
+
+
+_static: Callable = partial(jax.jit, static_argnames=("kind", "precision", "chunk"))
+
+
+@_static
+def _metric_tensor(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> jax.Array:
+    state = linear.linear_map(G, D, z, kind, precision, chunk)
+    with linear.matmul_precision(precision):
+        if kind in ("pushforward", "jacobian"):
+            leaves = linear.jacobian(state, kind, z.size, z.dtype, chunk)
+            return sum(
+                (jnp.matmul(J, J.T, precision="highest") for J in leaves), start=jnp.zeros((z.size, z.size), z.dtype)
+            )
+        return linear.hessian(state, kind, z.size, z.dtype, chunk)
+
+
+@_static
+def _linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> Any:
+    return linear.linear_map(G, D, z, kind, precision, chunk)
+
+
+@jax.jit
+def _matvec(op: MetricOperator, v: jax.Array) -> jax.Array:
+    with linear.matmul_precision(op.precision):
+        return linear.product(op.state, op.kind, v)
+
+
+@jax.jit
+def _matmat(op: MetricOperator, V: jax.Array) -> jax.Array:
+    with linear.matmul_precision(op.precision):
+        return jax.vmap(partial(linear.product, op.state, op.kind), in_axes=1, out_axes=1)(V)
+
+
+@jax.jit
+def _jacobian(op: MetricOperator) -> list[jax.Array]:
+    with linear.matmul_precision(op.precision):
+        return linear.jacobian(op.state, op.kind, op.dim, op.dtype, op.chunk)
+
+
+@jax.jit
+def _hessian(op: MetricOperator) -> jax.Array:
+    with linear.matmul_precision(op.precision):
+        return linear.hessian(op.state, op.kind, op.dim, op.dtype, op.chunk)
