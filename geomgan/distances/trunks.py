@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-from jax import lax
 
 from geomgan.generators.layers import Conv, tap
 

@@ -125,7 +125,11 @@ class Generator:
     ) -> Generator:
         """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
         generator = cls.from_function(
-            FlaxFunction(module), params, latent_dim, output_range=output_range, name=name or type(module).__name__
+            FlaxFunction(module),
+            params,
+            latent_dim,
+            output_range=output_range,
+            name=name or type(module).__name__,
         )
         return replace(generator, prior=prior)
 

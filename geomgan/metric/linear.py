@@ -85,6 +85,21 @@ def hessian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> jax.Arra
     return 0.5 * (state + state.T)
 
 
+def embedding_bytes(G: Generator, D: Distance) -> int:
+    """Bytes of the embedding of one sample; ``d`` times this is the Jacobian. Runs nothing."""
+    if D.embedding is None:
+        return 0
+    leaves = jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+
+
+def forward_flops(G: Generator, D: Distance) -> float:
+    """FLOPs of one embedded sample, as the compiler counts them before optimising. Runs nothing."""
+    shape = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
+    cost = jax.jit(_embedding).lower(G, D, shape).cost_analysis()
+    return float((cost or {}).get("flops", 0.0))
+
+
 def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:
     """``fn`` of every row, ``chunk`` rows at a time; one at a time without ``vmap``, for functions that have none."""
     if chunk == 1:

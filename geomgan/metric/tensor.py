@@ -47,8 +47,8 @@ def metric_tensor(
     Raises:
         TypeError, ValueError: an argument does not fit; raised before any work.
     """
-    D, z = _prepare(G, D, z, precision, hvp)
-    return _metric_tensor(G, D, z, linear.kind_of(D, hvp), precision, _chunk(chunk, G.latent_dim, hvp))
+    D, z = prepare(G, D, z, precision, hvp)
+    return _metric_tensor(G, D, z, linear.kind_of(D, hvp), precision, tangents_at_once(chunk, G.latent_dim, hvp))
 
 
 @jax.tree_util.register_dataclass
@@ -133,10 +133,11 @@ def metric_operator(
     Arguments and errors are those of :func:`metric_tensor`; ``chunk`` also bounds the columns of a block product.
     With ``hvp="finite-difference"`` the Jacobian (or, without embedding, the matrix) is computed at once and kept.
     """
-    D, z = _prepare(G, D, z, precision, hvp)
-    kind, chunk = linear.kind_of(D, hvp), _chunk(chunk, G.latent_dim, hvp)
+    D, z = prepare(G, D, z, precision, hvp)
+    kind, chunk = linear.kind_of(D, hvp), tangents_at_once(chunk, G.latent_dim, hvp)
     state = _linear_map(G, D, z, kind, precision, chunk)
-    return MetricOperator(state, kind, G.latent_dim, z.dtype, precision, chunk)
+    columns = chunk if hvp == "exact" else G.latent_dim  # finite differences are done: what is left are products
+    return MetricOperator(state, kind, G.latent_dim, z.dtype, precision, columns)
 
 
 def bind(G: Generator, D: Distance) -> Distance:
@@ -168,7 +169,8 @@ def gram64(jacobian: list[Any]) -> np.ndarray:
     return total
 
 
-def _prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Distance, jax.Array]:
+def prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Distance, jax.Array]:
+    """Check a metric's arguments before tracing; returns the bound distance and the cast code."""
     if not isinstance(G, Generator):
         raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
     if not isinstance(D, Distance):
@@ -179,7 +181,8 @@ def _prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tup
     return bind(G, D), jnp.asarray(z, G.dtype)
 
 
-def _chunk(chunk: int | None, dim: int, hvp: str) -> int:
+def tangents_at_once(chunk: int | None, dim: int, hvp: str) -> int:
+    """The chunk: as asked, else one where there may be no ``vmap``, else what divides ``dim`` well."""
     if chunk is None:
         return 1 if hvp == "finite-difference" else linear.tangent_chunk(dim)
     if isinstance(chunk, bool) or int(chunk) != chunk or chunk < 1:
@@ -197,7 +200,8 @@ def _metric_tensor(G: Generator, D: Distance, z: jax.Array, kind: str, precision
         if kind in ("pushforward", "jacobian"):
             leaves = linear.jacobian(state, kind, z.size, z.dtype, chunk)
             return sum(
-                (jnp.matmul(J, J.T, precision="highest") for J in leaves), start=jnp.zeros((z.size, z.size), z.dtype)
+                (jnp.matmul(J, J.T, precision="highest") for J in leaves),
+                start=jnp.zeros((z.size, z.size), z.dtype),
             )
         return linear.hessian(state, kind, z.size, z.dtype, chunk)
 
@@ -205,6 +209,18 @@ def _metric_tensor(G: Generator, D: Distance, z: jax.Array, kind: str, precision
 @_static
 def _linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> Any:
     return linear.linear_map(G, D, z, kind, precision, chunk)
+
+
+@_static
+def jacobians(G: Generator, D: Distance, codes: jax.Array, kind: str, precision: str, chunk: int) -> list[jax.Array]:
+    """The leaves ``(n, d, m_l)`` of the Jacobians at ``n`` codes computed together."""
+
+    def one(z: jax.Array) -> list[jax.Array]:
+        state = linear.linear_map(G, D, z, kind, precision, chunk)
+        with linear.matmul_precision(precision):
+            return linear.jacobian(state, kind, z.size, z.dtype, chunk)
+
+    return jax.tree.map(lambda J: J[None], one(codes[0])) if len(codes) == 1 else jax.vmap(one)(codes)
 
 
 @jax.jit

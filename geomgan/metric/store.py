@@ -1,0 +1,172 @@
+"""A metric field on disk: a Zarr v3 group, one chunk per batch of codes, readable with plain zarr and numpy.
+
+A batch counts only when its ``status`` is written, which happens after its data: a run that dies loses the batch it
+was computing and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geomgan.errors import StoreError
+
+PENDING, DONE, NOT_CONVERGED = 0, 1, 2  # values of `status`
+_FORMAT = 1
+
+
+@contextlib.contextmanager
+def open_store(
+    path: str | os.PathLike,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    arrays: Mapping[str, tuple[tuple[int, ...], Any]],
+    batch: int,
+) -> Iterator[dict[str, Any]]:
+    """Open or create a store for one run, locked against a second writer for as long as it is open.
+
+    Args:
+        path: the folder, by convention ``*.zarr``.
+        settings: what decides the numbers; a store made with others is refused.
+        provenance: what is worth knowing besides (versions, device); recorded when the store is created.
+        arrays: name -> (shape, dtype); the first axis counts codes.
+        batch: codes in a chunk.
+
+    Yields:
+        name -> TensorStore array.
+
+    Raises:
+        StoreError: the folder is something else, belongs to other settings, is in use, or cannot be written.
+    """
+    path = Path(path).expanduser().resolve()
+    group = path / "zarr.json"
+    if path.exists() and not group.is_file() and (not path.is_dir() or not _unfinished(path, arrays)):
+        raise StoreError(f"{path} exists and is not a metric field. Name another store, or remove it.")
+    with _written(path, "the store"):
+        path.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        if group.is_file():
+            _check_settings(path, read_attributes(path)["settings"], dict(settings))
+        with _written(path, "the store"):
+            opened = {
+                name: _array(path / name, shape, dtype, batch, create=True) for name, (shape, dtype) in arrays.items()
+            }
+            if not group.is_file():
+                attributes = {"geomgan": _FORMAT, "settings": dict(settings), "provenance": dict(provenance)}
+                temporary = path / ".zarr.json.partial"
+                temporary.write_text(
+                    json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=1)
+                )
+                os.replace(temporary, group)
+        yield opened
+
+
+def write_batch(path: str | os.PathLike, opened: Mapping[str, Any], rows: slice, batch: Mapping[str, Any]) -> None:
+    """Write one batch, its ``status`` last.
+
+    Raises:
+        StoreError: the disk is full, or the folder is not writable any more.
+    """
+    with _written(Path(path), f"codes {rows.start} to {rows.stop - 1}"):
+        pending = [opened[name][rows].write(value) for name, value in batch.items() if name != "status"]
+        for write in pending:
+            write.result()
+        opened["status"][rows].write(batch["status"]).result()
+
+
+def read_store(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays of a store, and its settings and provenance.
+
+    Raises:
+        StoreError: there is no metric field at ``path``.
+    """
+    path = Path(path).expanduser().resolve()
+    attributes = read_attributes(path)
+    names = sorted(p.name for p in path.iterdir() if (p / "zarr.json").is_file())
+    return {name: _array(path / name).read().result() for name in names}, attributes
+
+
+def read_attributes(path: Path) -> dict[str, Any]:
+    """``{"settings", "provenance"}`` of a store."""
+    try:
+        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+        if attributes["geomgan"] != _FORMAT:
+            raise StoreError(f"{path} has format {attributes['geomgan']}; expected {_FORMAT}. Compute it again.")
+        return {"settings": attributes["settings"], "provenance": attributes["provenance"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path} is not a metric field ({error}). Name the folder that metric_field wrote.") from error
+
+
+def _array(
+    path: Path, shape: tuple[int, ...] | None = None, dtype: Any = None, batch: int = 1, create: bool = False
+) -> Any:
+    import tensorstore as ts
+
+    spec: dict[str, Any] = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
+    if not create:
+        return ts.open(spec, read=True).result()
+    assert shape is not None
+    chunk = [batch, *shape[1:]]
+    spec["metadata"] = {
+        "shape": list(shape),
+        "data_type": np.dtype(dtype).name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "fill_value": 0,
+    }
+    return ts.open(spec, open=True, create=True, read=True, write=True).result()
+
+
+def _check_settings(path: Path, stored: dict[str, Any], now: dict[str, Any]) -> None:
+    now = json.loads(json.dumps(now))
+    differences = [
+        f"{name}: stored {stored.get(name)!r}, now {now.get(name)!r}"
+        for name in sorted({*stored, *now})
+        if stored.get(name) != now.get(name)
+    ]
+    if differences:
+        raise StoreError(
+            f"{path} belongs to another run. {'; '.join(differences)}. Repeat the call with the stored settings to "
+            "resume it, or name another store."
+        )
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock on the folder itself, which the system drops when this process ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows: two writers there are not caught
+        yield
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise StoreError(f"{path} is being written by another process. Wait for it, or name another store.") from None
+    finally:
+        os.close(folder)
+
+
+def _unfinished(path: Path, arrays: Mapping[str, Any]) -> bool:
+    """Whether a folder without ``zarr.json`` is empty, or what a run left that died while creating the store."""
+    return all(p.name in (*arrays, ".zarr.json.partial") for p in path.iterdir())
+
+
+@contextlib.contextmanager
+def _written(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:  # TensorStore reports a full disk as ValueError, the operating system as OSError
+        raise StoreError(
+            f"cannot write {what} to {path}: {error}. What was finished before is safe; free space or mend the "
+            "folder, then repeat the call to resume."
+        ) from error
