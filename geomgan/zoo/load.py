@@ -1,0 +1,57 @@
+"""Opening models: by a name of the catalogue, or from the folder of a converted checkpoint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.errors import NotHereError
+from geomgan.model_folder import CARD, read_card, read_model
+from geomgan.zoo.catalogue import catalogue, entry
+from geomgan.zoo.families import build
+
+
+def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -> Any:
+    """Open a model; nothing is downloaded.
+
+    Args:
+        model: a name of the catalogue (``geomgan models``), or the folder of a converted checkpoint.
+        part: another network of the model than its generator: ``"encoder"``, ``"discriminator"``, ``"classifier"``.
+        options: what the model's family offers.
+
+    Returns:
+        A ``Generator``, or a ``Network`` for another part.
+
+    Raises:
+        ValueError: unknown name or part; the nearest are given.
+        TypeError: an option that the family does not have.
+        NotHereError: the model is known but not here; says which command brings it.
+        CheckpointError: the folder is damaged.
+    """
+    folder, name = locate(model)
+    card, params = read_model(folder)
+    if options:
+        raise TypeError(f"{name} ({card['family']}) has no options; got {', '.join(sorted(options))}. Leave them out.")
+    return build(card, jax.tree.map(jnp.asarray, params), part, name)
+
+
+def locate(model: str | os.PathLike) -> tuple[Path, str]:
+    """The folder of a model that is here, and its name."""
+    folder = Path(model).expanduser()
+    if (folder / CARD).is_file():
+        return folder, folder.resolve().name
+    if isinstance(model, os.PathLike) or (os.sep in str(model) and str(model) not in catalogue()):
+        read_card(folder)  # raises, saying what is missing
+    known = entry(str(model))
+    if not known.is_here:
+        raise NotHereError(f"{model} is not on this machine: {known.how_to_get}.")
+    return known.folder, known.name
+
+
+def card(model: str | os.PathLike) -> dict[str, Any]:
+    """The model card as in ``model.json``: family, configuration, prior, licence, source, measured figures."""
+    return read_card(locate(model)[0])

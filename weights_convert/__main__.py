@@ -1,0 +1,52 @@
+"""``python -m weights_convert FAMILY CHECKPOINT OUT_DIR [--option key=value ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from geomgan.errors import GeomganError
+from weights_convert.convert import convert, families
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    known = families()
+    rows = "\n".join(f"  {f.name:<32} {f.checkpoint}" for f in known.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m weights_convert",
+        description="Convert a published checkpoint into a folder that geomgan.load opens. Nothing in it is executed.",
+        epilog=f"families and the checkpoints they take:\n{rows}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a conversion, also for ``geomgan convert``."""
+    parser.add_argument("family", metavar="FAMILY")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
+    parser.add_argument("out", metavar="OUT_DIR")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="what the checkpoint does not say"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert as the arguments say, and print the folder, or the error."""
+    try:
+        pairs = [option.partition("=") for option in arguments.option]
+        unpaired = [key for key, equals, _ in pairs if not equals]
+        if unpaired:
+            raise ValueError(f"--option {unpaired[0]}: expected KEY=VALUE.")
+        folder = convert(arguments.family, arguments.checkpoint, arguments.out, {key: value for key, _, value in pairs})
+    except (GeomganError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"Converted to {folder}. Open it with geomgan.load({str(folder)!r}).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

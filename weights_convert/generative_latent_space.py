@@ -1,0 +1,100 @@
+"""The MNIST VAE and BiGAN of the repository GenerativeLatentSpace, in its published files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from geomgan.zoo.families import FAMILIES as NETWORKS
+from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.table import Layer, Tensor, fill, shapes
+
+LICENCE = "none stated by the source: for private study, do not redistribute"
+
+
+def _blocks(target: str, source: str, kind: str, layout: str) -> list[Layer]:
+    """Two blocks of a spectrally normalised layer and its batch norm."""
+    return [
+        Layer(f"{target}{i + 1}", f"{source}.{i}.{kind}", layout, norm=f"{source}.{i}.BatchNorm", spectral_norm=True)
+        for i in range(2)
+    ]
+
+
+def _decoder(target: str, output: str) -> list[Layer]:
+    return [
+        Layer(f"{target}project", "lin", "dense_to_map", side=6),
+        *_blocks(f"{target}block", "conv", "ConvTranspose", "conv_transpose"),
+        Layer(f"{target}output", output, "conv"),
+    ]
+
+
+RBF = [
+    Tensor("precision/centers", "rbfNN.centers"),
+    Tensor("precision/bandwidth", "rbfNN.bandwidth"),
+    Tensor("precision/zeta", "rbfNN.zeta"),
+    Tensor("precision/kernel", "rbfNN.W.weight", transpose=True),
+]
+
+TABLES: dict[str, dict[str, tuple[str, list[Layer | Tensor]]]] = {
+    "generative-latent-space-vae": {
+        "generator": ("trainedVAE_D.pth", [*RBF, *_decoder("mean/", "Xmean.0")]),
+        "encoder": (
+            "trainedVAE_E.pth",
+            [
+                *_blocks("features/block", "enc", "Convolution", "conv"),
+                Layer("mean", "zmean", "dense_from_map", side=6),
+                Layer("log_variance", "zlogvar", "dense_from_map", side=6),
+            ],
+        ),
+    },
+    "generative-latent-space-bigan": {
+        "generator": ("trainedBiGAN_G.pth", [*_decoder("", "conv.2")]),
+        "encoder": (
+            "trainedBiGAN_E.pth",
+            [
+                *_blocks("features/block", "conv", "Convolution", "conv"),
+                Layer("code", "lin", "dense_from_map", side=6),
+            ],
+        ),
+        "discriminator": (
+            "trainedBiGAN_D.pth",
+            [
+                *_blocks("features/block", "Xconv", "Convolution", "conv"),
+                *_blocks("code", "zlin", "Linear", "dense"),
+                Layer(
+                    "joint",
+                    "post_cat.0.Linear",
+                    "dense_from_map",
+                    norm="post_cat.0.BatchNorm",
+                    spectral_norm=True,
+                    side=6,
+                ),
+                Layer("score", "post_cat.1", "dense"),
+            ],
+        ),
+    },
+}
+
+
+def _family(name: str) -> Family:
+    files = tuple(file for file, _ in TABLES[name].values())
+
+    def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+        del options
+        tensors = {part: state_dict(states[file]) for part, (file, _) in TABLES[name].items()}
+        generator = tensors["generator"]
+        latent_dim = generator["lin.weight"].shape[1] if "lin.weight" in generator else 16
+        centers = generator["rbfNN.bandwidth"].shape[0] if "rbfNN.bandwidth" in generator else 64
+        config = {"latent_dim": latent_dim, "centers": centers, "channels": 1, "resolution": 28}
+        params = {}
+        for part, (file, rows) in TABLES[name].items():
+            network = NETWORKS[name][part]
+            template = shapes(network.module(config), *network.inputs(config))
+            params[part] = fill(tensors[part], rows, template, f"{name} ({part}, {file})")
+        card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": LICENCE}
+        return Converted(card, params)
+
+    return Family(name, f"a folder with {', '.join(files)}", convert, files=files)
+
+
+FAMILIES = tuple(map(_family, TABLES))
