@@ -1,0 +1,511 @@
+"""The reader of PyTorch checkpoints: equal to torch.load on tensors, inert and bounded on everything else."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import json
+import pickle
+import random
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geomgan.errors import CheckpointError
+from geomgan.restricted_pickle import StandIn, load
+from weights_convert.torch_file import MAGIC, read_checkpoint, torch_handlers
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSETS = ROOT.parent / "shared" / "assets"
+FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+DTYPES = [
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8),
+    *(torch.uint8, torch.bool, torch.complex64, torch.complex128, torch.uint16, torch.uint32, torch.uint64),
+]
+
+
+def saved(tree, zipped: bool, path: Path | None = None):
+    """What torch.save writes: to ``path``, or as bytes."""
+    file = io.BytesIO()
+    torch.save(tree, file, _use_new_zipfile_serialization=zipped)
+    return path.write_bytes(file.getvalue()) and path if path else file.getvalue()
+
+
+def check_same(ours, theirs) -> None:
+    """Assert that ``ours`` has arrays where ``theirs`` has tensors, and is equal to it otherwise."""
+    if isinstance(theirs, torch.Tensor):
+        theirs = theirs.detach()
+        expected = (theirs.float() if theirs.dtype == torch.bfloat16 else theirs).numpy()
+        assert isinstance(ours, np.ndarray)
+        assert (ours.dtype, ours.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(ours, expected)
+        assert not ours.flags.writeable or not ours.size
+    elif isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        for key, value in theirs.items():
+            check_same(ours[key], value)
+    elif isinstance(theirs, list | tuple):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            check_same(one, other)
+    else:
+        assert ours == theirs
+
+
+# --- Equal to torch ---
+
+
+def tensor(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(1)) * 50
+    return values.abs().to(dtype) if dtype.is_signed is False else values.to(dtype)
+
+
+@FORMATS
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_dtypes_shapes_and_views_equal_torch(tmp_path, dtype, zipped):
+    base = tensor(dtype, 4, 5, 6)
+    tree = {
+        "base": base,
+        "transposed": base.transpose(0, 2),
+        "offset": base[1:, 2, ::2],
+        "number": base[1, 2, 3],
+        "own": tensor(dtype, 7),
+        "scalar": torch.zeros((), dtype=dtype),
+        "empty": torch.empty((0, 3), dtype=dtype),
+        "last": base.flatten()[-1:],
+    }
+    path = saved(tree, zipped, tmp_path / "file")
+    # torch cannot read back the legacy files it writes of these
+    untyped = dtype in (torch.uint16, torch.uint32, torch.uint64) and not zipped
+    theirs = tree if untyped else torch.load(path, weights_only=True, map_location="cpu")
+    ours = read_checkpoint(path)
+    check_same(ours, theirs)
+    assert np.shares_memory(ours["base"], ours["transposed"])
+
+
+@FORMATS
+def test_infinities_and_small_numbers_of_the_half_types(tmp_path, zipped):
+    values = [0.0, -0.0, 1.0, float("inf"), float("-inf"), float("nan"), 1e-40, 6e-8, 3e38, 65504.0]
+    tree = [torch.tensor(values, dtype=dtype) for dtype in (torch.float16, torch.bfloat16)]
+    path = saved(tree, zipped, tmp_path / "file")
+    check_same(read_checkpoint(path), torch.load(path, weights_only=True))
+
+
+@FORMATS
+def test_models_optimisers_and_nested_containers_equal_torch(tmp_path, zipped):
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Linear(4, 2))
+    tied = torch.nn.Parameter(torch.ones(3), requires_grad=False)
+    optimiser = torch.optim.Adam(model.parameters())
+    sum(parameter.sum() for parameter in model.parameters()).backward()
+    optimiser.step()
+    tree = {
+        "model": model.state_dict(),
+        "parameters": list(model.parameters()),
+        "optimiser": optimiser.state_dict(),
+        "ordered": collections.OrderedDict(a=[1, 2.5, None, True], b=("text", b"raw")),
+        "tied": (tied, tied),
+        "size": torch.Size([1, 2]),
+        7: {"deep": [{"er": (torch.arange(3), {1, 2})}]},
+    }
+    path = saved(tree, zipped, tmp_path / "file")
+    ours = read_checkpoint(path)
+    check_same(ours, torch.load(path, weights_only=True, map_location="cpu"))
+    assert ours["tied"][0] is ours["tied"][1] or np.shares_memory(*ours["tied"])
+    assert list(ours["model"]) == list(model.state_dict())
+
+
+@FORMATS
+def test_attributes_numpy_arrays_devices_and_dtypes(tmp_path, zipped):
+    marked = torch.nn.Parameter(torch.ones(2))
+    marked.note = "kept by torch"
+    tree = {
+        "marked": marked,
+        "array": np.arange(6.0).reshape(2, 3).T,
+        "scalar": np.float32(2),
+        "device": torch.device("cuda", 1),
+        "dtype": torch.float16,
+        "storage": torch.arange(3.0).untyped_storage(),
+        "args": argparse.Namespace(dim=512),
+    }
+    path = saved(tree, zipped, tmp_path / "file")
+    with pytest.raises(CheckpointError, match=r"names argparse\.Namespace, which is not data"):
+        read_checkpoint(path)
+    ours = read_checkpoint(path, stand_ins=["argparse.*"])
+    np.testing.assert_array_equal(ours["marked"], np.ones(2, "f4"))
+    np.testing.assert_array_equal(ours["array"], tree["array"])
+    np.testing.assert_array_equal(ours["storage"].view("f4"), np.arange(3, dtype="f4"))
+    assert ours["scalar"] == 2
+    assert ours["device"] == "cuda:1"
+    assert ours["dtype"] == StandIn("torch.float16")
+    assert ours["args"] == StandIn("argparse.Namespace", (), {"dim": 512})
+
+
+def test_cuda_tags_are_ignored(tmp_path):
+    for zipped in (True, False):
+        data = saved({"w": torch.arange(4.0)}, zipped).replace(b"X\x03\x00\x00\x00cpu", b"X\x03\x00\x00\x00xla")
+        (tmp_path / "file").write_bytes(data)
+        np.testing.assert_array_equal(read_checkpoint(tmp_path / "file")["w"], np.arange(4.0))
+
+
+def test_big_endian_archives(tmp_path):
+    source = zipfile.ZipFile(io.BytesIO(saved({"w": torch.arange(4.0), "b": torch.arange(3).bfloat16()}, True)))
+    with zipfile.ZipFile(tmp_path / "file", "w") as out:
+        for name in source.namelist():
+            data = source.read(name)
+            if "/data/" in name:
+                data = np.frombuffer(data, "u4" if len(data) == 16 else "u2").byteswap().tobytes()
+            out.writestr(name, b"big" if name.endswith("byteorder") else data)
+    ours = read_checkpoint(tmp_path / "file")
+    np.testing.assert_array_equal(ours["w"], np.arange(4, dtype="f4"))
+    np.testing.assert_array_equal(ours["b"], np.arange(3, dtype="f4"))
+
+
+def test_storages_inside_plain_pickles():
+    """The form of official StyleGAN files: each storage is a whole legacy file inside a pickle."""
+    tree = {"w": torch.randn(3, 4).T, "p": torch.nn.Parameter(torch.arange(5).float()), "h": torch.ones(2).half()}
+    data = pickle.dumps(tree)
+    assert b"_load_from_bytes" in data
+    check_same(load(data, names=torch_handlers())[0], tree)
+    with pytest.raises(CheckpointError, match="names torch"):
+        load(data)
+
+
+def test_old_storage_views(tmp_path):
+    """Files of torch 0.2 name a part of a storage by offset and size."""
+    file = saved(torch.arange(6.0)[2:5], False)
+    whole = b"K\x06Nt"
+    assert file.count(whole) == 1
+    view = b"K\x06(X\x01\x00\x00\x00vK\x02K\x03tt"
+    for changed, expected in ((view, None), (view.replace(b"K\x02K\x03", b"K\x02K\x05"), "reaches element 6")):
+        data = file.replace(whole, changed).replace(b"QK\x02K\x03\x85", b"QK\x00K\x03\x85")
+        (tmp_path / "file").write_bytes(data)
+        if expected:
+            with pytest.raises(CheckpointError, match=expected):
+                read_checkpoint(tmp_path / "file")
+        else:
+            np.testing.assert_array_equal(read_checkpoint(tmp_path / "file"), [2, 3, 4])
+
+
+def real_files() -> list:
+    names = ["generative-latent-space/*.pth", "dcgan-faces64/weights.tar", "hessian-penalty/*.pt"]
+    found = [path for name in names for path in sorted(ASSETS.glob(name))]
+    absent = pytest.param(None, marks=pytest.mark.skip(reason=f"{ASSETS} is not here"))
+    return [pytest.param(path, id=path.name) for path in found] or [absent]
+
+
+@pytest.mark.parametrize("path", real_files())
+def test_real_checkpoints_equal_torch(path):
+    check_same(read_checkpoint(path), torch.load(path, weights_only=True, map_location="cpu"))
+
+
+# --- Refused, with a reason ---
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty file"),
+        (b"<!DOCTYPE html>\n<html>", "HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git-lfs pointer"),
+        (struct.pack("<Q", 8) + b'{"a":{}}' + bytes(8), "safetensors"),
+        (bytes(257) + b"ustar" + bytes(300), "tar archive"),
+        (pickle.dumps({"a": 1}), r"Python pickle; torch_handlers\(\)"),
+        (pickle.dumps(MAGIC) + pickle.dumps(1002), "another version"),
+        (b"\x93NUMPY\x01\x00", "numpy"),
+        (b"PK\x03\x04" + bytes(100), "damaged or truncated zip"),
+    ],
+)
+def test_other_files_are_named(tmp_path, data, says):
+    (tmp_path / "file.pt").write_bytes(data)
+    with pytest.raises(CheckpointError, match=rf"file\.pt: .*{says}.*expected"):
+        read_checkpoint(tmp_path / "file.pt")
+
+
+def rezipped(data: bytes, change, compression: int = zipfile.ZIP_STORED) -> bytes:
+    """The archive with each ``(name, contents)`` changed; None drops one."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", compression) as target:
+        for name in source.namelist():
+            if (contents := change(name, source.read(name))) is not None:
+                target.writestr(name, contents)
+    return out.getvalue()
+
+
+GOOD = saved({"w": torch.arange(40.0), "h": torch.arange(6).half()}, True)
+OLD = saved({"w": torch.arange(40.0), "h": torch.arange(6).half()}, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (rezipped(GOOD, lambda n, c: None if n.endswith("data/0") else c), "no data for storage '0'"),
+        (
+            rezipped(GOOD, lambda n, c: c[:-4] if n.endswith("data/0") else c),
+            "156 bytes of storage '0'; expected 40 x 4",
+        ),
+        (rezipped(GOOD, lambda n, c: None if n.endswith("data.pkl") else c), "0 of the name <folder>/data.pkl"),
+        (rezipped(GOOD, lambda n, c: c, zipfile.ZIP_DEFLATED), "compressed"),
+        (GOOD[:-30], "damaged or truncated"),
+        (GOOD.replace(b"FloatStorage", b"OtherStorage"), "names torch.OtherStorage"),
+        (GOOD.replace(b"HalfStorage", b"QInt8Storage"[:11]), "names torch"),
+        (GOOD.replace(b"_rebuild_tensor_v2", b"_rebuild_tensor_v9"), "names torch._utils._rebuild_tensor_v9"),
+        (GOOD.replace(b"K(\x85", b"K)\x85"), "reaches element 40 of a storage of 40"),
+        (OLD[:-20], "the end of the file at byte"),
+        (OLD[:60], "truncated"),
+        (OLD.replace(struct.pack("<q", 40), struct.pack("<q", 41)), "of 41 elements"),
+        (OLD.replace(b"K(\x85", b"K)\x85"), "reaches element 40 of a storage of 40"),
+    ],
+)
+def test_damage_is_named(tmp_path, data, says):
+    (tmp_path / "file.pt").write_bytes(data)
+    with pytest.raises(CheckpointError, match=says):
+        read_checkpoint(tmp_path / "file.pt")
+
+
+@FORMATS
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "quantised"),
+        (lambda: torch.eye(3).to_sparse(), "sparse"),
+        (lambda: torch.ones(3, device="meta"), "storage-less"),
+        (lambda: torch.zeros(1).expand(1000), "no more elements than that"),
+        (lambda: torch.ones(2, dtype=torch.complex64).conj(), "conjugated"),
+        (lambda: torch.ones(2).to(torch.float8_e4m3fn), "float8"),
+        (lambda: torch.nn.Linear(1, 1), r"names torch\.nn\.modules\.linear\.Linear, which is not data"),
+    ],
+    ids=["quantised", "sparse", "meta", "expanded", "conjugated", "float8", "module"],
+)
+def test_other_tensors_are_refused(tmp_path, make, says, zipped):
+    path = saved({"w": make()}, zipped, tmp_path / "file.pt")
+    with pytest.raises(CheckpointError, match=says):
+        read_checkpoint(path)
+
+
+def test_whole_modules_come_back_as_stand_ins(tmp_path):
+    for zipped in (True, False):
+        path = saved(torch.nn.Linear(2, 1), zipped, tmp_path / "file.pt")
+        linear = read_checkpoint(path, stand_ins=["torch.nn.modules.*"])
+        assert linear.name == "torch.nn.modules.linear.Linear"
+        assert linear.state["_parameters"]["weight"].shape == (1, 2)
+
+
+# --- Damage and attacks ---
+
+
+def small(zipped: bool) -> bytes:
+    base = torch.arange(12.0).reshape(3, 4)
+    tree = {"a": base, "t": base.T, "h": torch.ones(2).half(), "b": torch.ones(3).bfloat16(), "n": [1, "x"]}
+    return saved(tree | {"p": torch.nn.Parameter(torch.arange(5.0))}, zipped)
+
+
+def damage(tmp_path, zipped: bool, mutated: int, truncated: int) -> None:
+    good, draw, path = small(zipped), random.Random(5), tmp_path / "file.pt"
+    bad = [good[: draw.randrange(len(good))] for _ in range(truncated)]
+    for _ in range(mutated):
+        data = bytearray(good)
+        for _ in range(draw.randint(1, 4)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        bad.append(bytes(data))
+    for data in bad:
+        path.write_bytes(data)
+        try:
+            touch(read_checkpoint(path, stand_ins=draw.choice([(), ("*",)])))
+        except CheckpointError as error:
+            assert str(path) in str(error)  # noqa: PT017  either outcome is right
+
+
+def touch(tree) -> None:
+    """Read every number: a view outside of its storage would crash."""
+    if isinstance(tree, np.ndarray):
+        tree.tobytes()
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ():
+        touch(child)
+
+
+@FORMATS
+def test_damaged_files_raise_nothing_else(tmp_path, zipped):
+    damage(tmp_path, zipped, mutated=300, truncated=100)
+
+
+@pytest.mark.slow
+@FORMATS
+def test_thousands_of_damaged_files_raise_nothing_else(tmp_path, zipped):
+    damage(tmp_path, zipped, mutated=1_600, truncated=400)
+
+
+def archive(data_pkl: bytes, **records: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("archive/data.pkl", data_pkl)
+        for key, contents in records.items():
+            file.writestr(f"archive/data/{key}", contents)
+    return out.getvalue()
+
+
+def legacy(data_pkl: bytes, keys=(), raw: bytes = b"") -> bytes:
+    head = b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1001, {"little_endian": True}))
+    return head + data_pkl + pickle.dumps(list(keys), 2) + raw
+
+
+STORAGE = b"(U\x07storagectorch\nFloatStorage\nU\x01kU\x03cpu%stQ"
+REBUILD = b"ctorch._utils\n_rebuild_tensor\n("
+WORDS = ["os system", "builtins eval", "builtins getattr", "subprocess Popen", "torch load", "torch.jit load"]
+WORDS += ["torch.serialization load", "torch._utils _import_dotted_name", "numpy load", "importlib import_module"]
+WORDS += ["operator attrgetter", "torch._tensor.Tensor __setstate__", "torch.storage TypedStorage.__class__"]
+
+
+def attacks() -> dict[str, bytes]:
+    made = {}
+    for words in WORDS:
+        word = b"c" + words.replace(" ", "\n").encode() + b"\n"
+        for kind, body in {
+            "reduce": word + b"X\x0c\x00\x00\x00touch harmed\x85R.",
+            "state": b"ccollections\nOrderedDict\n)R}U\x0c__setstate__" + word + b"sb.",
+            "rebuild": b"ctorch._tensor\n_rebuild_from_type_v2\n(" + word + word + b")}tR.",
+            "dtype": b"ctorch._utils\n_rebuild_tensor_v3\n(NK\x00))I00\nN" + word + b"tR.",
+            "storage": b"(U\x07storage" + word + b"U\x01kU\x03cpuK\x01tQ.",
+        }.items():
+            made[f"zip {kind} {words}"] = archive(b"\x80\x02" + body, k=b"1234")
+            made[f"legacy {kind} {words}"] = legacy(b"\x80\x02" + body)
+            inner = legacy(b"\x80\x02" + body)
+            nested = b"ctorch.storage\n_load_from_bytes\n(B" + struct.pack("<I", len(inner)) + inner + b"tR."
+            made[f"nested {kind} {words}"] = archive(nested)
+    return made
+
+
+CHILD = """
+import json, pathlib, resource, sys, time, zipfile, io, encodings.cp437
+from geomgan.errors import CheckpointError
+from weights_convert.torch_file import read_checkpoint
+paths = sorted(pathlib.Path(sys.argv[1]).glob("*.pt"))
+read_checkpoint(sys.argv[2])  # whatever loads late, loads now
+here = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (here + (1 << 30),) * 2)
+events, outcomes = [], {}
+quiet = {"builtins.id", "os.fspath"}
+
+def watch(event, args):
+    if event not in quiet and (event != "open" or args[1] not in ("r", "rb")):
+        events.append(f"{event} {args!r}"[:200])
+
+sys.addaudithook(watch)
+for path in paths:
+    start = time.monotonic()
+    try:
+        read_checkpoint(path, stand_ins=sys.argv[3:])
+        outcome = "read"
+    except CheckpointError as error:
+        outcome = str(error)
+    outcomes[path.stem] = [outcome[:2000], time.monotonic() - start]
+seen = list(events)
+print(json.dumps([seen, outcomes]))
+"""
+
+
+def watched(tmp_path, files: dict[str, bytes], *stand_ins: str) -> dict:
+    """What reading each file comes to, in another process that may do nothing but read them in 1 GiB."""
+    folder = tmp_path / "files"
+    folder.mkdir(exist_ok=True)
+    for index, data in enumerate(files.values()):
+        (folder / f"{index:04}.pt").write_bytes(data)
+    (tmp_path / "good").write_bytes(small(True))
+    run = [sys.executable, "-c", CHILD, str(folder), str(tmp_path / "good"), *stand_ins]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    events, outcomes = json.loads(done.stdout.splitlines()[-1])
+    assert events == []
+    return dict(zip(files, outcomes.values(), strict=True))
+
+
+@pytest.mark.parametrize("stand_ins", [(), ("*",)], ids=["strict", "any stand-in"])
+def test_attacks_are_refused_and_nothing_happens(tmp_path, stand_ins):
+    outcomes = watched(tmp_path, attacks(), *stand_ins)
+    for name, (outcome, _) in outcomes.items():
+        assert stand_ins or "which is not data" in outcome, (name, outcome)
+    assert not (ROOT / "harmed").exists()
+
+
+def bombs() -> dict[str, tuple[bytes, str]]:
+    """Files that would take all memory or time, and what is to be said about each."""
+    one, huge = STORAGE % b"K\x01", b"\x8a\x06" + (2**40).to_bytes(6, "little")
+    strided = REBUILD + one + b"K\x00(" + huge + b"t(K\x00ttR."
+    squares = REBUILD + one + b"K\x00(" + b"J\xff\xff\xff\x7f" * 8 + b"t(" + b"K\x00" * 8 + b"ttR."
+    hollow = (
+        REBUILD
+        + one
+        + b"K\x00(K\x00"
+        + (b"\x8a\x06" + (2**45).to_bytes(6, "little")) * 8
+        + b"t("
+        + b"K\x00" * 9
+        + b"ttR."
+    )
+    outside = REBUILD + one + b"K\x00(K\x02t(J\xff\xff\xff\x7fttR."
+    before = REBUILD + one + b"J\xff\xff\xff\xff(K\x01t(K\x01ttR."
+    claims = STORAGE % (b"\x8a\x06" + (2**40).to_bytes(6, "little")) + b"."
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", one + b".")
+        file.writestr("archive/data/k", bytes(50_000_000))
+    nested = legacy(b"N.")
+    for _ in range(50):
+        nested = legacy(b"ctorch.storage\n_load_from_bytes\n(B" + struct.pack("<I", len(nested)) + nested + b"tR.")
+    bare = b"".join(
+        b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0) + b"x" for _ in range(300_000)
+    )
+    directory = b"PK\x03\x04" + bare + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 65535, 65535, len(bare), 4, 0)
+    many = io.BytesIO()
+    with zipfile.ZipFile(many, "w") as file:
+        file.writestr(
+            "archive/data.pkl",
+            b"".join(
+                (STORAGE % b"J\x00\x00\x10\x00").replace(b"FloatS", b"BFloat16S").replace(b"U\x01k", b"U\x04%04d" % n)
+                for n in range(1000)
+            )
+            + b".",
+        )
+        file.writestr("archive/data/0000", bytes(1 << 21))
+    overlapping = overlap(many.getvalue(), 1000)
+    from_type = b"ctorch._tensor\n_rebuild_from_type_v2\n"
+    return {
+        "zero strides": (archive(strided, k=b"1234"), "no more elements than that"),
+        "zero strides, legacy": (legacy(strided, ["k"], struct.pack("<qf", 1, 1)), "no more elements than that"),
+        "product": (archive(squares, k=b"1234"), "no more elements than that"),
+        "hollow": (archive(hollow, k=b"1234"), "does not fit"),
+        "outside": (archive(outside, k=b"1234"), "reaches element"),
+        "before": (archive(before, k=b"1234"), "invalid offset"),
+        "claims": (legacy(claims, ["k"]), "storages larger than the file"),
+        "zip bomb": (packed.getvalue(), "files are larger than itself"),
+        "directory": (directory, "too many files"),
+        "overlap": (overlapping, "files are larger than itself"),
+        "nested": (nested, "nested more than 3 deep"),
+        "from type": (archive(from_type + b"(" + from_type + b"N(" + from_type + b"NtNtR."), "a tensor rebuilt by"),
+        "deep": (archive(b")" + b"\x85" * 1_000_000 + b"."), "nested more than"),
+        "memo": (archive(b"Nr\xff\xff\xff\xff."), "read"),
+    }
+
+
+def overlap(data: bytes, count: int) -> bytes:
+    """The archive with its last file listed ``count`` times under names of four digits."""
+    at = data.index(b"PK\x01\x02")
+    first = data.index(b"PK\x01\x02", at + 1)
+    end = data.index(b"PK\x05\x06")
+    entry = data[first:end]
+    entries = data[at:first] + b"".join(entry.replace(b"0000", b"%04d" % n) for n in range(count))
+    return data[:at] + entries + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count + 1, count + 1, len(entries), at, 0)
+
+
+def test_bombs_are_refused_quickly_in_little_memory(tmp_path):
+    made = bombs()
+    outcomes = watched(tmp_path, {name: data for name, (data, _) in made.items()})
+    for name, (_, says) in made.items():
+        outcome, seconds = outcomes[name]
+        assert any(part in outcome for part in says.split("|")), (name, outcome)
+        assert seconds < 30, (name, seconds)
