@@ -104,7 +104,7 @@ class Generator:
                 raise ValueError(f"output_range is {output_range}; expected (low, high) with low < high.")
             output_range = (low, high)
         prior = standard_normal if sample_latent is None else UserPrior(sample_latent)
-        name = name or getattr(fn, "__name__", type(fn).__name__)
+        name = str(name or getattr(fn, "__name__", type(fn).__name__))
         params = jax.tree.map(jnp.asarray, params)
         generator = cls(params, fn, prior, int(latent_dim), output_range, name)
         sample = generator.sample_shape

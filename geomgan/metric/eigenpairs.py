@@ -102,7 +102,7 @@ def eigenpairs(
         )
     kind = g.kind if isinstance(g, MetricOperator) else "matrix"
     floor = largest * relative_noise(kind, solver, epsilon, dim)
-    info = FrozenDict(solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim)
+    info: FrozenDict = FrozenDict(solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim)
     return Eigenpairs(values, _signed(from_standard(vectors)), residuals, floor, converged, info)
 
 

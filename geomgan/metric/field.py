@@ -133,13 +133,13 @@ def metric_field(
     }
     if solver == "dense":
         shapes["tensors"] = ((n, d, d), np.float64)
-    if solver == "dense":
         compute = partial(_dense_batch, G, D, k=k, kind=kind, chunk=chunk, precision=precision, hvp=hvp)
     else:
         options = {"chunk": chunk, "precision": precision, "hvp": hvp}
         compute = partial(_iterative_batch, G, D, k=k, solver=solver, tol=tol, seed=seed, options=options)
     results: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
-    with open_store(store, settings, provenance, shapes, batch) if store else nullcontext({}) as opened:
+    opening: Any = open_store(store, settings, provenance, shapes, batch) if store else nullcontext({})
+    with opening as opened:
         for name in opened:
             results[name][...] = opened[name].read().result()
         todo = [i for i in range(0, n, batch) if (results["status"][i : i + batch] == PENDING).any()]

@@ -64,7 +64,8 @@ def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
         return state(v)
     if kind == "matrix":
         return jnp.matmul(state, v, precision="highest")
-    return sum(jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in state)
+    terms = (jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in state)
+    return sum(terms, start=jnp.zeros_like(v))
 
 
 def jacobian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> list[jax.Array]:

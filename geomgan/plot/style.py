@@ -10,7 +10,7 @@ import numpy as np
 
 INK, SOFT, ACCENT, SECOND = "#1b1f24", "#8b949e", "#2563a8", "#d1603d"
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,

@@ -1,0 +1,48 @@
+"""Reading whole files, and saying what a file is that is not what it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geomgan.errors import CheckpointError
+
+MAX_FILE = 16 << 30  # bytes
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of an ordinary file, or a `CheckpointError` that says why not."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: found {'no' if not path.exists() else 'no ordinary'} file; expected one")
+    try:
+        if (size := path.stat().st_size) > MAX_FILE:
+            raise CheckpointError(f"{path}: found {size} bytes; expected at most {MAX_FILE}")
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+
+
+_SIGNATURES = {
+    b"version https://git-lfs": "a git-lfs pointer: fetch the file itself with `git lfs pull`",
+    b"PK": "a zip archive",
+    b"\x80": "a Python pickle",
+    b"\x1f\x8b": "a gzip file: decompress it first",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a numpy .npy file",
+    b"\x89PNG": "a PNG image",
+    b"{": "JSON text",
+}
+
+
+def looks_like(data: bytes) -> str:
+    """A few words on what kind of file begins with ``data``."""
+    head = data[:512].lstrip()
+    if not data:
+        return "an empty file: the download failed"
+    if head[:1] == b"<" and any(tag in head.lower() for tag in (b"<html", b"<!doctype", b"<?xml")):
+        return "an HTML page: the download link needs a login or has moved"
+    if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") <= len(data):
+        return "a safetensors file"
+    if data[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
+    return next((what for magic, what in _SIGNATURES.items() if data.startswith(magic)), "no known format")

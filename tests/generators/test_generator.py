@@ -1,0 +1,148 @@
+"""The Generator type."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import geomgan as gg
+from geomgan.generators import tap
+from geomgan.generators import generator as module_under_test
+from tests.fixtures import random_params
+from tests.models import linear_generator, small_dcgan
+
+
+def test_one_code_and_a_stack(rng):
+    G = small_dcgan()
+    z = rng.standard_normal((3, 8))
+    x = G(z[0])
+    assert x.shape == (16, 16, 3)
+    assert x.dtype == jnp.float32
+    np.testing.assert_allclose(jax.vmap(G)(z)[0], x, atol=1e-6)
+
+
+def test_codes_are_cast_to_the_networks_dtype(rng):
+    G = small_dcgan()
+    z = rng.standard_normal(8)
+    assert G(z.astype(np.float64)).dtype == jnp.float32
+    np.testing.assert_array_equal(G(z), G(jnp.asarray(z, jnp.float32)))
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda p: p.astype(jnp.float64), G)
+        assert wide(z.astype(np.float32)).dtype == jnp.float64
+
+
+@pytest.mark.parametrize(
+    ("z", "error", "message"),
+    [
+        (np.zeros(7), ValueError, r"\(7,\); expected \(8,\)"),
+        (np.zeros((2, 8)), ValueError, "jax.vmap"),
+        (np.zeros(8, int), TypeError, "int64.*floating point"),
+        (np.full(8, np.nan), ValueError, "8 NaN"),
+    ],
+)
+def test_wrong_codes_raise_before_any_work(z, error, message):
+    with pytest.raises(error, match=message):
+        small_dcgan()(z)
+
+
+def test_layers_and_cuts_agree_with_the_network_by_hand(rng):
+    G = small_dcgan(features=(16, 8))
+    assert G.layers == (
+        "block1.preactivation",
+        "block1",
+        "block2.preactivation",
+        "block2",
+        "output.preactivation",
+    )
+    z = rng.standard_normal(8)
+    pre, post = G.at("block1.preactivation")(z), G.at("block1")(z)
+    np.testing.assert_array_equal(post, np.maximum(pre, 0))
+    projected = jnp.einsum("c,hwco->hwo", jnp.asarray(z, jnp.float32), G.params["block1"]["kernel"][::-1, ::-1])
+    np.testing.assert_allclose(pre, projected + G.params["block1"]["bias"], atol=1e-6)
+    np.testing.assert_allclose(np.tanh(G.at("output.preactivation")(z)), G(z), atol=1e-6)
+    assert G.at("block1").output_range is None
+    assert G.at("block1").at("block2").sample_shape.shape == (8, 8, 8)
+
+
+def test_activations_of_nested_modules_are_reached():
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return tap(self, "relu", nn.relu(nn.Dense(4, name="dense")(x)))
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, z):
+            return tap(self, "sum", Block(name="second")(Block(name="first")(z)) * 2)
+
+    G = gg.Generator.from_module(Net(), random_params(Net(), (3,)), 3)
+    assert set(G.layers) == {"first.relu", "second.relu", "sum"}
+    z = np.ones(3, np.float32)
+    np.testing.assert_array_equal(G.at("second.relu")(z) * 2, G(z))
+
+
+def test_unknown_layer_names_the_nearest():
+    with pytest.raises(ValueError, match="block1"):
+        small_dcgan().at("blok1")
+    with pytest.raises(ValueError, match="plain function"):
+        linear_generator(np.eye(3, dtype=np.float32)).at("block1")
+
+
+def test_the_prior_is_reproducible_and_normal():
+    G = small_dcgan()
+    z = G.sample_latent(jax.random.key(3), 5000)
+    np.testing.assert_array_equal(z, G.sample_latent(jax.random.key(3), 5000))
+    assert z.shape == (5000, 8)
+    assert abs(float(z.mean())) < 0.02
+    assert abs(float(z.std()) - 1) < 0.02
+
+
+def test_a_prior_of_ones_own():
+    G = gg.Generator.from_function(
+        lambda p, z: p * z, jnp.ones(2), 2, sample_latent=lambda key, n: jax.random.uniform(key, (n, 2))
+    )
+    z = G.sample_latent(jax.random.key(0), 100)
+    assert float(z.min()) >= 0
+    wrong = gg.Generator.from_function(lambda p, z: p * z, jnp.ones(2), 2, sample_latent=lambda key, n: jnp.ones(n))
+    with pytest.raises(ValueError, match=r"\(n, latent_dim\)"):
+        wrong.sample_latent(jax.random.key(0), 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"),
+    [
+        ((3, (), 4), {}, TypeError, "expected a function"),
+        ((lambda p, z: z, (), 0), {}, ValueError, "positive integer"),
+        ((lambda p, z: z, (), 2), {"output_range": (1, 1)}, ValueError, "low < high"),
+        ((lambda p, z: (z, z), (), 2), {}, TypeError, "one floating-point array"),
+        ((lambda p, z: z.astype(int), (), 2), {}, TypeError, "one floating-point array"),
+    ],
+)
+def test_factory_checks_its_arguments(arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        gg.Generator.from_function(*arguments, **options)
+
+
+def test_other_weights_do_not_recompile(rng):
+    G, other = small_dcgan(seed=0), small_dcgan(seed=1)
+    z = rng.standard_normal(8)
+    G(z)
+    before = module_under_test._generate._cache_size()
+    swapped = dataclasses.replace(G, params=other.params)
+    np.testing.assert_array_equal(swapped(z), other(z))
+    assert module_under_test._generate._cache_size() == before
+
+
+def test_a_stochastic_decoder_is_its_mean(rng):
+    def decoder(params, z):
+        return gg.Gaussian(params @ z, jnp.exp(params @ z))
+
+    G = gg.Generator.from_function(decoder, jnp.asarray(rng.standard_normal((5, 2)), jnp.float32), 2)
+    z = np.array([0.3, -1.0], np.float32)
+    np.testing.assert_allclose(G(z), G.params @ z, rtol=1e-6)
+    np.testing.assert_allclose(G.distribution(z).std, np.exp(G.params @ z), rtol=1e-5)
+    with pytest.raises(ValueError, match="deterministic"):
+        small_dcgan().distribution(np.zeros(8))

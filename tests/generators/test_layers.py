@@ -1,0 +1,33 @@
+"""Layers against PyTorch's."""
+
+import numpy as np
+import pytest
+import torch
+
+from geomgan.generators.layers import Conv, ConvTranspose
+from tests.models import largest_difference
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5)])
+def test_conv_transpose(rng, kernel, stride, padding, side):
+    x = rng.standard_normal((side, side, 6)).astype(np.float32)
+    weight = rng.standard_normal((6, 5, kernel, kernel)).astype(np.float32)
+    bias = rng.standard_normal(5).astype(np.float32)
+    expected = torch.nn.functional.conv_transpose2d(
+        torch.from_numpy(x.transpose(2, 0, 1)[None]), torch.from_numpy(weight), torch.from_numpy(bias), stride, padding
+    )[0].permute(1, 2, 0)
+    params = {"kernel": weight.transpose(2, 3, 0, 1)[::-1, ::-1], "bias": bias}
+    y = ConvTranspose(5, kernel, stride, padding).apply({"params": params}, x)
+    assert largest_difference(y, expected) < 1e-5
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 1, 1), (4, 2, 0), (11, 4, 2)])
+def test_conv(rng, kernel, stride, padding):
+    x = rng.standard_normal((20, 17, 3)).astype(np.float32)
+    weight = rng.standard_normal((5, 3, kernel, kernel)).astype(np.float32)
+    expected = torch.nn.functional.conv2d(
+        torch.from_numpy(x.transpose(2, 0, 1)[None].copy()), torch.from_numpy(weight), None, stride, padding
+    )[0].permute(1, 2, 0)
+    params = {"kernel": weight.transpose(2, 3, 1, 0)}
+    y = Conv(5, kernel, stride, padding, bias=False).apply({"params": params}, x)
+    assert largest_difference(y, expected) < 1e-5
