@@ -20,7 +20,7 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 
 bench: .venv/installed-test  ## the table of the README
-	$(BIN)/python benchmarks/metric.py
+	$(BIN)/python -m benchmarks.metric
 
 train: .venv/installed  ## train the embedded models again: make train DATA=path/to/mnist.npz
 	$(BIN)/python -m geomgan.training.digits --data $(DATA) --out runs/digits
