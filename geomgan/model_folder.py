@@ -35,16 +35,19 @@ def write_model(folder: str | os.PathLike, card: dict[str, Any], params: Any) ->
         raise CheckpointError(f"{folder} exists and is not a converted model. Name another folder, or remove it.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    replaced = temporary.with_name(f"{temporary.name}-replaced")
     try:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(temporary / WEIGHTS, _arrays(params))
         (temporary / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n")
         os.chmod(temporary, 0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            os.rename(folder, replaced)  # one rename from being back, should this process die here
         os.rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
     return folder
 
 

@@ -1,6 +1,5 @@
 """Settings of all tests."""
 
-import os
 from pathlib import Path
 
 import jax
@@ -12,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 # Compiled programs outlive a run; small ones too, because the tests are made of many of those.
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".jax_cache"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+jax.config.update("jax_platforms", "cpu")
 
 
 @pytest.fixture

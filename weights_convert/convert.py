@@ -82,7 +82,11 @@ def convert(
         check_choice(option, kind.options, "option")
     files = _files(kind, Path(checkpoint).expanduser())
     states = {path.name if kind.files else "": read_checkpoint(path, stand_ins=kind.stand_ins) for path in files}
-    converted = kind.convert(states, options)
+    try:
+        converted = kind.convert(states, options)
+    except (ArithmeticError, LookupError, TypeError) as error:  # from shapes that no model of the family has
+        reason = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{checkpoint} is not a checkpoint of {family}: shapes do not fit ({reason}).") from error
     entries = {"family": family, **converted.card, **(card or {}), "files": [_provenance(path) for path in files]}
     return write_model(out, entries, converted.params)
 

@@ -10,6 +10,8 @@ from geomgan.zoo.families import FAMILIES as NETWORKS
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Layer, fill, shapes
 
+MAX_LAYERS = 10  # each doubles the side: 2048 pixels
+
 
 def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Latent size, width, depth and channels are read from the tensors' shapes."""
@@ -17,10 +19,10 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     tensors = state_dict(states[""], "netG_state_dict", "netG", "generator", "state_dict")
     sources = [f"main.{3 * i}" for i in range(len(tensors)) if f"main.{3 * i}.weight" in tensors]
     weights = [tensors[f"{source}.weight"] for source in sources]
-    if len(weights) < 2 or any(weight.ndim != 4 or weight.shape[2:] != (4, 4) for weight in weights):
+    if not 2 <= len(weights) <= MAX_LAYERS or any(weight.ndim != 4 or weight.shape[2:] != (4, 4) for weight in weights):
         raise CheckpointError(
-            f"no DCGAN of the tutorial's layout: expected 4 x 4 kernels main.0.weight, main.3.weight, ...; the file "
-            f"holds {', '.join(list(tensors)[:5])}, ..."
+            f"no DCGAN of the tutorial's layout: expected 4 x 4 kernels main.0.weight, main.3.weight, ... of 2 to "
+            f"{MAX_LAYERS} layers; the file holds {', '.join(list(tensors)[:5])}, ..."
         )
     config = {
         "latent_dim": weights[0].shape[0],

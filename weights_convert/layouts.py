@@ -39,7 +39,7 @@ def bias(vector: np.ndarray, layout: str, side: int = 0) -> np.ndarray:
     return _channels_last(vector[:, None], side)[:, 0] if layout == "dense_to_map" else vector
 
 
-def spectral_norm(weight: np.ndarray, u: np.ndarray, v: np.ndarray, output_axis: int) -> np.ndarray:
+def spectral_norm(weight: np.ndarray, u: np.ndarray, v: np.ndarray, *, output_axis: int) -> np.ndarray:
     """``W / (uᵀ W v)`` with the stored vectors: what PyTorch's spectral norm evaluates to outside training."""
     matrix = np.moveaxis(weight, output_axis, 0).reshape(weight.shape[output_axis], -1)
     return weight / (u @ matrix @ v)
@@ -53,7 +53,7 @@ def batch_norm(gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.nd
 
 def flush_denormals(x: np.ndarray) -> np.ndarray:
     """``x`` in float32 with denormals as zero: they carry no information and slow every product down."""
-    x = np.ascontiguousarray(x, np.float32)
+    x = np.asarray(x, np.float32, order="C")
     return np.where(np.abs(x) < np.finfo(np.float32).tiny, np.float32(0), x)
 
 

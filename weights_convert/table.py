@@ -53,6 +53,7 @@ class Tensor:
     transpose: bool = False
 
 
+@np.errstate(all="ignore")  # what overflows is reported as not finite, with its name
 def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: str) -> Any:
     """Our nested parameters from a published state dict.
 
@@ -63,7 +64,7 @@ def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: 
         what: the model, for messages.
 
     Raises:
-        CheckpointError: tensors are missing, left over, or of another shape; all of them are named.
+        CheckpointError: tensors are missing, left over, of another shape or not finite; they are named.
     """
     used: set[str] = set()
     missing: list[str] = []
@@ -96,16 +97,24 @@ def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: 
             )
             + ". Check the family: `python -m weights_convert --help` lists them."
         )
+    filled = {name: layouts.flush_denormals(array) for name, array in filled.items()}
     for row in rows:
         for name, array in filled.items():
-            if (name == row.target or name.startswith(f"{row.target}/")) and wanted.get(name) != array.shape:
+            if name != row.target and not name.startswith(f"{row.target}/"):
+                continue
+            if wanted.get(name) != array.shape:
                 raise CheckpointError(
                     f"{what}: published {row.source} gives {name} of shape {array.shape}; expected "
                     f"{wanted.get(name)}. The checkpoint has another size than its other tensors say."
                 )
+            if bad := int((~np.isfinite(array)).sum()):
+                raise CheckpointError(
+                    f"{what}: published {row.source} gives {name} with {bad} NaN or infinite values; expected finite "
+                    "numbers. The file is damaged, or its training diverged."
+                )
     if set(wanted) != set(filled):
         raise CheckpointError(f"{what}: parameters not filled by the table: {sorted(set(wanted) ^ set(filled))}.")
-    return traverse_util.unflatten_dict({k: layouts.flush_denormals(v) for k, v in filled.items()}, sep="/")
+    return traverse_util.unflatten_dict(filled, sep="/")
 
 
 def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
@@ -114,7 +123,7 @@ def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
     return jax.eval_shape(module.init, jax.random.key(0), *examples)["params"]
 
 
-def _layer(row: Layer, take: Callable[[str], np.ndarray | None]) -> dict[str, np.ndarray]:
+def _layer(row: Layer, take: Callable[[str], Any]) -> dict[str, np.ndarray]:
     """Kernel and bias of one row; nothing where a tensor is missing."""
     axis = layouts.OUTPUT_AXIS[row.layout]
     names = [f"{row.source}.weight_{part}" for part in ("orig", "u", "v")]
@@ -125,7 +134,7 @@ def _layer(row: Layer, take: Callable[[str], np.ndarray | None]) -> dict[str, np
     if any(array is None for array in (*weights, *offsets, *statistics)):
         return {}
     try:
-        weight = layouts.spectral_norm(*weights, axis) if row.spectral_norm else weights[0]
+        weight = layouts.spectral_norm(*weights, output_axis=axis) if row.spectral_norm else weights[0]
         offset = offsets[0] if offsets else np.zeros(weight.shape[axis])
         if statistics:
             scale, shift = layouts.batch_norm(*statistics)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.errors import FlaxError
 
 from geomgan.distances.digit_classifier import DigitClassifier
 from geomgan.errors import CheckpointError, check_choice
@@ -62,7 +65,7 @@ def build(card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, 
 
     Raises:
         ValueError: the model has no such part.
-        CheckpointError: the family is unknown, or is not a network.
+        CheckpointError: the family is unknown or is not a network, or weights and configuration do not fit.
     """
     family = card.get("family")
     if family not in FAMILIES:
@@ -73,10 +76,19 @@ def build(card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, 
     check_choice(part, parts, "part")
     if part not in params:
         raise ValueError(f"{name} was converted without its {part}. Convert it again from a checkpoint that has it.")
+    try:
+        return _network(parts[part], part, card, params[part], name)
+    except (FlaxError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{name}: its model.json and its weights do not fit each other ({error}). Convert the model again."
+        ) from error
+
+
+def _network(kind: Part, part: str, card: Mapping[str, Any], params: Any, name: str) -> Generator | Network:
     config = card["config"]
-    module = parts[part].module(config)
+    module = kind.module(config)
     if part == "generator":
-        return Generator.from_module(
-            module, params[part], config["latent_dim"], output_range=card["output_range"], name=name
-        )
-    return Network(params[part], FlaxFunction(module), parts[part].inputs(config), f"{name}:{part}")
+        return Generator.from_module(module, params, config["latent_dim"], output_range=card["output_range"], name=name)
+    network = Network(params, FlaxFunction(module), kind.inputs(config), f"{name}:{part}")
+    jax.eval_shape(network.function, params, *(jax.ShapeDtypeStruct(s, jnp.float32) for s in network.input_shapes))
+    return network

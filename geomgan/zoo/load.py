@@ -44,7 +44,8 @@ def locate(model: str | os.PathLike) -> tuple[Path, str]:
     folder = Path(model).expanduser()
     if (folder / CARD).is_file():
         return folder, folder.resolve().name
-    if isinstance(model, os.PathLike) or (os.sep in str(model) and str(model) not in catalogue()):
+    is_path = os.sep in str(model) or folder.is_dir()
+    if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
         read_card(folder)  # raises, saying what is missing
     known = entry(str(model))
     if not known.is_here:

@@ -20,10 +20,9 @@ import torch
 
 from geomgan.errors import CheckpointError
 from geomgan.restricted_pickle import StandIn, load
+from tests.fixtures import ASSETS, ROOT
 from weights_convert.torch_file import MAGIC, read_checkpoint, torch_handlers
 
-ROOT = Path(__file__).resolve().parents[2]
-ASSETS = ROOT.parent / "shared" / "assets"
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 DTYPES = [
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8),

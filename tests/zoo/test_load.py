@@ -1,0 +1,228 @@
+"""Opening models: the catalogue, names and folders, parts, and what damage is called."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+import geomgan as gg
+from geomgan.errors import CheckpointError, NotHereError
+from geomgan.generators import Network
+from geomgan.model_folder import write_model
+from geomgan.zoo.families import FAMILIES
+from tests.fixtures import random_params
+from weights_convert.convert import families
+
+DCGAN = {
+    "family": "dcgan-tutorial",
+    "config": {"latent_dim": 3, "features": [4], "channels": 1, "resolution": 8},
+    "output_range": [-1, 1],
+}
+BIGAN = {
+    "family": "generative-latent-space-bigan",
+    "config": {"latent_dim": 4, "centers": 64, "channels": 1, "resolution": 28},
+    "output_range": [-1, 1],
+}
+
+
+def written(folder, card, parts=None):
+    """A model with random weights."""
+    kinds = FAMILIES[card["family"]]
+    params = {
+        part: random_params(kinds[part].module(card["config"]), *kinds[part].inputs(card["config"]))
+        for part in parts or kinds
+    }
+    return write_model(folder, card, params)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GEOMGAN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def model(tmp_path):
+    return written(tmp_path / "tiny", DCGAN)
+
+
+# --- The catalogue ---
+
+
+@pytest.mark.parametrize("name", list(gg.zoo.catalogue()))
+def test_catalogue_entries_are_complete(name):
+    entry = gg.zoo.catalogue()[name]
+    assert entry.family in FAMILIES
+    assert min(len(text) for text in (entry.summary, entry.licence, entry.latent)) > 0
+    assert entry.resolution > 0
+    assert sum([entry.embedded, bool(entry.package), bool(entry.url)]) == 1
+    if entry.package:
+        assert "==" in entry.package  # a version, so that the sha256 stays right
+        assert len(bytes.fromhex(entry.sha256)) == 32
+        assert entry.member
+    if entry.url:
+        assert entry.files
+    if not entry.embedded:
+        assert entry.family in families()
+
+
+def test_home_is_the_variable_or_the_cache_folder(tmp_path, monkeypatch):
+    folder = gg.zoo.catalogue()["faces64"]
+    monkeypatch.setenv("GEOMGAN_HOME", str(tmp_path / "mine"))
+    assert folder.folder == tmp_path / "mine" / "models" / "faces64"
+    monkeypatch.delenv("GEOMGAN_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert gg.zoo.home() == tmp_path / "cache" / "geomgan"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert gg.zoo.home() == tmp_path / ".cache" / "geomgan"
+    monkeypatch.setenv("GEOMGAN_HOME", "~/models of mine")
+    assert gg.zoo.home() == tmp_path / "models of mine"
+
+
+# --- Names ---
+
+
+def test_unknown_names_give_the_nearest(home):
+    with pytest.raises(ValueError, match=r"model='face64' is not known\. Did you mean 'faces64'"):
+        gg.load("face64")
+    with pytest.raises(ValueError, match=r"Did you mean 'mnist-bigan'"):
+        gg.zoo.card("mnist_bigan")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("faces64", "faces64 is not on this machine: run `geomgan fetch faces64`."),
+        (
+            "mnist-vae",
+            "mnist-vae is not on this machine: get the folder TrainedModels of "
+            "https://github.com/mmichelis/GenerativeLatentSpace, then run "
+            "`python -m weights_convert generative-latent-space-vae FOLDER {home}/models/mnist-vae`.",
+        ),
+    ],
+)
+def test_models_that_are_not_here_say_which_command_brings_them(home, name, says):
+    with pytest.raises(NotHereError) as caught:
+        gg.load(name)
+    assert str(caught.value) == says.format(home=home)
+
+
+def test_a_model_in_the_home_folder_loads_by_name(home):
+    card = DCGAN | {"config": DCGAN["config"] | {"latent_dim": 100}, "licence": "MIT"}
+    written(home / "models" / "faces64", card)
+    G = gg.load("faces64")
+    assert (G.name, G.latent_dim, G.sample_shape.shape) == ("faces64", 100, (8, 8, 1))
+    assert gg.zoo.card("faces64")["licence"] == "MIT"
+
+
+# --- Folders and parts ---
+
+
+def test_a_folder_loads_with_its_weights(model, monkeypatch):
+    expected = random_params(FAMILIES["dcgan-tutorial"]["generator"].module(DCGAN["config"]), (3,))
+    G = gg.load(model)
+    assert (G.name, G.latent_dim, G.output_range) == ("tiny", 3, (-1, 1))
+    jax.tree.map(np.testing.assert_array_equal, G.params, expected)
+    monkeypatch.chdir(model.parent)
+    np.testing.assert_array_equal(gg.load("tiny")(np.ones(3)), G(np.ones(3)))
+    np.testing.assert_array_equal(gg.load(f"{model}/")(np.ones(3)), G(np.ones(3)))
+
+
+def test_parts_of_a_model(tmp_path):
+    folder = written(tmp_path / "bigan", BIGAN)
+    assert gg.load(folder).sample_shape.shape == (28, 28, 1)
+    assert gg.load(folder, part="generator").name == "bigan"
+    encoder, discriminator = gg.load(folder, part="encoder"), gg.load(folder, part="discriminator")
+    assert isinstance(encoder, Network)
+    assert encoder(np.zeros((28, 28, 1), "f4")).shape == (4,)
+    assert 0 < float(discriminator(np.ones((28, 28, 1), "f4"), np.ones(4, "f4"))) < 1
+    with pytest.raises(ValueError, match=r"part='encodre' is not known\. Did you mean 'encoder'"):
+        gg.load(folder, part="encodre")
+
+
+def test_a_model_without_a_generator_is_its_only_network(tmp_path):
+    folder = written(tmp_path / "judge", {"family": "digit-classifier", "config": {}})
+    assert gg.load(folder).name == "judge:classifier"
+    assert gg.load(folder).input_shapes == ((32, 32, 1),)
+
+
+def test_a_part_that_was_not_converted(tmp_path):
+    folder = written(tmp_path / "bigan", BIGAN, ["generator"])
+    with pytest.raises(ValueError, match="bigan was converted without its encoder"):
+        gg.load(folder, part="encoder")
+
+
+def test_options_that_a_family_does_not_have_are_refused(model):
+    with pytest.raises(TypeError, match=r"tiny \(dcgan-tutorial\) has no options; got class_index, truncation\. Leave"):
+        gg.load(model, truncation=0.7, class_index=3)
+
+
+# --- Damage ---
+
+
+def rewrite(folder, **changes):
+    path = folder / "model.json"
+    card = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in card.items() if value is not None}))
+
+
+def test_folders_that_are_no_models(tmp_path, monkeypatch):
+    with pytest.raises(NotHereError, match=r"absent holds no model\.json: it is not a converted model\. Convert"):
+        gg.load(tmp_path / "absent")
+    with pytest.raises(NotHereError, match=r"absent holds no model\.json"):
+        gg.load(str(tmp_path / "absent"))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotHereError, match=r"empty holds no model\.json"):
+        gg.load("empty")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", "{}", '{"format": 1'])
+def test_a_damaged_card(model, text):
+    (model / "model.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"model\.json is damaged .*Convert the model again"):
+        gg.load(model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format": 2}, "has format 2; expected 1"),
+        ({"family": "stylegan9"}, r"family 'stylegan9', which is no generator or network\. Update geomgan"),
+        ({"family": "lpips-alex"}, r"Use it as lpips\(net, weights=FOLDER\)"),
+        ({"config": None}, "do not fit each other .*'config'"),
+        ({"config": {"latent_dim": 3, "channels": 1}}, "do not fit each other .*'features'"),
+        ({"config": {"latent_dim": 5, "features": [4], "channels": 1}}, "do not fit each other"),
+        ({"config": {"latent_dim": 3, "features": [4, 4], "channels": 1}}, "do not fit each other"),
+        ({"config": {"latent_dim": -3, "features": [4], "channels": 1}}, "do not fit each other"),
+        ({"output_range": [1, -1]}, "do not fit each other"),
+        ({"output_range": None}, "do not fit each other"),
+    ],
+)
+def test_a_card_that_does_not_fit(model, changes, says):
+    rewrite(model, **changes)
+    with pytest.raises(CheckpointError, match=says):
+        gg.load(model)
+
+
+def test_another_network_that_does_not_fit_its_card(tmp_path):
+    folder = written(tmp_path / "bigan", BIGAN)
+    rewrite(folder, config=BIGAN["config"] | {"latent_dim": 5})
+    with pytest.raises(CheckpointError, match="do not fit each other"):
+        gg.load(folder, part="encoder")
+
+
+def test_missing_and_truncated_weights(model):
+    for path in sorted((model / "weights").rglob("*")):
+        if path.is_file() and path.stat().st_size > 200:
+            path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"weights is missing or damaged .*Convert the model again"):
+        gg.load(model)
+    shutil.rmtree(model / "weights")
+    with pytest.raises(CheckpointError, match=r"weights is missing or damaged"):
+        gg.load(model)
