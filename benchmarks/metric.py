@@ -53,7 +53,7 @@ def cases() -> list[tuple[str, gg.Generator, gg.distances.Distance]]:
 
 
 def methods(G: gg.Generator, D: gg.distances.Distance, z: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """name -> a call that computes the metric tensor, or its top pairs, and waits for the result."""
+    """Name -> a call that computes the metric tensor, or its top pairs, and waits for the result."""
     hessian = jax.jit(jax.hessian(lambda moved: 0.5 * D(G(z), G(moved))))
     embed, distance = peers.embedding(G, bind(G, D)), peers.squared_distance(G, bind(G, D))
 

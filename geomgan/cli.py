@@ -85,7 +85,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from geomgan.analyze import analyze
     from geomgan.zoo import home
 
-    if not jax.config.values.get("jax_compilation_cache_dir"):
+    if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(home() / "compiled"))
     out = arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}"
     finding, report = analyze(

@@ -50,7 +50,8 @@ def walk(G: Generator, D: Distance, z: Any, vectors: Any, steps: Any) -> AxisWal
         raise ValueError(f"vectors have shape {vectors.shape}; expected ({G.latent_dim}, k): axes are columns.")
     steps = np.broadcast_to(steps, (vectors.shape[1], np.shape(steps)[-1])).astype(G.dtype)
     walks = [
-        _walk(G, bind(G, D), jnp.asarray(z, G.dtype), jnp.asarray(v, G.dtype), t) for v, t in zip(vectors.T, steps, strict=True)
+        _walk(G, bind(G, D), jnp.asarray(z, G.dtype), jnp.asarray(v, G.dtype), t)
+        for v, t in zip(vectors.T, steps, strict=True)
     ]
     samples, distances = (np.stack(x) for x in zip(*walks, strict=True))
     return AxisWalks(steps, samples, distances)

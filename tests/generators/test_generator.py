@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.generators import tap
 from geomgan.generators import generator as module_under_test
+from geomgan.generators import tap
 from tests.fixtures import random_params
 from tests.models import linear_generator, small_dcgan
 

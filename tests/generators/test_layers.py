@@ -8,7 +8,9 @@ from geomgan.generators.layers import Conv, ConvTranspose
 from tests.models import largest_difference
 
 
-@pytest.mark.parametrize(("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5)]
+)
 def test_conv_transpose(rng, kernel, stride, padding, side):
     x = rng.standard_normal((side, side, 6)).astype(np.float32)
     weight = rng.standard_normal((6, 5, kernel, kernel)).astype(np.float32)

@@ -40,7 +40,9 @@ def test_noise_floor_separates_signal_from_rounding():
     assert (np.abs(e.values[7:]) < e.noise_floor).all()
 
 
-@pytest.mark.parametrize("distance", [gg.distances.mse, lambda: gg.distances.lpips("alex", resize=64)], ids=["mse", "lpips"])
+@pytest.mark.parametrize(
+    "distance", [gg.distances.mse, lambda: gg.distances.lpips("alex", resize=64)], ids=["mse", "lpips"]
+)
 def test_solvers_agree_on_the_top_20_of_the_embedded_model(distance):
     G = gg.load("digits-dcgan")
     op = gg.metric_operator(G, distance(), G.sample_latent(jax.random.key(0), 1)[0])

@@ -127,7 +127,7 @@ def test_a_second_writer_is_refused(codes, tmp_path):
 
     gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", progress=False)
     settings = gg.MetricField.read(tmp_path / "run.zarr").provenance
-    names = "generator distance codes n k solver chunk batch precision hvp tol seed".split()
+    names = ["generator", "distance", "codes", "n", "k", "solver", "chunk", "batch", "precision", "hvp", "tol", "seed"]
     with (
         open_store(tmp_path / "run.zarr", {name: settings[name] for name in names}, {}, {}, 7),
         pytest.raises(gg.StoreError, match="being written by another process"),

@@ -160,7 +160,9 @@ def test_a_distance_without_embedding_takes_second_derivatives(rng):
     assert largest_difference(op.to_dense(), expected) < 1e-5
 
 
-@pytest.mark.parametrize("D", [gg.distances.mse(), gg.distances.from_function(squared, 1.0)], ids=["embedded", "general"])
+@pytest.mark.parametrize(
+    "D", [gg.distances.mse(), gg.distances.from_function(squared, 1.0)], ids=["embedded", "general"]
+)
 def test_finite_differences(rng, D):
     G = smooth_generator()
     z = rng.standard_normal(6)
@@ -170,7 +172,9 @@ def test_finite_differences(rng, D):
     assert largest_difference(op.matmat(np.eye(6)), expected) < 3e-3
 
 
-@pytest.mark.parametrize("D", [gg.distances.mse(), gg.distances.from_function(squared, 1.0)], ids=["embedded", "general"])
+@pytest.mark.parametrize(
+    "D", [gg.distances.mse(), gg.distances.from_function(squared, 1.0)], ids=["embedded", "general"]
+)
 def test_finite_differences_need_no_derivative_at_all(rng, D):
     smooth = smooth_generator()
 
