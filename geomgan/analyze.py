@@ -84,7 +84,7 @@ def analyze(
     if report.is_file() and finished.get("run") == run and not field.provenance["computed_codes"]:
         return finished["finding"], report
     contents = summarize(field, run)
-    walks = walk(G, D, z[0], field.vectors[0, :, :top], np.linspace(-REACH, REACH, CURVE_STEPS))
+    walks = walk(G, D, z[0], field.vectors[0, :, :top], np.linspace(-REACH, REACH, CURVE_STEPS), progress=True)
     figures = _figures(G, D, field, walks, top)
     try:
         for name, (_, figure, _) in zip(("spectrum", "curves", "axes"), figures, strict=False):
@@ -105,8 +105,8 @@ def summarize(field: MetricField, run: Mapping[str, Any]) -> dict[str, Any]:
     dim = field.codes.shape[1]
     effective = float(np.median(shape.participation_ratio))
     finding = (
-        f"{run['model']} under {run['distance']}: {half:.0f} of {dim} latent dimensions hold 90 % of the change in its "
-        f"samples and {most:.0f} hold 99 % (median of {len(field.codes)} codes); the largest eigenvalue is "
+        f"{run['model']} under {run['distance']}: {half:g} of {dim} latent dimensions hold 90 % of the change in its "
+        f"samples and {most:g} hold 99 % (median of {len(field.codes)} codes); the largest eigenvalue is "
         f"{field.values[:, 0].mean():.3g}, {10 ** float(np.median(shape.orders)):.2g} times the smallest above the "
         f"noise floor."
     )
@@ -149,7 +149,7 @@ def _figures(G: Generator, D: Distance, field: MetricField, walks: AxisWalks, to
         rows = walk(G, D, field.codes[0], field.vectors[0, :, :top], steps)
         caption = (
             "Each row walks along one eigenvector of the metric tensor at the first code, the largest eigenvalue on "
-            f"top. Neighbours are {step:.3g} apart under the distance, so every row changes equally fast."
+            f"top. Each column is {step:.3g} further from the reference, so every row changes equally fast."
         )
         montage = plot.axes_montage(rows, values, G.output_range, step)
         figures.append(("What the axes do", montage, caption))
@@ -164,7 +164,7 @@ def _page(contents: dict[str, Any], figures: list[tuple[str, Any, str]]) -> str:
         f" --{name} {run[name]}" for name in ("codes", "top", "seed", "resize") if run[name] is not None
     )
     shares = {
-        f"dimensions that hold {float(share):.1%} of the trace": value
+        f"dimensions that hold {100 * float(share):g} % of the trace": f"{value:g}"
         for share, value in contents["dimensions_for_share_of_trace"].items()
     }
     numbers = {

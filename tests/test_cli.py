@@ -46,7 +46,7 @@ def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
     cumulative = np.cumsum(field.values, 1) / field.values.sum(1, keepdims=True)
     dimensions = float(np.median((cumulative < 0.99).sum(1) + 1))
     assert summary["dimensions_for_share_of_trace"]["0.99"] == dimensions
-    assert f"{dimensions:.0f} hold 99 %" in closing
+    assert f"{dimensions:g} hold 99 %" in closing
     page = (out / "report.html").read_text()
     assert "http" not in page
     assert page.count("data:image/png;base64,") == 3

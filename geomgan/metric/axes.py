@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm.auto import tqdm
 
 from geomgan.distances.distance import Distance, distance_of
 from geomgan.errors import check_code
@@ -31,7 +32,7 @@ class AxisWalks:
     distances: np.ndarray
 
 
-def walk(G: Generator, D: Distance, z: Any, vectors: Any, steps: Any) -> AxisWalks:
+def walk(G: Generator, D: Distance, z: Any, vectors: Any, steps: Any, *, progress: bool = False) -> AxisWalks:
     """Samples and distances along axes.
 
     Args:
@@ -40,6 +41,7 @@ def walk(G: Generator, D: Distance, z: Any, vectors: Any, steps: Any) -> AxisWal
         z: the reference code ``(d,)``.
         vectors: the axes as columns ``(d, k)``.
         steps: ``t`` for every axis ``(T,)``, or for each ``(k, T)``.
+        progress: show a progress bar, with the time left.
 
     Raises:
         ValueError: shapes do not fit.
@@ -49,9 +51,12 @@ def walk(G: Generator, D: Distance, z: Any, vectors: Any, steps: Any) -> AxisWal
     if vectors.ndim != 2 or vectors.shape[0] != G.latent_dim:
         raise ValueError(f"vectors have shape {vectors.shape}; expected ({G.latent_dim}, k): axes are columns.")
     steps = np.broadcast_to(steps, (vectors.shape[1], np.shape(steps)[-1])).astype(G.dtype)
+    D, z, axes = bind(G, D), jnp.asarray(z, G.dtype), jnp.asarray(vectors.T, G.dtype)
     walks = [
-        _walk(G, bind(G, D), jnp.asarray(z, G.dtype), jnp.asarray(v, G.dtype), t)
-        for v, t in zip(vectors.T, steps, strict=True)
+        jax.device_get(_walk(G, D, z, v, t))
+        for v, t in tqdm(
+            zip(axes, steps, strict=True), "walks along axes", len(axes), unit="axis", disable=not progress
+        )
     ]
     samples, distances = (np.stack(x) for x in zip(*walks, strict=True))
     return AxisWalks(steps, samples, distances)

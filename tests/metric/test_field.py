@@ -256,6 +256,9 @@ def test_fingerprints_see_weights_and_options():
     assert fingerprint(linear_generator(A)) == fingerprint(linear_generator(A))
     assert fingerprint(linear_generator(A)) != fingerprint(linear_generator(2 * A))
     assert fingerprint(small_dcgan()) != fingerprint(small_dcgan().at("block1"))
+    first, second = (gg.distances.features(f) for f in (lambda p, x: x, lambda p, x: 2 * x))
+    assert fingerprint(first) != fingerprint(second)
+    assert fingerprint(first) == fingerprint(gg.distances.features(lambda p, x: x))
     lpips = gg.distances.lpips
     prints = {fingerprint(D) for D in (lpips(), lpips(resize=64), lpips(scaling="gan-geometry"), lpips("vgg"))}
     assert len(prints) == 4
