@@ -11,10 +11,10 @@ from geomgan.generators.layers import Conv, Dense, tap
 class DigitClassifier(nn.Module):
     """``image (32, 32, 1) in (-1, 1) -> logits (10,)``.
 
-    A 4x4 convolution of stride 2, two 3x3 convolutions each followed by the mean over 2x2 pixels, a dense layer and the
-    logits, with ReLUs between. Pooling by means rather than maxima keeps the features smooth in small shifts.
-    Activations: ``conv{i}.preactivation`` and ``conv{i}`` (after the ReLU, before pooling) with sides 16, 16 and 8;
-    ``dense1.preactivation`` and ``dense1``; ``logits``.
+    A 4x4 convolution of stride 2, two 3x3 convolutions each followed by the mean over 2x2 pixels, a dense
+    layer and the logits, with ReLUs between. Means rather than maxima keep the features smooth in small shifts.
+    Activations: ``conv{i}.preactivation`` and ``conv{i}`` (after the ReLU, before pooling) with sides 16, 16
+    and 8; ``dense1.preactivation`` and ``dense1``; ``logits``.
     """
 
     features: tuple[int, ...] = (24, 48, 64)
@@ -23,6 +23,7 @@ class DigitClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        """Logits of one image."""
         for i, features in enumerate(self.features, start=1):
             kernel, stride = (4, 2) if i == 1 else (3, 1)
             x = Conv(features, kernel=kernel, stride=stride, padding=1, name=f"conv{i}")(x)
