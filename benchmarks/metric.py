@@ -10,6 +10,8 @@ process; times are medians without compilation. Peak memory is what the process 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -91,6 +93,8 @@ def peak_growth(call: Callable[[], Any]) -> float:
     if not reset.exists():
         return float("nan")
     read = lambda name: int(next(x for x in status.read_text().splitlines() if x.startswith(name)).split()[1])
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory that an earlier call freed must not hide this one's
     reset.write_text("5")
     before = read("VmRSS")
     call()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import geomgan as gg
-from geomgan.distances.lpips import SCALE, SHIFT
+from geomgan.distances.images import SCALE, SHIFT
 
 Embedding = Callable[[torch.Tensor], torch.Tensor]
 
@@ -54,7 +54,7 @@ def sample_embedding(D: gg.distances.Distance) -> Embedding:
     ]
     roots = [torch.tensor(np.asarray(root))[None, :, None, None] for root in D.params["heads"]]
     shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
-    size = D.embedding.size
+    size = D.embedding.images.size
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         if size is not None:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from geomgan import distances
 from geomgan.errors import CheckpointError, GeomganError, NotHereError, StoreError
-from geomgan.generators import Gaussian, Generator, Network
+from geomgan.generators import Gaussian, Generator, Network, ensemble
 from geomgan.metric import (
     Eigenpairs,
     MetricField,
     MetricOperator,
     eigenpairs,
+    hessian_operator,
     metric_field,
     metric_operator,
     metric_tensor,
@@ -47,6 +48,8 @@ __all__ = [
     "StoreError",
     "distances",
     "eigenpairs",
+    "ensemble",
+    "hessian_operator",
     "load",
     "metric_field",
     "metric_operator",

@@ -23,22 +23,15 @@ from geomgan.metric.axes import AxisWalks, equal_distance_steps, walk
 REACH, CURVE_STEPS, MONTAGE_SIDE = 3.0, 61, 5  # latent units to each side; samples a curve; images to each side
 
 
-def digit_features(resize: int | None = None) -> Distance:
-    """Distance between digits: features of the last convolution of the digit classifier that ships with geomgan."""
-    from geomgan.zoo import load
-
-    if resize is not None:
-        raise ValueError("digit-features takes 32 x 32 digits as they are. Leave --resize out.")
-    network = load("digits-classifier").at("conv3")
-    return distances.features(network.function, network.params)
-
-
 DISTANCES: dict[str, Callable[[int | None], Distance]] = {
     "mse": lambda resize: _plain(distances.mse, resize),
     "euclidean": lambda resize: _plain(distances.euclidean, resize),
     "lpips-alex": lambda resize: distances.lpips("alex", resize=resize),
     "lpips-vgg": lambda resize: distances.lpips("vgg", resize=resize),
-    "digit-features": digit_features,
+    "lpips-squeeze": lambda resize: distances.lpips("squeeze", resize=resize),
+    "ssim": lambda resize: _plain(distances.ssim, resize),
+    "ms-ssim": lambda resize: _plain(distances.ms_ssim, resize),
+    "digit-features": lambda resize: distances.classifier_features("digits", "conv3", resize=resize),
 }
 
 

@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (GeomganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Converted to {folder}. Open it with geomgan.load({str(folder)!r}).")
+    of_lpips = arguments.family.startswith(("lpips-", "torchvision-"))
+    use = f"lpips(net, weights={str(folder)!r})" if of_lpips else f"geomgan.load({str(folder)!r})"
+    print(f"Converted to {folder}. Open it with {use}.")
     return 0
 
 

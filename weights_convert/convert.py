@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -38,6 +39,8 @@ class Family:
         convert: ``(state of each file, options) -> Converted``.
         options: option -> help, for what the file does not say.
         stand_ins: patterns of pickled classes that may appear and are read as inert records.
+        stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
+            must keep that promise.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Family:
     files: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     stand_ins: Sequence[str] = ()
+    stem: str = ""
 
 
 def families() -> dict[str, Family]:
@@ -81,13 +85,16 @@ def convert(
     for option in options:
         check_choice(option, kind.options, "option")
     files = _files(kind, Path(checkpoint).expanduser())
+    provenance = [_provenance(path) for path in files]
+    for entry in provenance:
+        _check_name(kind, **entry)
     states = {path.name if kind.files else "": read_checkpoint(path, stand_ins=kind.stand_ins) for path in files}
     try:
         converted = kind.convert(states, options)
     except (ArithmeticError, LookupError, TypeError) as error:  # from shapes that no model of the family has
         reason = f"{type(error).__name__}: {error}"
         raise CheckpointError(f"{checkpoint} is not a checkpoint of {family}: shapes do not fit ({reason}).") from error
-    entries = {"family": family, **converted.card, **(card or {}), "files": [_provenance(path) for path in files]}
+    entries = {"family": family, **converted.card, **(card or {}), "files": provenance}
     return write_model(out, entries, converted.params)
 
 
@@ -120,6 +127,16 @@ def _files(family: Family, checkpoint: Path) -> list[Path]:
     if absent:
         raise NotHereError(f"{checkpoint} lacks {', '.join(absent)}; {family.name} takes {family.checkpoint}.")
     return files
+
+
+def _check_name(family: Family, file: str, sha256: str, **_: Any) -> None:
+    """Raise if a published name carries the start of another sha256 than the file's."""
+    promised = re.match(rf"{re.escape(family.stem)}-([0-9a-f]{{8,64}})(?![0-9A-Za-z])", file) if family.stem else None
+    if promised and not sha256.startswith(promised[1]):
+        raise CheckpointError(
+            f"{file} has sha256 {sha256}; expected one that begins with {promised[1]}, as its name says. It is damaged "
+            "or not the published file: nothing of it was read. Download it again, or rename a file of your own."
+        )
 
 
 def _provenance(path: Path) -> dict[str, Any]:

@@ -1,47 +1,95 @@
-"""Trunk and heads of LPIPS in one state dict: torchvision's ``features.*`` and ``lin{k}.model.1.weight``."""
+"""The networks and heads of LPIPS: torchvision's ImageNet files, the files of ``lpips``, or both in one state dict.
+
+``torchvision-*`` takes what torchvision publishes and gives a trunk, ``lpips-heads-*`` takes ``lpips/weights/v*/*.pth``
+and gives heads, ``lpips-*`` takes one state dict with the tensors of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from geomgan.distances.lpips_weights import CONVOLUTIONS
+from geomgan.distances.lpips_weights import CONVOLUTIONS, TORCHVISION, VERSIONS
 from geomgan.distances.trunks import TRUNKS
+from geomgan.errors import CheckpointError, check_choice
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Layer, Tensor, fill, shapes
 
-POSITIONS = {"alex": (0, 3, 6, 8, 10), "vgg": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)}
+VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+FIRE = ((f"fire{i}", position) for i, position in enumerate((3, 4, 6, 7, 9, 10, 11, 12), start=2))
+SOURCES: dict[str, dict[str, str]] = {  # net -> our convolution -> the published one
+    "alex": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["alex"], (0, 3, 6, 8, 10), strict=True)},
+    "vgg": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["vgg"], VGG, strict=True)},
+    "squeeze": {"conv1": "features.0"}
+    | {f"{n}_{part}": f"features.{i}.{part}" for n, i in FIRE for part in ("squeeze", "expand1x1", "expand3x3")},
+}
+IGNORED = {"classifier.*": "the classifier behind the convolutions, which no distance here compares"}
+LICENCE = "BSD-3-Clause (torchvision); trained on ImageNet, which has terms of its own"
+PUBLISHED = {  # start of the sha256 of the heads' numbers in order, little-endian float32 -> version
+    "718a8b40b0d22f96": "0.1",  # alex
+    "9153a2043dccf3b5": "0.1",  # vgg
+    "68f1b1752260e033": "0.1",  # squeeze
+    "8a9f071221953c58": "0.0",
+    "e60d8ee2c0926a5b": "0.0",
+    "1a1c8db5a561a681": "0.0",
+}
 
 
-def _family(net: str) -> Family:
-    def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def _families(net: str) -> tuple[Family, ...]:
+    """The three kinds of files for one network."""
+    model, file = TORCHVISION[net]
+    heads = [f"lin{k}.model.1.weight" for k in range(len(TRUNKS[net].widths))]
+    trunk_rows = [Layer(f"trunk/{ours}", source, "conv") for ours, source in SOURCES[net].items()]
+    head_rows = [Tensor(f"heads/head{k + 1}", source, squeeze=True) for k, source in enumerate(heads)]
+
+    def trunk(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
         del options
-        tensors = {k: v for k, v in state_dict(states[""]).items() if not k.startswith("classifier.")}
-        names = [f"lin{k}.model.1.weight" for k in range(5)]
-        tensors |= {name: tensors[name].reshape(-1) for name in names if name in tensors}
-        trunk = TRUNKS[net]
-        template: dict[str, Any] = {"trunk": shapes(trunk, (64, 64, 3))}
-        widths = [leaf.shape[-1] for leaf in jax_maps(trunk, template["trunk"])]
-        template["heads"] = {f"head{k + 1}": np.zeros(width) for k, width in enumerate(widths)}
-        rows: list[Layer | Tensor] = [
-            Layer(f"trunk/{name}", f"features.{position}", "conv")
-            for name, position in zip(CONVOLUTIONS[net], POSITIONS[net], strict=True)
-        ]
-        rows += [Tensor(f"heads/head{k + 1}", name) for k, name in enumerate(names)]
-        params = fill(tensors, rows, template, f"LPIPS with {net}")
-        return Converted({"config": {"net": net, "version": "0.1"}}, params)
+        params = fill(state_dict(states[""]), trunk_rows, {"trunk": _trunk(net)}, f"torchvision's {model}", IGNORED)
+        return Converted({"config": {"net": net}, "ignored": IGNORED, "licence": LICENCE}, params)
 
-    checkpoint = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin4 beside them"
-    return Family(f"lpips-{net}", checkpoint, convert)
+    def only_heads(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+        tensors = state_dict(states[""])
+        params = fill(tensors, head_rows, {"heads": _heads(net)}, f"LPIPS heads for {net}")
+        return Converted({"config": {"net": net, "version": _version(tensors, heads, options)}}, params)
 
+    def both(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+        tensors, template = state_dict(states[""]), {"trunk": _trunk(net), "heads": _heads(net)}
+        params = fill(tensors, [*trunk_rows, *head_rows], template, f"LPIPS with {net}", IGNORED)
+        config = {"net": net, "version": _version(tensors, heads, options)}
+        return Converted({"config": config, "ignored": IGNORED}, params)
 
-def jax_maps(trunk: Any, params: Any) -> Any:
-    """The shapes of a trunk's feature maps; runs nothing."""
-    import jax
-
-    return jax.eval_shape(lambda p, x: trunk.apply({"params": p}, x), params, np.zeros((64, 64, 3), np.float32))
+    version = {"version": "0.1 or 0.0, of heads other than the published ones"}
+    beside = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin{len(heads) - 1} beside them"
+    return (
+        Family(f"torchvision-{model}", f"a file: torchvision's {file}", trunk, stem=file.rpartition("-")[0]),
+        Family(f"lpips-heads-{net}", f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", only_heads, options=version),
+        Family(f"lpips-{net}", beside, both, options=version),
+    )
 
 
-FAMILIES = tuple(map(_family, TRUNKS))
+def _trunk(net: str) -> Any:
+    return shapes(TRUNKS[net], (64, 64, 3))
+
+
+def _heads(net: str) -> dict[str, np.ndarray]:
+    return {f"head{k}": np.zeros(width) for k, width in enumerate(TRUNKS[net].widths, start=1)}
+
+
+def _version(tensors: Mapping[str, np.ndarray], heads: Sequence[str], options: Mapping[str, str]) -> str:
+    """The version of LPIPS that heads belong to: of published ones it is known, of others said (0.1 if not)."""
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(tensors[head], "<f4").tobytes() for head in heads))
+    known, said = PUBLISHED.get(digest.hexdigest()[:16]), options.get("version")
+    if said is not None:
+        check_choice(said, VERSIONS, "version")
+    if said and known and said != known:
+        raise CheckpointError(
+            f"these are the published heads of LPIPS {known}; the option says {said}. Leave the option out, or get "
+            f"lpips/weights/v{said}."
+        )
+    return known or said or "0.1"
+
+
+FAMILIES = tuple(family for net in TORCHVISION for family in _families(net))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from geomgan.errors import CheckpointError
 from weights_convert import layouts
 
 Tensors = Mapping[str, np.ndarray]
-IGNORED = {"num_batches_tracked": "a counter of training"}
+IGNORED = {"*num_batches_tracked": "a counter of training"}  # pattern of names -> why nothing here needs it
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,22 @@ class Layer:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One row: a published tensor that is one of our parameters, transposed if asked, or reshaped to ours."""
+    """One row: a published tensor that is one of our parameters, transposed or without axes of length 1 if asked."""
 
     target: str
     source: str
     transpose: bool = False
+    squeeze: bool = False
 
 
 @np.errstate(all="ignore")  # what overflows is reported as not finite, with its name
-def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: str) -> Any:
+def fill(
+    tensors: Tensors,
+    rows: Sequence[Layer | Tensor],
+    template: Any,
+    what: str,
+    ignored: Mapping[str, str] | None = None,
+) -> Any:
     """Our nested parameters from a published state dict.
 
     Args:
@@ -62,6 +70,7 @@ def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: 
         rows: the table.
         template: our parameters as shapes, for example ``jax.eval_shape(module.init, ...)["params"]``.
         what: the model, for messages.
+        ignored: pattern (``fnmatch``) of further tensors that may be there -> the reason why nothing needs them.
 
     Raises:
         CheckpointError: tensors are missing, left over, of another shape or not finite; they are named.
@@ -82,11 +91,12 @@ def fill(tensors: Tensors, rows: Sequence[Layer | Tensor], template: Any, what: 
         if isinstance(row, Tensor):
             array = take(row.source)
             if array is not None:
+                array = array.squeeze() if row.squeeze else array
                 filled[row.target] = array.T if row.transpose else array
         else:
             filled.update(_layer(row, take))
-    ignored = {name for name in tensors if name.rsplit(".", 1)[-1] in IGNORED}
-    left_over = sorted(set(tensors) - used - ignored)
+    patterns = (*IGNORED, *(ignored or ()))
+    left_over = sorted(n for n in set(tensors) - used if not any(fnmatchcase(n, pattern) for pattern in patterns))
     if missing or left_over:
         raise CheckpointError(
             f"this is not a checkpoint of {what}: "

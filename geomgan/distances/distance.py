@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import check_finite, is_concrete
+from geomgan.errors import check_finite, check_floating, is_concrete
+from geomgan.generators.outputs import Gaussian
 
 PyTree = Any
 Range = tuple[float, float]
@@ -23,17 +24,19 @@ class Distance:
     """A squared distance ``d²(x, y)`` on samples, as a frozen pytree: weights are leaves, all else is static.
 
     With an embedding, ``d²(x, y) = ‖embed(x) - embed(y)‖²`` exactly, and the pull-back metric is ``JᵀJ``, first order.
-    Without one, only ``function`` is known and the metric is half of the Hessian of ``d²``.
+    Without one, only ``function`` is known and the metric is half of the Hessian of ``d²``. A distance with both takes
+    its values from ``function`` and its metric from the embedding, which then agrees to second order at ``x = y``.
 
     Attributes:
         params: the weights.
         embedding: ``(params, x) -> arrays`` whose joint squared difference is the distance, or None; static.
-        function: ``(params, x, y) -> ()``, for a distance without embedding; static.
+        function: ``(params, x, y) -> ()``, or None where the embedding says it; static.
         name: static.
         expects: the range of values the embedding was made for; None: samples are taken as they are; static.
         input_range: the range of the samples, mapped affinely to ``expects``; None: the generator's, or ``(-1, 1)``
             when there is no generator; static.
         check_shape: ``shape -> None``, raises for samples that the distance cannot take; static.
+        distribution: whether it compares :class:`Gaussian` outputs of stochastic decoders, not samples; static.
     """
 
     params: PyTree
@@ -43,6 +46,7 @@ class Distance:
     expects: Range | None = field(default=None, metadata={"static": True})
     input_range: Range | None = field(default=None, metadata={"static": True})
     check_shape: Callable[[tuple[int, ...]], None] | None = field(default=None, metadata={"static": True})
+    distribution: bool = field(default=False, metadata={"static": True})
 
     def __call__(self, x: Any, y: Any) -> jax.Array:
         """``d²(x, y)``, a scalar; ``jax.vmap`` for many.
@@ -52,9 +56,10 @@ class Distance:
                 a range that cannot be right.
             TypeError: the samples are not floating point.
         """
-        if np.shape(x) != np.shape(y):
+        shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(sample)] for sample in (x, y)]
+        if shapes[0] != shapes[1]:
             raise ValueError(
-                f"{self.name} got samples of shapes {np.shape(x)} and {np.shape(y)}; expected one shape for both. "
+                f"{self.name} got samples of shapes {shapes[0][0]} and {shapes[1][0]}; expected one shape for both. "
                 "Resize or crop one of them first; for stacks of samples use jax.vmap."
             )
         self.check(x)
@@ -74,6 +79,13 @@ class Distance:
 
     def check(self, x: Any) -> None:
         """Raise unless ``x`` can be compared: its dtype and shape, and on concrete samples its values."""
+        if self.distribution:
+            if not isinstance(x, Gaussian):
+                raise TypeError(f"{self.name} compares distributions; got {type(x).__name__}, expected a Gaussian.")
+            for leaf in (x.mean, x.std):
+                check_floating(leaf, f"the distribution given to {self.name}")
+                check_finite(leaf, f"the distribution given to {self.name}")
+            return
         dtype = np.asarray(x).dtype if not hasattr(x, "dtype") else x.dtype
         if not jnp.issubdtype(dtype, jnp.floating):
             expected = f"floating point in {self.input_range or DEFAULT_RANGE}" if self.expects else "floating point"
@@ -87,7 +99,8 @@ class Distance:
         check_finite(x, f"the sample given to {self.name}")
         if self.expects is not None:
             low, high = self.input_range or DEFAULT_RANGE
-            smallest, largest = float(np.min(x)), float(np.max(x))
+            values = np.asarray(x)  # numpy, because jax.numpy would trace even a concrete array inside jit
+            smallest, largest = float(values.min()), float(values.max())
             margin = 2 * (high - low)  # samples are never clamped, so they may overshoot; [0, 255] in (-1, 1) may not
             if smallest < low - margin or largest > high + margin:
                 raise ValueError(
@@ -105,21 +118,20 @@ def from_embedding(embedding: Callable[..., PyTree], params: PyTree, name: str, 
     return Distance(params, embedding, None, name, **options)
 
 
-def embed_tree(distance: Distance, x: jax.Array) -> PyTree:
+def embed_tree(distance: Distance, x: Any) -> PyTree:
     """The embedding as a pytree of arrays, unchecked: what the metric differentiates."""
     assert distance.embedding is not None
     x = _to_expected_range(distance, x)
     return distance.embedding(_promoted(distance.params, x), x)
 
 
-def distance_of(distance: Distance, x: jax.Array, y: jax.Array) -> jax.Array:
+def distance_of(distance: Distance, x: Any, y: Any) -> jax.Array:
     """``d²(x, y)``, unchecked and untouched by ``jit``."""
-    if distance.embedding is not None:
-        difference = jax.tree.map(jnp.subtract, embed_tree(distance, x), embed_tree(distance, y))
-        return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(difference)), start=jnp.zeros((), x.dtype))
-    assert distance.function is not None
-    x, y = _to_expected_range(distance, x), _to_expected_range(distance, y)
-    return distance.function(_promoted(distance.params, x), x, y)
+    if distance.function is not None:
+        x, y = _to_expected_range(distance, x), _to_expected_range(distance, y)
+        return distance.function(_promoted(distance.params, x), x, y)
+    difference = jax.tree.map(jnp.subtract, embed_tree(distance, x), embed_tree(distance, y))
+    return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(difference)), start=jnp.zeros((), _dtype(x)))
 
 
 def _to_expected_range(distance: Distance, x: jax.Array) -> jax.Array:
@@ -135,12 +147,16 @@ def _cast(params: PyTree, dtype: Any) -> PyTree:
     return jax.tree.map(lambda p: p.astype(dtype) if jnp.issubdtype(p.dtype, jnp.floating) else p, params)
 
 
-def _promoted(params: PyTree, x: jax.Array) -> PyTree:
+def _promoted(params: PyTree, x: Any) -> PyTree:
     """Weights in the sample's precision where that is the higher one: a float64 generator is compared in float64."""
+    dtype = _dtype(x)
     return jax.tree.map(
-        lambda p: p.astype(jnp.promote_types(p.dtype, x.dtype)) if jnp.issubdtype(p.dtype, jnp.floating) else p,
-        params,
+        lambda p: p.astype(jnp.promote_types(p.dtype, dtype)) if jnp.issubdtype(p.dtype, jnp.floating) else p, params
     )
+
+
+def _dtype(x: Any) -> Any:
+    return jax.tree.leaves(x)[0].dtype
 
 
 @jax.jit

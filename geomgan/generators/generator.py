@@ -12,17 +12,9 @@ import jax.numpy as jnp
 
 from geomgan.errors import check_code
 from geomgan.generators.network import FlaxFunction, PyTree
+from geomgan.generators.outputs import Gaussian, mean_sample
 
 Range = tuple[float, float]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Gaussian:
-    """What a stochastic decoder returns: the mean and the standard deviation of every pixel, of one shape."""
-
-    mean: jax.Array
-    std: jax.Array
 
 
 def standard_normal(params: PyTree, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
@@ -149,9 +141,8 @@ class Generator:
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the intermediate activations that :meth:`at` can reach; empty for a plain function."""
-        if not isinstance(self.function, FlaxFunction):
-            return ()
-        return self.function.layers(self.params, jax.ShapeDtypeStruct((self.latent_dim,), self.dtype))
+        layers = getattr(self.function, "layers", None)
+        return layers(self.params, jax.ShapeDtypeStruct((self.latent_dim,), self.dtype)) if layers else ()
 
     def at(self, layer: str) -> Generator:
         """The same generator, cut at the activation ``layer``: layer-wise geometry.
@@ -159,7 +150,7 @@ class Generator:
         Raises:
             ValueError: there is no such layer; the nearest names are given.
         """
-        if not isinstance(self.function, FlaxFunction):
+        if not hasattr(self.function, "at"):
             raise ValueError(
                 f"{self.name} was made from a plain function, which has no named layers. Make it with "
                 "Generator.from_module and name activations in the module with geomgan.generators.tap."
@@ -194,10 +185,14 @@ class Generator:
         return output
 
 
+def output_of(generator: Generator, z: jax.Array) -> Any:
+    """What the function returns for one code, unchecked and untouched by ``jit``."""
+    return generator.function(generator.params, z)
+
+
 def sample_of(generator: Generator, z: jax.Array) -> jax.Array:
-    """The sample of one code, unchecked and untouched by ``jit``: what the metric differentiates."""
-    output = generator.function(generator.params, z)
-    return output.mean if isinstance(output, Gaussian) else output
+    """The sample of one code, unchecked and untouched by ``jit``."""
+    return mean_sample(output_of(generator, z))
 
 
 @jax.jit
@@ -209,4 +204,4 @@ def _generate(generator: Generator, z: jax.Array) -> jax.Array:
 @jax.jit
 def _output(generator: Generator, z: jax.Array) -> Any:
     with jax.default_matmul_precision("highest"):
-        return generator.function(generator.params, z)
+        return output_of(generator, z)

@@ -2,6 +2,7 @@
 
 from geomgan.metric.eigenpairs import Eigenpairs, eigenpairs
 from geomgan.metric.field import MetricField, metric_field
+from geomgan.metric.objective import hessian_operator
 from geomgan.metric.tensor import MetricOperator, metric_operator, metric_tensor
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "MetricField",
     "MetricOperator",
     "eigenpairs",
+    "hessian_operator",
     "metric_field",
     "metric_operator",
     "metric_tensor",

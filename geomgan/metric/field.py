@@ -259,7 +259,7 @@ def _environment() -> dict[str, Any]:
 
 
 def _progress(todo: list[int], n: int, batch: int, show: bool) -> Iterator[int]:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     done = n - sum(min(i + batch, n) - i for i in todo)
     with tqdm(total=n, initial=done, desc="metric tensors", unit="code", disable=not show or not todo) as bar:

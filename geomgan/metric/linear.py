@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.distances.distance import Distance, distance_of, embed_tree
-from geomgan.generators.generator import Generator, sample_of
+from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.outputs import Members, mean_sample
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
 _JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
@@ -50,7 +51,7 @@ def linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: st
             return jax.linearize(partial(_embedding, G, D), z)[1]
         if kind == "jacobian":
             return _central_differences(partial(_embedding, G, D), z, chunk)
-        half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(sample_of(G, z)))
+        half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(output_of(G, z)))
         if kind == "product":
             return jax.linearize(jax.grad(half_distance), z)[1]
         return _second_differences(half_distance, z, chunk)
@@ -122,11 +123,30 @@ def tangent_chunk(dim: int, limit: int | None = None) -> int:
 
 
 def _embedding(G: Generator, D: Distance, z: jax.Array) -> list[jax.Array]:
-    return [leaf.ravel() for leaf in jax.tree.leaves(embed_tree(D, sample_of(G, z)))]
+    """``φ(G(z))`` as flat vectors; over an ensemble ``φ(G_e(z)) / √E``, so that ``JᵀJ`` is the expected metric."""
+
+    def embed(output: Any) -> Any:
+        return embed_tree(D, output if D.distribution else mean_sample(output))
+
+    output = output_of(G, z)
+    if isinstance(output, Members):
+        stacked = jax.tree.leaves(jax.vmap(embed)(output.outputs))
+        return [leaf.ravel() * len(leaf) ** -0.5 for leaf in stacked]
+    return [leaf.ravel() for leaf in jax.tree.leaves(embed(output))]
 
 
-def _half_distance_from(G: Generator, D: Distance, reference: jax.Array, z: jax.Array) -> jax.Array:
-    return 0.5 * distance_of(D, reference, sample_of(G, z))
+def _half_distance_from(G: Generator, D: Distance, reference: Any, z: jax.Array) -> jax.Array:
+    """``½ d²`` between the reference output and that of ``z``; the mean over an ensemble's members."""
+
+    def half(reference: Any, moved: Any) -> jax.Array:
+        if not D.distribution:
+            reference, moved = mean_sample(reference), mean_sample(moved)
+        return 0.5 * distance_of(D, reference, moved)
+
+    moved = output_of(G, z)
+    if isinstance(moved, Members):
+        return jax.vmap(half)(reference.outputs, moved.outputs).mean()
+    return half(reference, moved)
 
 
 def _central_differences(phi: Callable, z: jax.Array, chunk: int) -> list[jax.Array]:

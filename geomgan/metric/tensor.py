@@ -13,7 +13,8 @@ import numpy as np
 
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_choice, check_code
-from geomgan.generators.generator import Generator
+from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.outputs import Gaussian, Members
 from geomgan.metric import linear
 
 
@@ -146,6 +147,8 @@ def bind(G: Generator, D: Distance) -> Distance:
     Raises:
         ValueError: the samples do not fit the distance, or the two ranges differ.
     """
+    if D.distribution:
+        return _bind_distribution(G, D)
     if D.check_shape is not None:
         D.check_shape(G.sample_shape.shape)
     if D.expects is None or G.output_range is None:
@@ -158,6 +161,17 @@ def bind(G: Generator, D: Distance) -> Distance:
             "Leave input_range=None to take the generator's."
         )
     return D
+
+
+def _bind_distribution(G: Generator, D: Distance) -> Distance:
+    output = jax.eval_shape(output_of, G, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    output = output.outputs if isinstance(output, Members) else output
+    if not isinstance(output, Gaussian):
+        raise ValueError(
+            f"{D.name} compares distributions, but {G.name} is deterministic. Take a distance between samples, or a "
+            "generator that returns geomgan.Gaussian(mean, std)."
+        )
+    return replace(D, params=bind(G, D.params)) if isinstance(D.params, Distance) else D
 
 
 def gram64(jacobian: list[Any]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The catalogue of models, opening and fetching them, and the small models that ship with the package."""
 
-from geomgan.zoo.catalogue import Entry, catalogue, home
+from geomgan.home import home
+from geomgan.zoo.catalogue import Entry, catalogue
 from geomgan.zoo.fetch import fetch
 from geomgan.zoo.load import card, load
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from geomgan.errors import check_choice
+from geomgan.home import home
 from geomgan.model_folder import CARD
 
 
@@ -50,13 +50,6 @@ class Entry:
         return (
             f"get {self.files} of {self.url}, then run `python -m weights_convert {self.family} FOLDER {self.folder}`"
         )
-
-
-def home() -> Path:
-    """The folder of fetched models: ``GEOMGAN_HOME``, or ``geomgan`` in the user's cache folder."""
-    if os.environ.get("GEOMGAN_HOME"):
-        return Path(os.environ["GEOMGAN_HOME"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geomgan"
 
 
 @functools.cache

@@ -69,7 +69,8 @@ def build(card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, 
     """
     family = card.get("family")
     if family not in FAMILIES:
-        use = "Use it as lpips(net, weights=FOLDER)." if str(family).startswith("lpips-") else "Update geomgan."
+        of_lpips = str(family).startswith(("lpips-", "torchvision-"))
+        use = "Use it as lpips(net, weights=FOLDER)." if of_lpips else "Update geomgan."
         raise CheckpointError(f"{name} is of the family {family!r}, which is no generator or network. {use}")
     parts = FAMILIES[family]
     part = part or ("generator" if "generator" in parts else next(iter(parts)))

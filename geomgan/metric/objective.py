@@ -1,0 +1,67 @@
+"""Second derivatives of an objective on samples: the unary case, which is no metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.errors import check_choice, check_code
+from geomgan.generators.generator import Generator, sample_of
+from geomgan.metric import linear
+from geomgan.metric.tensor import MetricOperator, tangents_at_once
+
+
+def hessian_operator(
+    G: Generator,
+    objective: Callable[..., jax.Array],
+    z: Any,
+    *,
+    params: Any = None,
+    chunk: int | None = None,
+    precision: str = "highest",
+) -> MetricOperator:
+    """The Hessian ``∂²/∂z² φ(G(z))`` of an objective on samples, as an operator for :func:`geomgan.eigenpairs`.
+
+    It is no metric (no factor ½, any sign): its eigenvectors are the directions along which, say, a unit of a network
+    is tuned most sharply at ``z``.
+
+    Args:
+        G: the generator.
+        objective: ``φ(x) -> ()`` of one sample, or ``φ(params, x) -> ()`` when ``params`` are given. Static in
+            compiled programs: pass the same function object each time.
+        z: one code ``(d,)``.
+        params: weights of the objective, any pytree.
+        chunk: tangents computed together.
+        precision: of matrix products.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit, or the objective is not a scalar.
+    """
+    if not callable(objective):
+        raise TypeError(f"objective is {type(objective).__name__}; expected a function of one sample.")
+    check_choice(precision, linear.PRECISIONS, "precision")
+    check_code(z, G.latent_dim)
+    z = jnp.asarray(z, G.dtype)
+    value = jax.eval_shape(partial(_objective, objective), G, params, z)
+    if value.shape != ():
+        raise ValueError(
+            f"objective returns shape {value.shape}; expected a scalar, for example one unit's activation."
+        )
+    state = _objective_map(objective, G, params, z, precision)
+    chunk = tangents_at_once(chunk, G.latent_dim, "exact")
+    return MetricOperator(state, "product", G.latent_dim, z.dtype, precision, chunk)
+
+
+def _objective(objective: Callable, G: Generator, params: Any, z: jax.Array) -> jax.Array:
+    x = sample_of(G, z)
+    return objective(x) if params is None else objective(params, x)
+
+
+@partial(jax.jit, static_argnames=("objective", "precision"))
+def _objective_map(objective: Callable, G: Generator, params: Any, z: jax.Array, precision: str) -> Any:
+    with linear.matmul_precision(precision):
+        return jax.linearize(jax.grad(partial(_objective, objective, G, params)), z)[1]
