@@ -79,6 +79,7 @@ def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None) -> Any:
         ax.set_ylim(0, top)
         ax.set_title(f"axis {ranks[i]}, λ = {values[i]:.3g}", fontsize=9, loc="left")
         ax.axvline(0, color=SOFT, lw=0.6)
+        ax.tick_params(labelbottom=i >= count - columns)  # the lowest panel of its column, also in a ragged last row
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=9)
     fig.supxlabel("step t along the axis, in latent units", fontsize=10)
     fig.supylabel("distance from the reference", fontsize=10)
