@@ -39,6 +39,7 @@ def write_model(folder: str | os.PathLike, card: dict[str, Any], params: Any) ->
     try:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(temporary / WEIGHTS, _arrays(params))
+        (temporary / WEIGHTS / "commit_success.txt").unlink(missing_ok=True)  # it names a folder of this machine
         (temporary / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n")
         os.chmod(temporary, 0o755)
         if folder.exists():
