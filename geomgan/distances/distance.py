@@ -19,7 +19,7 @@ DEFAULT_RANGE: Range = (-1.0, 1.0)  # of samples whose range nobody said
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Distance:
     """A squared distance ``d²(x, y)`` on samples, as a frozen pytree: weights are leaves, all else is static.
 

@@ -38,7 +38,7 @@ class UserPrior:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Generator:
     """A deterministic generative model ``G: z -> x`` as a frozen pytree: weights are leaves, all else is static.
 

@@ -51,7 +51,7 @@ class FlaxFunction:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Network:
     """A network that is not a generator (an encoder, a discriminator, a classifier), as a frozen pytree.
 

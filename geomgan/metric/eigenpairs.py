@@ -24,7 +24,7 @@ DENSE_BYTES = 4 * 2**30  # Jacobians above this are not formed by the automatic 
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Eigenpairs:
     """Eigenpairs ``g v = λ v``, in numpy float64.
 

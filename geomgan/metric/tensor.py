@@ -53,7 +53,7 @@ def metric_tensor(
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MetricOperator:
     """A metric tensor at one code that is known by its products ``g v``, as a frozen pytree.
 

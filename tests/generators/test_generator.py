@@ -24,6 +24,14 @@ def test_one_code_and_a_stack(rng):
     np.testing.assert_allclose(jax.vmap(G)(z)[0], x, atol=1e-6)
 
 
+def test_generators_and_distances_can_be_jitted_as_they_are(rng):
+    G, D = small_dcgan(features=(16, 8, 8)), gg.distances.lpips("alex")
+    z = rng.standard_normal((2, 8)).astype(np.float32)
+    x, y = jax.jit(G)(z[0]), jax.jit(jax.vmap(G))(z)[1]
+    np.testing.assert_allclose(x, G(z[0]), atol=1e-6)
+    assert float(jax.jit(D)(x, y)) == pytest.approx(float(D(x, y)), rel=1e-5)
+
+
 def test_codes_are_cast_to_the_networks_dtype(rng):
     G = small_dcgan()
     z = rng.standard_normal(8)
