@@ -202,3 +202,15 @@ def test_transformations(rng, name):
     assert float(along) == pytest.approx(float(sum(leaf.sum() for leaf in jax.tree.leaves(slope))), rel=1e-3)
     at_rest = jax.tree.leaves(jax.grad(lambda moved: distance(x, moved))(x))
     assert max(float(jnp.abs(leaf).max()) for leaf in at_rest) < 1e-5
+
+
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("family", ["bernoulli", "categorical"])
+def test_fisher_metric_is_half_the_hessian_of_its_own_distance(rng, float64, family, logits):
+    A, z = jnp.asarray(rng.standard_normal((18, 4))), jnp.asarray(rng.standard_normal(4))
+    decoder = logits_decoder if logits else probabilities_decoder
+    G = gg.Generator.from_function(decoder, A, 4, output_range=(0, 1))
+    distance = D.fisher(family, logits=logits)
+    reference = G(z)
+    half = jax.hessian(lambda moved: distance(reference, G(moved)))(z) / 2
+    assert largest_difference(gg.metric_tensor(G, distance, z), half) < 1e-6
