@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.distances.distance import Distance, PyTree, Range, from_embedding
+from geomgan.distances.distance import Distance, PyTree, Range, checked_range, from_embedding
 
 AUDIO_RANGE: Range = (-1.0, 1.0)
 SHORTEST_WINDOW = 8  # samples: four frequencies above zero
@@ -58,17 +58,12 @@ def spectrogram(
     hops = tuple(_hop(seconds, rate, frames) for seconds in np.atleast_1d(windows).ravel().tolist())
     if not hops:
         raise ValueError("windows is empty; expected lengths in seconds, for example (0.008, 0.032, 0.128).")
-    if input_range is not None:
-        low, high = (float(value) for value in input_range)
-        if not low < high:
-            raise ValueError(f"input_range is {input_range}; expected (low, high) with low < high.")
-        input_range = (low, high)
     return from_embedding(
         LogSpectrograms(hops, frames, _positive(floor, "floor", "an amplitude, for example 1e-4")),
         (),
         "spectrogram",
         expects=AUDIO_RANGE,
-        input_range=input_range,
+        input_range=checked_range(input_range),
         check_shape=ShapeCheck(frames * max(hops), rate),
     )
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.distances.digit_classifier import DigitClassifier
-from geomgan.distances.distance import Distance, PyTree, Range, embed_tree, from_embedding
-from geomgan.distances.images import ImageInput, checked_range
+from geomgan.distances.distance import Distance, PyTree, Range, checked_range, embed_tree, from_embedding
+from geomgan.distances.images import ImageInput
 from geomgan.distances.lpips import trunk_input
 from geomgan.distances.lpips_weights import load_trunk
 from geomgan.distances.trunks import TRUNKS

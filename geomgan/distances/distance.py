@@ -118,6 +118,16 @@ def from_embedding(embedding: Callable[..., PyTree], params: PyTree, name: str, 
     return Distance(params, embedding, None, name, **options)
 
 
+def checked_range(input_range: Any) -> Range | None:
+    """``input_range`` as floats; ``ValueError`` unless low < high."""
+    if input_range is None:
+        return None
+    low, high = (float(value) for value in input_range)
+    if not low < high:
+        raise ValueError(f"input_range is {input_range}; expected (low, high) with low < high.")
+    return (low, high)
+
+
 def embed_tree(distance: Distance, x: Any) -> PyTree:
     """The embedding as a pytree of arrays, unchecked: what the metric differentiates."""
     assert distance.embedding is not None

@@ -9,8 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from geomgan.distances.distance import Range
-
 SHIFT = (-0.030, -0.088, -0.188)  # ImageNet's mean and deviation per channel, of images in (-1, 1)
 SCALE = (0.458, 0.448, 0.450)
 
@@ -81,13 +79,3 @@ class ImageInput:
     def _expected(self) -> str:
         smallest, largest = self.sides
         return f"at least {smallest}" if largest is None else f"{smallest}"
-
-
-def checked_range(input_range: Any) -> Range | None:
-    """``input_range`` as floats; ``ValueError`` unless low < high."""
-    if input_range is None:
-        return None
-    low, high = (float(value) for value in input_range)
-    if not low < high:
-        raise ValueError(f"input_range is {input_range}; expected (low, high) with low < high.")
-    return (low, high)

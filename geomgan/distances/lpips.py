@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.distances.distance import Distance, PyTree, Range, from_embedding
+from geomgan.distances.distance import Distance, PyTree, Range, checked_range, from_embedding
 from geomgan.distances.images import SCALE as SCALE
 from geomgan.distances.images import SHIFT as SHIFT
-from geomgan.distances.images import ImageInput, checked_range
+from geomgan.distances.images import ImageInput
 from geomgan.distances.lpips_weights import VERSIONS, load_weights
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import check_choice, check_finite, is_concrete

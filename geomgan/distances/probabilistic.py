@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from geomgan.distances.distance import Distance, Range, distance_of, embed_tree
+from geomgan.distances.distance import Distance, Range, checked_range, distance_of, embed_tree
 from geomgan.errors import check_choice
 from geomgan.generators.outputs import Gaussian
 
@@ -52,13 +52,12 @@ def fisher(family: str, *, logits: bool = False, input_range: Range = (0, 1)) ->
         input_range: of probabilities, mapped to ``(0, 1)``: ``(-1, 1)`` for a decoder that ends in ``tanh``.
 
     Raises:
-        ValueError: unknown ``family``.
+        ValueError: unknown ``family``, or an impossible range.
 
     Source: Amari, Information Geometry (2016), section 2.3: the sphere of radius 2.
     """
     check_choice(family, FISHER, "family")
-    low, high = (float(value) for value in input_range)
-    expects, source = (None, None) if logits else ((0.0, 1.0), (low, high))
+    expects, source = (None, None) if logits else ((0.0, 1.0), checked_range(input_range))
     return Distance((), SquareRoots(family, logits), None, f"fisher-{family}", expects, source)
 
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.distances.distance import Distance, PyTree, Range
+from geomgan.distances.distance import Distance, PyTree, Range, checked_range
 
 UNIT_RANGE: Range = (0.0, 1.0)  # samples are mapped to it, so the data range L of the papers is 1
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2; finest scale first
@@ -174,12 +174,8 @@ class ShapeCheck:
 def _distance(
     name: str, function: SSIM | MultiScaleSSIM, input_range: Range | None, check_shape: ShapeCheck
 ) -> Distance:
-    if input_range is not None:
-        low, high = (float(value) for value in input_range)
-        if not low < high:
-            raise ValueError(f"input_range is {input_range}; expected (low, high) with low < high.")
-        input_range = (low, high)
-    return Distance((), None, function, name, expects=UNIT_RANGE, input_range=input_range, check_shape=check_shape)
+    source = checked_range(input_range)
+    return Distance((), None, function, name, expects=UNIT_RANGE, input_range=source, check_shape=check_shape)
 
 
 def _filter(maps: jax.Array, taps: tuple[float, ...]) -> jax.Array:

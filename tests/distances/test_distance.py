@@ -54,3 +54,18 @@ def test_bad_samples_raise():
         D(np.zeros(3), np.array([0.0, np.nan, 0.0]))
     with pytest.raises(TypeError, match="expected a function"):
         distances.features(3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        distances.lpips,
+        distances.ssim,
+        lambda input_range: distances.spectrogram(8000, input_range=input_range),
+        lambda input_range: distances.fisher("bernoulli", input_range=input_range),
+    ],
+    ids=["lpips", "ssim", "spectrogram", "fisher"],
+)
+def test_an_impossible_range_is_refused_alike(make):
+    with pytest.raises(ValueError, match=r"input_range is \(1, 0\); expected \(low, high\) with low < high"):
+        make(input_range=(1, 0))
