@@ -26,6 +26,10 @@ class NotHereError(GeomganError, FileNotFoundError):
     """A known model or file is not on this machine; the message says how to get it."""
 
 
+class OptionError(GeomganError, ValueError):
+    """An option has a value that it cannot take."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """One sentence that names the entries of ``known`` closest to ``name``."""
     known = list(known)
@@ -79,7 +83,7 @@ def check_finite(x, what: str) -> None:
 
 
 def check_choice(value, choices: Iterable[str], what: str) -> None:
-    """Raise ``ValueError`` naming the nearest choice unless ``value`` is one of ``choices``."""
+    """Raise ``OptionError`` naming the nearest choice unless ``value`` is one of ``choices``."""
     choices = list(choices)
     if value not in choices:
-        raise ValueError(f"{what}={value!r} is not known. {nearest(value, choices)}")
+        raise OptionError(f"{what}={value!r} is not known. {nearest(value, choices)}")

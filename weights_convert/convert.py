@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError, NotHereError, check_choice
+from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
 from geomgan.model_folder import write_model
 from weights_convert.torch_file import read_checkpoint
 
@@ -39,6 +41,11 @@ class Family:
         convert: ``(state of each file, options) -> Converted``.
         options: option -> help, for what the file does not say.
         stand_ins: patterns of pickled classes that may appear and are read as inert records.
+        config_files: patterns of a JSON file beside the checkpoint that says what the tensors do not; what is found is
+            ``states["config"]``. The first pattern that matches one file is taken.
+        needs_config: whether it cannot be converted without one.
+        signature: patterns of tensor names that every checkpoint of the family has and few others: they tell which
+            family a file of another one is.
         stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
             must keep that promise.
     """
@@ -49,6 +56,9 @@ class Family:
     files: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     stand_ins: Sequence[str] = ()
+    config_files: Sequence[str] = ()
+    needs_config: bool = False
+    signature: Sequence[str] = ()
     stem: str = ""
 
 
@@ -88,12 +98,16 @@ def convert(
     provenance = [_provenance(path) for path in files]
     for entry in provenance:
         _check_name(kind, **entry)
+    config = _config(kind, files[0])
     states = {path.name if kind.files else "": read_checkpoint(path, stand_ins=kind.stand_ins) for path in files}
     try:
-        converted = kind.convert(states, options)
-    except (ArithmeticError, LookupError, TypeError) as error:  # from shapes that no model of the family has
-        reason = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{checkpoint} is not a checkpoint of {family}: shapes do not fit ({reason}).") from error
+        converted = kind.convert({**states, **config}, options)
+    except OptionError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, CheckpointError) as error:  # shapes that no model of it has
+        mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
+        reason = str(error) if isinstance(error, CheckpointError) else mismatch
+        raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
     entries = {"family": family, **converted.card, **(card or {}), "files": provenance}
     return write_model(out, entries, converted.params)
 
@@ -115,6 +129,56 @@ def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
 
 def _under(keys: Sequence[str]) -> str:
     return f", alone or under {' or '.join(map(repr, keys))}" if keys else ""
+
+
+def tensor_names(state: Any) -> set[str]:
+    """Names of every tensor in a checkpoint, without the containers they lie in and the prefix ``module.``."""
+    if not isinstance(state, Mapping):
+        return set()
+    names = set()
+    for key, value in state.items():
+        names |= {str(key).removeprefix("module.")} if isinstance(value, np.ndarray) else tensor_names(value)
+    return names
+
+
+def _other_family(family: str, states: Mapping[str, Any]) -> str:
+    """A sentence that names the family whose tensor names fit best, if it is another one."""
+    names = set().union(*(tensor_names(state) for state in states.values()))
+    fitting = {
+        kind.name: len(kind.signature)
+        for kind in families().values()
+        if kind.signature and all(fnmatch.filter(names, pattern) for pattern in kind.signature)
+    }
+    best = max(fitting, key=lambda name: fitting[name], default=family)
+    return "" if best == family else f" Its tensor names are those of {best}: convert it as that family."
+
+
+def _config(family: Family, checkpoint: Path) -> dict[str, Any]:
+    """``{"config": ...}`` from the JSON file beside the checkpoint, if the family reads one."""
+    for pattern in family.config_files:
+        found = sorted(checkpoint.parent.glob(pattern))
+        if len(found) > 1:  # several models in one folder: the one that shares the longest start of its name
+            shared = {path: _shared_start(path.name, checkpoint.name) for path in found}
+            found = [path for path in found if shared[path] == max(shared.values())]
+        if len(found) == 1:
+            try:
+                config = json.loads(found[0].read_text(encoding="utf-8"))
+            except (ValueError, RecursionError) as error:
+                raise CheckpointError(f"{found[0]} is no JSON file ({error}). Get it again.") from error
+            if not isinstance(config, dict):
+                raise CheckpointError(f"{found[0]} holds {type(config).__name__}; expected a JSON object.")
+            return {"config": config}
+    if family.needs_config:
+        names = " or ".join(family.config_files)
+        raise NotHereError(
+            f"there is no {names} beside {checkpoint}; {family.name} needs it, because the tensors do not say "
+            "everything. Put the published one there."
+        )
+    return {}
+
+
+def _shared_start(a: str, b: str) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _files(family: Family, checkpoint: Path) -> list[Path]:

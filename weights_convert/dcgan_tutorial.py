@@ -41,4 +41,11 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     return Converted(card, {"generator": fill(tensors, rows, template, "a tutorial DCGAN")})
 
 
-FAMILIES = (Family("dcgan-tutorial", "a file: the tutorial's state dict, alone or under netG_state_dict", convert),)
+FAMILIES = (
+    Family(
+        "dcgan-tutorial",
+        "a file: the tutorial's state dict, alone or under netG_state_dict",
+        convert,
+        signature=("main.0.weight", "main.1.running_mean", "main.3.weight"),
+    ),
+)

@@ -15,14 +15,16 @@ LICENCE = "none stated by the source: for private study, do not redistribute"
 def _blocks(target: str, source: str, kind: str, layout: str) -> list[Layer]:
     """Two blocks of a spectrally normalised layer and its batch norm."""
     return [
-        Layer(f"{target}{i + 1}", f"{source}.{i}.{kind}", layout, norm=f"{source}.{i}.BatchNorm", spectral_norm=True)
+        Layer(
+            f"{target}{i + 1}", f"{source}.{i}.{kind}", layout, norm=f"{source}.{i}.BatchNorm", spectral_norm="stored"
+        )
         for i in range(2)
     ]
 
 
 def _decoder(target: str, output: str) -> list[Layer]:
     return [
-        Layer(f"{target}project", "lin", "dense_to_map", side=6),
+        Layer(f"{target}project", "lin", "dense_to_map", spatial=(6, 6)),
         *_blocks(f"{target}block", "conv", "ConvTranspose", "conv_transpose"),
         Layer(f"{target}output", output, "conv"),
     ]
@@ -42,8 +44,8 @@ TABLES: dict[str, dict[str, tuple[str, list[Layer | Tensor]]]] = {
             "trainedVAE_E.pth",
             [
                 *_blocks("features/block", "enc", "Convolution", "conv"),
-                Layer("mean", "zmean", "dense_from_map", side=6),
-                Layer("log_variance", "zlogvar", "dense_from_map", side=6),
+                Layer("mean", "zmean", "dense_from_map", spatial=(6, 6)),
+                Layer("log_variance", "zlogvar", "dense_from_map", spatial=(6, 6)),
             ],
         ),
     },
@@ -53,7 +55,7 @@ TABLES: dict[str, dict[str, tuple[str, list[Layer | Tensor]]]] = {
             "trainedBiGAN_E.pth",
             [
                 *_blocks("features/block", "conv", "Convolution", "conv"),
-                Layer("code", "lin", "dense_from_map", side=6),
+                Layer("code", "lin", "dense_from_map", spatial=(6, 6)),
             ],
         ),
         "discriminator": (
@@ -66,8 +68,8 @@ TABLES: dict[str, dict[str, tuple[str, list[Layer | Tensor]]]] = {
                     "post_cat.0.Linear",
                     "dense_from_map",
                     norm="post_cat.0.BatchNorm",
-                    spectral_norm=True,
-                    side=6,
+                    spectral_norm="stored",
+                    spatial=(6, 6),
                 ),
                 Layer("score", "post_cat.1", "dense"),
             ],

@@ -31,18 +31,27 @@ class Layer:
         source: published prefix, for example ``main.0``.
         layout: a rule of ``weights_convert.layouts``.
         norm: prefix of the batch norm that follows, folded into kernel and bias.
-        spectral_norm: the weight is stored as ``weight_orig``, ``weight_u``, ``weight_v``.
-        side: pixels a side of the map that a dense layer makes or takes.
+        spectral_norm: ``"stored"`` for a weight stored as ``weight_orig``, ``weight_u``, ``weight_v`` (PyTorch; a
+            plain ``weight`` is taken as already folded), ``"half-step"`` for ``weight`` and ``u0`` (BigGAN-PyTorch).
+        spatial: sides of the map that a dense layer makes or takes.
         bias: whether the published layer has a bias; ours is zero where it has none.
+        drop_bias: our layer has no bias at all.
+        scale: factor on the weight (equalised learning rate).
+        bias_scale: factor on the bias.
+        epsilon: of the spectral norm's normalisations, for ``"half-step"``.
     """
 
     target: str
     source: str
     layout: str
     norm: str | None = None
-    spectral_norm: bool = False
-    side: int = 0
+    spectral_norm: str = ""
+    spatial: tuple[int, ...] = ()
     bias: bool = True
+    drop_bias: bool = False
+    scale: float = 1.0
+    bias_scale: float = 1.0
+    epsilon: float = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,27 @@ class Tensor:
     squeeze: bool = False
 
 
+@dataclass(frozen=True)
+class Computed:
+    """One row: one of our parameters from several published tensors, ``rule(*tensors)`` in float64."""
+
+    target: str
+    sources: tuple[str, ...]
+    rule: Callable[..., np.ndarray]
+
+    @property
+    def source(self) -> str:
+        """The first of the tensors, for messages."""
+        return self.sources[0]
+
+
+Row = Layer | Tensor | Computed
+
+
 @np.errstate(all="ignore")  # what overflows is reported as not finite, with its name
 def fill(
     tensors: Tensors,
-    rows: Sequence[Layer | Tensor],
+    rows: Sequence[Row],
     template: Any,
     what: str,
     ignored: Mapping[str, str] | None = None,
@@ -78,6 +104,7 @@ def fill(
     used: set[str] = set()
     missing: list[str] = []
     filled: dict[str, np.ndarray] = {}
+    made_by: dict[str, Row] = {}
 
     def take(name: str) -> np.ndarray | None:
         used.add(name)
@@ -86,15 +113,20 @@ def fill(
             return None
         return np.asarray(tensors[name], np.float64)  # folding in float64, stored once in float32
 
+    def put(row: Row, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, array in arrays.items():
+            filled[name] = layouts.flush_denormals(array)
+            made_by[name] = row
+
     wanted = {name: tuple(leaf.shape) for name, leaf in traverse_util.flatten_dict(template, sep="/").items()}
     for row in rows:
-        if isinstance(row, Tensor):
-            array = take(row.source)
-            if array is not None:
-                array = array.squeeze() if row.squeeze else array
-                filled[row.target] = array.T if row.transpose else array
+        if isinstance(row, Layer):
+            put(row, _layer(row, take, tensors))
         else:
-            filled.update(_layer(row, take))
+            sources = (row.source,) if isinstance(row, Tensor) else row.sources
+            arrays = [array for name in sources if (array := take(name)) is not None]
+            if len(arrays) == len(sources):
+                put(row, {row.target: _value(row, arrays)})
     patterns = (*IGNORED, *(ignored or ()))
     left_over = sorted(n for n in set(tensors) - used if not any(fnmatchcase(n, pattern) for pattern in patterns))
     if missing or left_over:
@@ -107,21 +139,8 @@ def fill(
             )
             + ". Check the family: `python -m weights_convert --help` lists them."
         )
-    filled = {name: layouts.flush_denormals(array) for name, array in filled.items()}
-    for row in rows:
-        for name, array in filled.items():
-            if name != row.target and not name.startswith(f"{row.target}/"):
-                continue
-            if wanted.get(name) != array.shape:
-                raise CheckpointError(
-                    f"{what}: published {row.source} gives {name} of shape {array.shape}; expected "
-                    f"{wanted.get(name)}. The checkpoint has another size than its other tensors say."
-                )
-            if bad := int((~np.isfinite(array)).sum()):
-                raise CheckpointError(
-                    f"{what}: published {row.source} gives {name} with {bad} NaN or infinite values; expected finite "
-                    "numbers. The file is damaged, or its training diverged."
-                )
+    for name, array in filled.items():
+        _check(made_by[name], name, array, wanted.get(name), what)
     if set(wanted) != set(filled):
         raise CheckpointError(f"{what}: parameters not filled by the table: {sorted(set(wanted) ^ set(filled))}.")
     return traverse_util.unflatten_dict(filled, sep="/")
@@ -133,24 +152,72 @@ def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
     return jax.eval_shape(module.init, jax.random.key(0), *examples)["params"]
 
 
-def _layer(row: Layer, take: Callable[[str], Any]) -> dict[str, np.ndarray]:
+def _check(row: Row, name: str, array: np.ndarray, wanted: tuple[int, ...] | None, what: str) -> None:
+    if wanted != array.shape:
+        raise CheckpointError(
+            f"{what}: published {row.source} gives {name} of shape {array.shape}; expected {wanted}. "
+            "The checkpoint has another size than its other tensors say."
+        )
+    if bad := int((~np.isfinite(array)).sum()):
+        raise CheckpointError(
+            f"{what}: published {row.source} gives {name} with {bad} NaN or infinite values; expected finite "
+            "numbers. The file is damaged, or its training diverged."
+        )
+
+
+def _value(row: Tensor | Computed, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    if isinstance(row, Tensor):
+        array = arrays[0].squeeze() if row.squeeze else arrays[0]
+        return array.T if row.transpose else array
+    try:
+        return np.asarray(row.rule(*arrays))
+    except (ValueError, IndexError) as error:
+        raise CheckpointError(f"the tensors {', '.join(row.sources)} do not fit each other: {error}.") from error
+
+
+def _layer(row: Layer, take: Callable[[str], Any], tensors: Tensors) -> dict[str, np.ndarray]:
     """Kernel and bias of one row; nothing where a tensor is missing."""
     axis = layouts.OUTPUT_AXIS[row.layout]
-    names = [f"{row.source}.weight_{part}" for part in ("orig", "u", "v")]
-    weights = [take(name) for name in (names if row.spectral_norm else [f"{row.source}.weight"])]
+    names = [f"{row.source}.{part}" for part in _weight_parts(row, tensors)]
+    weights = [take(name) for name in names]
     offsets = [take(f"{row.source}.bias")] if row.bias else []
     parts = ("weight", "bias", "running_mean", "running_var")
     statistics = [take(f"{row.norm}.{part}") for part in parts] if row.norm else []
     if any(array is None for array in (*weights, *offsets, *statistics)):
         return {}
     try:
-        weight = layouts.spectral_norm(*weights, output_axis=axis) if row.spectral_norm else weights[0]
-        offset = offsets[0] if offsets else np.zeros(weight.shape[axis])
+        if len(weights) == 1:
+            weight = weights[0]
+        elif row.spectral_norm == "stored":
+            weight = layouts.spectral_norm(*weights, output_axis=axis)
+        else:
+            weight = layouts.spectral_norm_half_step(weights[0], weights[1], row.epsilon)
+        weight = weight * row.scale
+        offset = offsets[0] * row.bias_scale if offsets else np.zeros(weight.shape[axis])
         if statistics:
             scale, shift = layouts.batch_norm(*statistics)
             weight = weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
             offset = offset * scale + shift
-        kernel = layouts.kernel(weight, row.layout, row.side)
-        return {f"{row.target}/kernel": kernel, f"{row.target}/bias": layouts.bias(offset, row.layout, row.side)}
+        filled = {f"{row.target}/kernel": layouts.kernel(weight, row.layout, row.spatial)}
+        if not row.drop_bias:
+            filled[f"{row.target}/bias"] = layouts.bias(offset, row.layout, row.spatial)
+        return filled
     except (ValueError, IndexError) as error:
         raise CheckpointError(f"the tensors of {row.source} do not fit each other: {error}.") from error
+
+
+def _weight_parts(row: Layer, tensors: Tensors) -> tuple[str, ...]:
+    if row.spectral_norm == "half-step":
+        return ("weight", "u0")
+    if not row.spectral_norm:
+        return ("weight",)
+    return stored_spectral_norm(row.source, tensors)
+
+
+def stored_spectral_norm(source: str, tensors: Tensors) -> tuple[str, ...]:
+    """Which tensors a layer under PyTorch's spectral norm has in this file; see ``layouts.spectral_norm``."""
+    if f"{source}.weight_orig" not in tensors and f"{source}.weight" in tensors:
+        return ("weight",)
+    if f"{source}.weight_v" not in tensors and f"{source}.weight_u" in tensors:
+        return ("weight_orig", "weight_u")
+    return ("weight_orig", "weight_u", "weight_v")

@@ -116,13 +116,22 @@ class Generator:
         name: str | None = None,
     ) -> Generator:
         """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
-        generator = cls.from_function(
-            FlaxFunction(module),
-            params,
-            latent_dim,
-            output_range=output_range,
-            name=name or type(module).__name__,
-        )
+        name = name or type(module).__name__
+        return cls.in_space(FlaxFunction(module), params, latent_dim, prior=prior, output_range=output_range, name=name)
+
+    @classmethod
+    def in_space(
+        cls,
+        function: Callable[[PyTree, jax.Array], Any],
+        params: PyTree,
+        latent_dim: int,
+        *,
+        prior: Callable[..., jax.Array] = standard_normal,
+        output_range: Range | None = (-1, 1),
+        name: str,
+    ) -> Generator:
+        """A generator from a function of this package (``FlaxFunction``, ``InSpace``) and a prior that sees params."""
+        generator = cls.from_function(function, params, latent_dim, output_range=output_range, name=name)
         return replace(generator, prior=prior)
 
     @property

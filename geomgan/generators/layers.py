@@ -5,6 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 ACTIVATIONS = "activations"  # the collection that `tap` fills
@@ -32,33 +33,9 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """PyTorch's ``Conv2d`` on one sample ``(H, W, C)``: kernel ``(h, w, in, out)``, symmetric zero padding."""
+    """PyTorch's ``Conv1d`` or ``Conv2d`` on one sample ``(T, C)`` or ``(H, W, C)``, with symmetric zero padding.
 
-    features: int
-    kernel: int
-    stride: int = 1
-    padding: int = 0
-    bias: bool = True
-
-    @nn.compact
-    def __call__(self, x):
-        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
-        x = lax.conv_general_dilated(
-            x[None],
-            kernel,
-            window_strides=(self.stride, self.stride),
-            padding=[(self.padding, self.padding)] * 2,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )[0]
-        return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
-
-
-class ConvTranspose(nn.Module):
-    """PyTorch's ``ConvTranspose2d`` on one sample ``(H, W, C)``.
-
-    The output side is ``(H - 1) * stride - 2 * padding + kernel``. The kernel ``(h, w, in, out)`` is stored as the
-    equivalent convolution over the dilated input wants it: spatially flipped with respect to PyTorch's.
+    Kernel ``(w, in, out)`` or ``(h, w, in, out)``.
     """
 
     features: int
@@ -69,18 +46,131 @@ class ConvTranspose(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+        axes = x.ndim - 1
+        shape = (self.kernel,) * axes + (x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
+        x = convolve(x, kernel, self.stride, self.padding)
+        return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
+
+
+class ConvTranspose(nn.Module):
+    """PyTorch's ``ConvTranspose1d`` or ``ConvTranspose2d`` on one sample ``(T, C)`` or ``(H, W, C)``.
+
+    The output side is ``(H - 1) * stride - 2 * padding + kernel + output_padding``. The kernel ``(h, w, in, out)`` is
+    stored as the equivalent convolution over the dilated input wants it: spatially flipped with respect to PyTorch's.
+    """
+
+    features: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    output_padding: int = 0
+    bias: bool = True
+
+    @nn.compact
+    def __call__(self, x):
+        axes = x.ndim - 1
+        shape = (self.kernel,) * axes + (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
         border = self.kernel - 1 - self.padding
-        if x.shape[:2] == (1, 1) and self.padding == 0:  # a projection: one matrix product, no dilated zeros
-            x = jnp.einsum("c,hwco->hwo", x[0, 0], kernel[::-1, ::-1])
+        if x.shape[:-1] == (1,) * axes and self.padding == self.output_padding == 0:
+            # a projection: one matrix product, no dilated zeros
+            x = jnp.tensordot(x.ravel(), jnp.flip(kernel, tuple(range(axes))), axes=(0, axes))
         else:
-            x = lax.conv_general_dilated(
-                x[None],
-                kernel,
-                window_strides=(1, 1),
-                padding=[(border, border)] * 2,
-                lhs_dilation=(self.stride, self.stride),
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            )[0]
+            x = convolve(x, kernel, 1, (border, border + self.output_padding), dilation=self.stride)
         return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
+
+
+def convolve(
+    x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int | tuple[int, int] = 0, dilation: int = 1
+) -> jax.Array:
+    """The cross-correlation of one sample ``(..., C)`` with ``kernel (..., in, out)`` over its one or two axes.
+
+    ``padding`` is zeros on both ends, or (before, after); ``dilation`` puts ``dilation - 1`` zeros between samples.
+    """
+    axes = x.ndim - 1
+    spatial = "HW"[2 - axes :]
+    ends = (padding, padding) if isinstance(padding, int) else padding
+    return lax.conv_general_dilated(
+        x[None],
+        kernel,
+        window_strides=(stride,) * axes,
+        padding=[ends] * axes,
+        lhs_dilation=(dilation,) * axes,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+    )[0]
+
+
+def leaky_relu(x: jax.Array, slope: float = 0.2) -> jax.Array:
+    """``x`` where positive, ``slope x`` elsewhere."""
+    return jnp.where(x >= 0, x, slope * x)
+
+
+def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
+    """``x / √(mean_c x² + ε)``: every pixel's features to unit mean square (Karras et al., 2018)."""
+    return x * lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + epsilon)
+
+
+def upsample(x: jax.Array, factor: int = 2) -> jax.Array:
+    """Nearest-neighbour upsampling of one sample ``(T, C)`` or ``(H, W, C)``: every pixel repeated."""
+    axes = x.ndim - 1
+    shape = [n for side in x.shape[:-1] for n in (side, 1)] + [x.shape[-1]]
+    repeated = [n for side in x.shape[:-1] for n in (side, factor)] + [x.shape[-1]]
+    return jnp.broadcast_to(x.reshape(shape), repeated).reshape(*(factor * s for s in x.shape[:axes]), x.shape[-1])
+
+
+def resize_align_corners(x: jax.Array, side: int) -> jax.Array:
+    """Bilinear resizing of ``(H, W, C)`` to ``side`` pixels a side, corners on corners (not ``jax.image.resize``)."""
+
+    def matrix(size: int) -> np.ndarray:
+        at = np.arange(side) * ((size - 1) / max(side - 1, 1))
+        low = np.minimum(at.astype(int), max(size - 2, 0))
+        weights = np.zeros((side, size), np.float32)
+        weights[np.arange(side), low] = 1 - (at - low)
+        weights[np.arange(side), np.minimum(low + 1, size - 1)] += at - low
+        return weights
+
+    if x.shape[:2] == (side, side):
+        return x
+    return jnp.einsum("ih,jw,hwc->ijc", matrix(x.shape[0]), matrix(x.shape[1]), x)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """``(x - mean) / std · (1 + c·gain) + c·shift``: batch norm whose affine map depends on a condition ``c``.
+
+    ``mean (C,)`` and ``inverse_std (C,)`` are the trained statistics, ``gain`` and ``shift`` ``(len(c), C)`` matrices.
+    """
+
+    @nn.compact
+    def __call__(self, x, condition):
+        features = x.shape[-1]
+        mean = self.param("mean", nn.initializers.zeros, (features,))
+        inverse_std = self.param("inverse_std", nn.initializers.ones, (features,))
+        gain = self.param("gain", nn.initializers.zeros, (condition.size, features))
+        shift = self.param("shift", nn.initializers.zeros, (condition.size, features))
+        scale = (1 + condition @ gain) * inverse_std  # one multiplication and one addition per pixel
+        return x * scale + (condition @ shift - mean * scale)
+
+
+class SelfAttention(nn.Module):
+    """``x + o(softmax(θ φᵀ) g)`` over the pixels of ``(H, W, C)``, with ``φ`` and ``g`` max-pooled (BigGAN).
+
+    The layers are 1 x 1 convolutions without bias; the trained ``γ`` is folded into ``o``. Plain XLA operations, so
+    that forward mode works.
+    """
+
+    @nn.compact
+    def __call__(self, x):
+        height, width, features = x.shape
+
+        def project(name, size, value):
+            return value @ self.param(name, nn.initializers.lecun_normal(), (value.shape[-1], size))
+
+        def pooled(value):
+            blocks = value.reshape(height // 2, 2, width // 2, 2, -1)
+            return blocks.max(axis=(1, 3)).reshape(height * width // 4, -1)
+
+        theta = project("theta", features // 8, x).reshape(height * width, -1)
+        phi, g = pooled(project("phi", features // 8, x)), pooled(project("g", features // 2, x))
+        attended = jax.nn.softmax(theta @ phi.T, axis=-1) @ g
+        return x + project("o", features, attended).reshape(x.shape)

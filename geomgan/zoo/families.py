@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +13,37 @@ import jax.numpy as jnp
 from flax.errors import FlaxError
 
 from geomgan.distances.digit_classifier import DigitClassifier
-from geomgan.errors import CheckpointError, check_choice
+from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators import Generator, Network
 from geomgan.generators import generative_latent_space as gls
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.network import FlaxFunction
+from geomgan.generators.spaces import Settings
 
 Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One network of a family: its module, and the shapes of its inputs, both from the configuration."""
+    """One network of a family.
+
+    Attributes:
+        module: the Flax module of a configuration.
+        inputs: the shapes of its inputs, of a configuration.
+        generator: for a family whose codes are not simply what the network takes:
+            ``(config, params, *, option=default, ...) -> Settings``. Its keyword-only parameters are the options
+            of ``geomgan.load``. ``params`` are all parts of the folder, in numpy.
+    """
 
     module: Callable[[Config], nn.Module]
     inputs: Callable[[Config], tuple[tuple[int, ...], ...]]
+    generator: Callable[..., Settings] | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What ``geomgan.load`` takes for this family."""
+        parameters = inspect.signature(self.generator).parameters.values() if self.generator else ()
+        return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
 def _code(config: Config) -> tuple[tuple[int, ...], ...]:
@@ -54,17 +71,21 @@ FAMILIES: dict[str, dict[str, Part]] = {
 }
 
 
-def build(card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, name: str) -> Generator | Network:
+def build(
+    card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, name: str, options: Mapping[str, Any]
+) -> Generator | Network:
     """The generator of a model, or another of its networks.
 
     Args:
         card: what ``model.json`` says.
-        params: part -> weights.
+        params: part -> weights, in numpy.
         part: None for the generator, or the only network of a model without one.
         name: for messages and reports.
+        options: of the family's generator.
 
     Raises:
-        ValueError: the model has no such part.
+        ValueError: the model has no such part, or an option has a value that it cannot take.
+        TypeError: the family has no such option.
         CheckpointError: the family is unknown or is not a network, or weights and configuration do not fit.
     """
     family = card.get("family")
@@ -77,17 +98,35 @@ def build(card: Mapping[str, Any], params: Mapping[str, Any], part: str | None, 
     check_choice(part, parts, "part")
     if part not in params:
         raise ValueError(f"{name} was converted without its {part}. Convert it again from a checkpoint that has it.")
+    kind = parts[part]
+    if unknown := sorted(set(options) - set(kind.options)):
+        known = f"it has {', '.join(kind.options)}" if kind.options else "it has none: leave them out"
+        raise TypeError(f"{name} ({family}) has no option {', '.join(unknown)}; {known}.")
     try:
-        return _network(parts[part], part, card, params[part], name)
+        return _network(kind, part, card, params, name, options)
     except (FlaxError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
         raise CheckpointError(
             f"{name}: its model.json and its weights do not fit each other ({error}). Convert the model again."
         ) from error
 
 
-def _network(kind: Part, part: str, card: Mapping[str, Any], params: Any, name: str) -> Generator | Network:
+def _network(
+    kind: Part, part: str, card: Mapping[str, Any], params: Any, name: str, options: Mapping[str, Any]
+) -> Generator | Network:
     config = card["config"]
-    module = kind.module(config)
+    if kind.generator:
+        settings = kind.generator(config, params, **options)
+        return Generator.in_space(
+            settings.function,
+            settings.params,
+            settings.latent_dim,
+            prior=settings.prior,
+            output_range=card["output_range"],
+            name=name,
+        )
+    module, params = kind.module(config), jax.tree.map(jnp.asarray, params[part])
     if part == "generator":
         return Generator.from_module(module, params, config["latent_dim"], output_range=card["output_range"], name=name)
     network = Network(params, FlaxFunction(module), kind.inputs(config), f"{name}:{part}")

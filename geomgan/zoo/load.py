@@ -6,9 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from geomgan.errors import NotHereError
 from geomgan.model_folder import CARD, read_card, read_model
 from geomgan.zoo.catalogue import catalogue, entry
@@ -21,22 +18,20 @@ def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -
     Args:
         model: a name of the catalogue (``geomgan models``), or the folder of a converted checkpoint.
         part: another network of the model than its generator: ``"encoder"``, ``"discriminator"``, ``"classifier"``.
-        options: what the model's family offers.
+        options: what the model's family offers: ``space``, ``class_index``, ``truncation``, ``base``, ...
 
     Returns:
         A ``Generator``, or a ``Network`` for another part.
 
     Raises:
-        ValueError: unknown name or part; the nearest are given.
+        ValueError: unknown name or part, the nearest are given; an option cannot have that value.
         TypeError: an option that the family does not have.
         NotHereError: the model is known but not here; says which command brings it.
         CheckpointError: the folder is damaged.
     """
     folder, name = locate(model)
     card, params = read_model(folder)
-    if options:
-        raise TypeError(f"{name} ({card['family']}) has no options; got {', '.join(sorted(options))}. Leave them out.")
-    return build(card, jax.tree.map(jnp.asarray, params), part, name)
+    return build(card, params, part, name, options)
 
 
 def locate(model: str | os.PathLike) -> tuple[Path, str]:

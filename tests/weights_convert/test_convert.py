@@ -235,7 +235,7 @@ def test_command_line_converts(tmp_path, checkpoint, capsys):
         (["dcgan-tutorial", "absent", "model"], "error: absent is not a file; dcgan-tutorial takes a file: "),
         (
             ["lpips-alex", "netG.pth", "model"],
-            "error: this is not a checkpoint of LPIPS with alex: 15 tensors missing: ",
+            "error: netG.pth: this is not a checkpoint of LPIPS with alex: 15 tensors missing: ",
         ),
     ],
 )

@@ -35,12 +35,12 @@ def our_map(x: np.ndarray) -> np.ndarray:
     return np.concatenate([pixels, x[:, 36:]], 1)
 
 
-CASES = {  # torch's layer, our module, the input's shape, the rule, the map's side
+CASES = {  # torch's layer, our module, the input's shape, the rule, the map's sides
     "dense": (lambda b: nn.Linear(5, 7, bias=b), Dense(7), (5,), 0),
-    "dense_to_map": (lambda b: nn.Linear(5, 36, bias=b), Dense(36), (5,), 3),
-    "dense_from_map": (lambda b: nn.Linear(38, 6, bias=b), Dense(6), (38,), 3),
-    "conv": (lambda b: nn.Conv2d(3, 4, (4, 4), 2, 1, bias=b), Conv(4, 4, 2, 1), (3, 8, 8), 0),
-    "conv_transpose": (lambda b: nn.ConvTranspose2d(3, 4, 4, 2, 1, bias=b), ConvTranspose(4, 4, 2, 1), (3, 5, 5), 0),
+    "dense_to_map": (lambda b: nn.Linear(5, 36, bias=b), Dense(36), (5,), (3, 3)),
+    "dense_from_map": (lambda b: nn.Linear(38, 6, bias=b), Dense(6), (38,), (3, 3)),
+    "conv": (lambda b: nn.Conv2d(3, 4, (4, 4), 2, 1, bias=b), Conv(4, 4, 2, 1), (3, 8, 8), ()),
+    "conv_transpose": (lambda b: nn.ConvTranspose2d(3, 4, 4, 2, 1, bias=b), ConvTranspose(4, 4, 2, 1), (3, 5, 5), ()),
 }
 
 
@@ -51,7 +51,7 @@ CASES = {  # torch's layer, our module, the input's shape, the rule, the map's s
 )
 @pytest.mark.parametrize("layout", CASES)
 def test_layout_rules_equal_torch(layout, norm, spectral, bias):
-    make, ours, shape, side = CASES[layout]
+    make, ours, shape, spatial = CASES[layout]
     layer = spectral_norm(make(bias)) if spectral else make(bias)
     width = layer.bias.shape[0] if bias else make(True).bias.shape[0]
     bn = (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(width) if norm else nn.Identity()
@@ -62,7 +62,8 @@ def test_layout_rules_equal_torch(layout, norm, spectral, bias):
     if layout == "dense_to_map":
         theirs = our_map(theirs)
     inputs = our_map(x.numpy()) if layout == "dense_from_map" else last(x)
-    row = Layer("layer", "0", layout, norm="1" if norm else None, spectral_norm=spectral, side=side, bias=bias)
+    kind, behind = "stored" if spectral else "", "1" if norm else None
+    row = Layer("layer", "0", layout, norm=behind, spectral_norm=kind, spatial=spatial, bias=bias)
     tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     params = fill(tensors, [row], {"layer": shapes(ours, inputs.shape[1:])}, "one layer")["layer"]
     assert_close(jax.vmap(lambda x: ours.apply({"params": params}, x))(jnp.asarray(inputs)), theirs, 1e-5)
@@ -74,7 +75,7 @@ def test_spectral_norm_of_a_transposed_convolution_divides_by_the_norm_over_its_
     layer = spectral_norm(nn.ConvTranspose2d(6, 4, 3, 2), n_power_iterations=200)
     layer(torch.ones(1, 6, 4, 4))
     tensors = {f"up.{name}": tensor.numpy() for name, tensor in layer.eval().state_dict().items()}
-    row = Layer("layer", "up", "conv_transpose", spectral_norm=True)
+    row = Layer("layer", "up", "conv_transpose", spectral_norm="stored")
     kernel = fill(tensors, [row], {"layer": shapes(ConvTranspose(4, 3, 2), (4, 4, 6))}, "")["layer"]["kernel"]
     over_outputs = np.linalg.svd(kernel.reshape(-1, 4), compute_uv=False)[0]
     over_inputs = np.linalg.svd(kernel.transpose(2, 0, 1, 3).reshape(6, -1), compute_uv=False)[0]
@@ -150,7 +151,7 @@ def test_a_table_that_leaves_a_parameter_empty_or_makes_another_is_refused():
 def test_spectral_norm_tensors_that_do_not_fit_each_other_are_refused():
     tensors = {"a.weight_orig": np.ones((3, 2)), "a.weight_u": np.ones(3), "a.weight_v": np.ones(5)}
     with pytest.raises(CheckpointError, match="tensors of a do not fit each other"):
-        fill(tensors, [Layer("first", "a", "dense", spectral_norm=True, bias=False)], TEMPLATE, "a toy")
+        fill(tensors, [Layer("first", "a", "dense", spectral_norm="stored", bias=False)], TEMPLATE, "a toy")
 
 
 def test_denormals_are_flushed_and_nothing_else():

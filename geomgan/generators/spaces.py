@@ -1,0 +1,57 @@
+"""Generators whose codes are only a part of what the network takes: classes, truncation, layers of a style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+
+from geomgan.generators.generator import standard_normal
+from geomgan.generators.network import FlaxFunction, PyTree
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options of ``geomgan.load`` make of a model: everything a ``Generator`` needs besides its card.
+
+    Attributes:
+        function: ``(params, z) -> sample``, hashable and equal by value: a ``FlaxFunction`` or an :class:`InSpace`.
+        params: what ``function`` and ``prior`` take.
+        latent_dim: of the chosen space.
+        prior: ``(params, key, (n, d)) -> codes`` in the chosen space.
+    """
+
+    function: Callable[[PyTree, jax.Array], Any]
+    params: PyTree
+    latent_dim: int
+    prior: Callable[..., jax.Array] = standard_normal
+
+
+@dataclass(frozen=True)
+class InSpace:
+    """``(params, z) -> network(*enter(context, z))`` with ``params = {"network": weights, "context": arrays}``.
+
+    ``context`` holds what the user fixed (a class embedding, a mean latent, noise) as arrays: another class is
+    another argument of the same compiled program. Equal by value, as :class:`FlaxFunction`.
+
+    Attributes:
+        network: takes the full input.
+        enter: ``(context, z) -> inputs``, a tuple; a function of a module or a frozen dataclass, so that two equal
+            instances share compiled programs.
+    """
+
+    network: FlaxFunction
+    enter: Callable[[PyTree, jax.Array], tuple[jax.Array, ...]]
+
+    def __call__(self, params: PyTree, z: jax.Array) -> Any:
+        return self.network(params["network"], *self.enter(params["context"], z))
+
+    def layers(self, params: PyTree, z: Any) -> tuple[str, ...]:
+        """Names of the network's activations; runs nothing."""
+        return self.network.layers(params["network"], *jax.eval_shape(self.enter, params["context"], z))
+
+    def at(self, layer: str, layers: tuple[str, ...]) -> InSpace:
+        """This function cut at ``layer``."""
+        return replace(self, network=self.network.at(layer, layers))
