@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import numpy as np
+
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 
 def block_lanczos(
@@ -14,14 +16,34 @@ def block_lanczos(
     tol: float,
     max_products: int,
     seed: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """The ``k`` largest eigenpairs of a symmetric map that is known by products with blocks.
+) -> Pairs:
+    """The ``k`` largest eigenpairs of a symmetric map that is known by products with blocks, ``multiply(V (d, b))``.
+
+    See :func:`lanczos_blocks` for the other arguments and what is returned.
+    """
+    steps = lanczos_blocks(dim, k, tol, max_products, seed)
+    block = next(steps)
+    while True:
+        try:
+            block = steps.send(multiply(block))
+        except StopIteration as finished:
+            return finished.value
+
+
+def block_width(dim: int, k: int) -> int:
+    """Columns of a block for ``k`` pairs: the most that :func:`lanczos_blocks` asks to multiply at once."""
+    return min(dim, max(4, min(32, (k + 1) // 2)))
+
+
+def lanczos_blocks(
+    dim: int, k: int, tol: float, max_products: int, seed: int
+) -> Generator[np.ndarray, np.ndarray, Pairs]:
+    """The algorithm as a conversation: yields a block ``V (d, b)``, takes ``A V``, and returns the eigenpairs.
 
     Only the products run on the device, in its precision; the small projected problem and the orthogonalisation run
-    in float64 on the host. A Python loop, because compiled loops make reverse passes slow on CPU.
+    in float64 on the host. Whoever multiplies may serve many conversations, one for each code, at a time.
 
     Args:
-        multiply: ``V (d, b) -> A V``.
         dim: ``d``.
         k: number of pairs.
         tol: stops when every ``‖A x - θ x‖ <= tol * θ_max``.
@@ -34,13 +56,13 @@ def block_lanczos(
     Source: Golub and Underwood (1977) for blocks; Wu and Simon (2000) for thick restarts.
     """
     rng = np.random.default_rng(seed)
-    width = min(dim, max(4, min(32, (k + 1) // 2)))
+    width = block_width(dim, k)
     largest_basis = min(dim, max(3 * k, k + 6 * width))
     block = np.linalg.qr(rng.standard_normal((dim, width)))[0]
     basis = image = np.zeros((dim, 0))
     products = 0
     while True:
-        product = multiply(block)
+        product = yield block
         products += block.shape[1]
         basis, image = np.hstack([basis, block]), np.hstack([image, product])
         projected = basis.T @ image

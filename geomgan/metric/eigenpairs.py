@@ -13,14 +13,11 @@ from flax.core import FrozenDict
 
 from geomgan.errors import check_choice, check_finite, check_floating
 from geomgan.metric.block import block_lanczos
+from geomgan.metric.memory import memory_budget
 from geomgan.metric.tensor import MetricOperator
 
 SOLVERS = ("auto", "dense", "arpack", "block")
-FORWARD_MODE, PRODUCT = (
-    1.2,
-    5.5,
-)  # cost of one of many batched JVPs, and of one product g v, in forward passes
-DENSE_BYTES = 4 * 2**30  # Jacobians above this are not formed by the automatic choice
+FORWARD_MODE, PRODUCT = 1.2, 5.5  # cost of one of many batched JVPs, and of one product g v, in forward passes
 
 
 @jax.tree_util.register_dataclass
@@ -90,10 +87,10 @@ def eigenpairs(
     else:
         multiply = _multiplier(g, to_standard, from_standard)
         solve = _arpack if solver == "arpack" and k < dim else block_lanczos  # ARPACK cannot find all d
-        values, vectors, residuals, products = solve(multiply, dim, k, tol, max_products or max(10 * dim, 200), seed)
+        values, vectors, residuals, products = solve(multiply, dim, k, tol, max_products or most_products(dim), seed)
     largest = float(np.abs(values).max(initial=0.0))
     epsilon = g.epsilon if isinstance(g, MetricOperator) else float(np.finfo(np.asarray(g).dtype).eps)
-    converged = residuals <= max(tol, 32 * epsilon) * largest
+    converged = within_tolerance(values, residuals, tol, epsilon)
     if len(values) < k or not converged.all():
         warnings.warn(
             f"{solver}: {int(converged.sum())} of {k} eigenpairs reached a residual of {tol:g} times the largest "
@@ -103,7 +100,17 @@ def eigenpairs(
     kind = g.kind if isinstance(g, MetricOperator) else "matrix"
     floor = largest * relative_noise(kind, solver, epsilon, dim)
     info: FrozenDict = FrozenDict(solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim)
-    return Eigenpairs(values, _signed(from_standard(vectors)), residuals, floor, converged, info)
+    return Eigenpairs(values, signed(from_standard(vectors)), residuals, floor, converged, info)
+
+
+def most_products(dim: int) -> int:
+    """The default bound on products of an iterative solver."""
+    return max(10 * dim, 200)
+
+
+def within_tolerance(values: np.ndarray, residuals: np.ndarray, tol: float, epsilon: float) -> np.ndarray:
+    """Whether each residual is within ``tol``, or within rounding, of the largest eigenvalue."""
+    return residuals <= max(tol, 32 * epsilon) * np.abs(values).max(initial=0.0)
 
 
 def check_k(k: int | None, dim: int) -> int:
@@ -117,7 +124,7 @@ def largest_pairs(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, n
     """Values, signed vectors and residuals of the ``k`` largest eigenpairs of a float64 matrix, by LAPACK."""
     matrix = 0.5 * (matrix + matrix.T)
     values, vectors = np.linalg.eigh(matrix)
-    values, vectors = values[::-1][:k], _signed(vectors[:, ::-1][:, :k])
+    values, vectors = values[::-1][:k], signed(vectors[:, ::-1][:, :k])
     return values, vectors, _norms(matrix @ vectors - vectors * values)
 
 
@@ -132,20 +139,28 @@ def relative_noise(kind: str, solver: str, epsilon: float, dim: int) -> float:
     return 8 * epsilon
 
 
-def choose_solver(kind: str, dim: int, k: int, jacobian_bytes: int, solver: str = "auto") -> tuple[str, str]:
+def choose_solver(kind: str, dim: int, k: int, passes: int, solver: str = "auto") -> tuple[str, str]:
     """The solver, and why: the cheaper one by estimate unless ``solver`` names it.
 
     ``d`` batched JVPs cost 1.2 forward passes each. An iterative solver needs about ``2.65 k`` products of one JVP
     and one VJP, 5.5 forward passes each (measured on DCGAN-64 and BigGAN-128 on CPU).
+
+    Args:
+        kind: of the linear map.
+        dim: ``d``.
+        k: number of pairs.
+        passes: how often the tangents are pushed, for a part of the embedding each time, so that a part of the
+            Jacobian fits into memory; 0 where no part fits.
+        solver: what was asked for.
     """
     check_choice(solver, SOLVERS, "solver")
     if solver != "auto":
         return solver, "asked for"
     if kind in ("jacobian", "matrix"):
         return "dense", "finite differences give the whole Jacobian or matrix"
-    if kind == "pushforward" and jacobian_bytes > DENSE_BYTES:
-        return "block", f"the Jacobian would take {jacobian_bytes / 2**30:.1f} GiB"
-    dense = dim * (FORWARD_MODE if kind == "pushforward" else PRODUCT / 2)
+    if kind == "pushforward" and not passes:
+        return "block", "no part of the Jacobian would fit into memory"
+    dense = dim * (FORWARD_MODE * passes if kind == "pushforward" else PRODUCT / 2)
     iterative = PRODUCT * max(2.65 * k, 20)
     reason = f"about {dense:.0f} forward passes dense, {iterative:.0f} iterative"
     return ("dense" if dense <= iterative else "block"), reason
@@ -159,7 +174,7 @@ def _choose(g: Any, dim: int, k: int, solver: str) -> tuple[str, str]:
     if g.kind == "pushforward":
         outputs = jax.eval_shape(g.state, jax.ShapeDtypeStruct((dim,), g.dtype))
         size = dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
-    return choose_solver(g.kind, dim, k, size, solver)
+    return choose_solver(g.kind, dim, k, int(size <= memory_budget()), solver)
 
 
 def _multiplier(g: Any, to_standard: Callable, from_standard: Callable) -> Callable[[np.ndarray], np.ndarray]:
@@ -240,8 +255,8 @@ def _norms(columns: np.ndarray) -> np.ndarray:
     return np.linalg.norm(columns, axis=0)
 
 
-def _signed(vectors: np.ndarray) -> np.ndarray:
-    """Columns with the component of largest magnitude positive."""
+def signed(vectors: np.ndarray) -> np.ndarray:
+    """Columns ``(d, k)`` with the component of largest magnitude positive."""
     if vectors.shape[1] == 0:
         return vectors
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]

@@ -1,60 +1,69 @@
-"""Metric tensors at many codes, in batches, stored as they are finished."""
+"""Metric tensors at many codes, on all devices, stored as they are finished."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
-import platform
 import time
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from types import CodeType
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_codes
 from geomgan.generators.generator import Generator
-from geomgan.metric import linear
-from geomgan.metric.eigenpairs import check_k, choose_solver, eigenpairs, largest_pairs, relative_noise
-from geomgan.metric.store import DONE, NOT_CONVERGED, PENDING, open_store, read_store, write_batch
-from geomgan.metric.tensor import gram64, jacobians, metric_operator, prepare, tangents_at_once
-
-BATCH_BYTES, BATCH_FLOPS = (
-    64 * 2**20,
-    2e9,
-)  # codes are batched up to about this much Jacobian, and this much work
+from geomgan.metric import engine, spmd
+from geomgan.metric.diagnose import first_non_finite
+from geomgan.metric.plan import plan_field
+from geomgan.metric.provenance import environment, fingerprint
+from geomgan.metric.store import (
+    FAILED,
+    PENDING,
+    StoredArray,
+    open_store,
+    read_attributes,
+    read_store,
+    write_attributes,
+    write_batch,
+)
+from geomgan.metric.tensor import prepare
 
 
 @dataclass(frozen=True)
 class MetricField:
-    """Metric tensors and their eigenpairs at ``n`` codes, in numpy.
+    """Metric tensors and their eigenpairs at ``n`` codes.
+
+    Numpy arrays; ``tensors`` and ``vectors`` of a stored field are read from disk as they are indexed, and
+    ``numpy.asarray`` reads them whole.
 
     Attributes:
         codes: ``(n, d)``.
         tensors: ``(n, d, d)`` float64, or None where an iterative solver never formed them.
-        values: ``(n, k)`` float64, descending.
+        values: ``(n, k)`` float64, descending; NaN for a failed code.
         vectors: ``(n, d, k)`` float64, columns.
         residuals: ``(n, k)``, ``‖g v - λ v‖``.
         noise_floor: ``(n,)``, eigenvalues below it are rounding noise.
-        status: ``(n,)`` int8: 0 pending, 1 done, 2 done but not every pair converged.
-        provenance: model and distance with their hashes, versions, device, precision, times.
+        status: ``(n,)`` int8: 0 pending, 1 done, 2 done but not every pair converged, 3 failed: the network is not
+            finite there.
+        failures: code -> where its network stops being finite.
+        provenance: model and distance with their hashes, the plan and why, precision, and for each run its versions,
+            devices and times.
     """
 
     codes: np.ndarray
-    tensors: np.ndarray | None
+    tensors: np.ndarray | StoredArray | None
     values: np.ndarray
-    vectors: np.ndarray
+    vectors: np.ndarray | StoredArray
     residuals: np.ndarray
     noise_floor: np.ndarray
     status: np.ndarray
+    failures: dict[int, str]
     provenance: dict[str, Any]
 
     @classmethod
@@ -62,11 +71,13 @@ class MetricField:
         """The field in a store that :func:`metric_field` wrote, also an unfinished one (see ``status``).
 
         Raises:
-            StoreError: there is none.
+            StoreError: there is none, or it is damaged.
         """
         arrays, attributes = read_store(store)
-        arrays.setdefault("tensors", None)  # type: ignore[arg-type]
-        return cls(**arrays, provenance={**attributes["provenance"], **attributes["settings"]})
+        arrays.setdefault("tensors", None)
+        failures = {int(code): where for code, where in attributes["failures"].items()}
+        provenance = {**attributes["provenance"], **attributes["settings"], "runs": attributes["runs"]}
+        return cls(**arrays, failures=failures, provenance=provenance)
 
 
 def metric_field(
@@ -83,186 +94,201 @@ def metric_field(
     hvp: str = "exact",
     tol: float = 1e-6,
     seed: int = 0,
+    memory: int | str | None = None,
+    devices: Sequence[jax.Device] | None = None,
     progress: bool = True,
     notes: Mapping[str, Any] | None = None,
 ) -> MetricField:
     """Metric tensors at many codes, with their ``k`` largest eigenpairs.
+
+    Codes are shared out over all devices (and their tangents, where there are more devices than codes), of all
+    processes after ``jax.distributed.initialize``: the same call in each, and the same numbers. Every device runs the
+    same program, compiled once.
 
     Args:
         G: the generator.
         D: the squared distance.
         codes: ``(n, d)``.
         k: eigenpairs for each code; by default all ``d``.
-        store: a folder (``run.zarr``) into which each finished batch is written; the same call resumes it, and
-            computes nothing when it is complete. "The same" means weights, options, and functions of one name and
-            code. None keeps the field in memory only.
-        solver: as in :func:`geomgan.eigenpairs`; the dense one also keeps the tensors.
+        store: a folder (``run.zarr``) into which each finished batch is written; the same call resumes it, bit for
+            bit, and computes nothing when it is complete. "The same" means weights, options, and functions of one
+            name and code. None keeps the field in memory. Several processes need a folder that all of them see.
+        solver: as in :func:`geomgan.eigenpairs`; ``"auto"`` is the cheapest by estimate that fits into memory. The
+            dense one also keeps the tensors.
         chunk: tangents computed together.
-        batch: codes computed together; by default one, and more where one is too little work.
-        precision: of matrix products.
+        batch: codes that a device computes together, and that are stored together; by default one, and more where
+            one is too little work.
+        precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``; the noise floor follows.
         hvp: ``"exact"`` or ``"finite-difference"``.
         tol: residual at which iterative solvers stop, relative to the largest eigenvalue.
         seed: of the iterative solvers' start vectors.
+        memory: bytes that one device may use, or ``"8GB"``; see :func:`geomgan.metric.plan.plan_field`. A device that
+            runs out all the same is given half as many tangents at a time, with a warning.
+        devices: by default all.
         progress: show a progress bar, with the time left.
         notes: recorded in the provenance.
 
     Raises:
         TypeError, ValueError: an argument does not fit; raised before any work.
         StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
+        OutOfMemory: a device has no memory even for one tangent at a time.
     """
     codes = np.asarray(codes)
     check_codes(codes, G.latent_dim)
-    n, d = codes.shape
+    n, dim = codes.shape
+    if not tol > 0:
+        raise ValueError(f"tol is {tol!r}; expected a positive number.")
+    folder = None if store is None else Path(store).expanduser().resolve()
+    sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch}
+    if folder and (folder / "zarr.json").is_file():  # a resumed run keeps its sizes
+        stored = read_attributes(folder)["settings"]
+        sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
+    options: dict[str, Any] = {"k": k, "precision": precision, "hvp": hvp, "memory": memory, "devices": devices}
+    plan = plan_field(G, D, n, **sizes, **options, estimate=False)
     D, _ = prepare(G, D, codes[0], precision, hvp)
-    k, kind, chunk = check_k(k, d), linear.kind_of(D, hvp), tangents_at_once(chunk, d, hvp)
-    size = d * linear.embedding_bytes(G, D)
-    solver, reason = choose_solver(kind, d, k, size, solver)
-    batch = min(n, batch or (_batch_size(G, D, size) if solver == "dense" and kind == "pushforward" else 1))
     settings = {
         "generator": fingerprint(G),
         "distance": fingerprint(D),
         "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
-        **{"n": n, "k": k, "solver": solver, "chunk": chunk, "batch": batch, "precision": precision},
-        **{"hvp": hvp, "tol": tol, "seed": seed},
+        **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
+        **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
     }
-    provenance = {**_environment(), "solver_reason": reason, **(notes or {})}
-    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
-        "codes": ((n, d), np.dtype(G.dtype)),
+    provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
+    shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
+    mesh = spmd.device_mesh(-(-n // plan.batch), devices)
+    job = engine.Job(spmd.replicate(G, mesh), spmd.replicate(D, mesh), plan, mesh, precision, hvp, tol, seed)
+    run: dict[str, Any] = environment(mesh.devices.size)
+    writer = folder if jax.process_index() == 0 else None
+    opening: Any = open_store(writer, settings, provenance, shapes, plan.batch) if writer else nullcontext({})
+    with opening as opened:
+        arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
+        status = opened["status"][...] if writer else np.zeros(n, np.int8)
+        todo = _agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
+        attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
+        failures = {int(code): where for code, where in attributes["failures"].items()}
+        started = time.perf_counter()
+        for start, results in _steps(job, codes, todo, progress):
+            rows = slice(start, min(start + plan.batch, n))
+            found = _explained(G, D, codes[rows], results["status"], start)
+            failures |= found
+            if writer:
+                if found:
+                    attributes["failures"] = {str(code): where for code, where in failures.items()}
+                    write_attributes(writer, attributes)
+                write_batch(writer, opened, rows, {name: results[name] for name in shapes})
+            for name, array in arrays.items():
+                array[rows] = results[name]
+        done = sum(min(start + plan.batch, n) - start for start in todo)
+        run |= {"seconds": round(time.perf_counter() - started, 3), "codes": done}
+        if writer and done:
+            attributes["runs"] = [*attributes["runs"], run]
+            write_attributes(writer, attributes)
+    if folder:
+        _wait_for_writer()
+        field = MetricField.read(folder)
+        return replace(field, provenance={**field.provenance, "computed_codes": done})
+    provenance |= {**settings, "runs": [run], "computed_codes": done}
+    return MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
+
+
+def _shapes(n: int, dim: int, k: int, dtype: Any, *, dense: bool) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Shape and type of every array of a field."""
+    tensors: dict[str, Any] = {"tensors": ((n, dim, dim), np.float64)} if dense else {}
+    return {
+        "codes": ((n, dim), np.dtype(dtype)),
         "values": ((n, k), np.float64),
-        "vectors": ((n, d, k), np.float64),
+        "vectors": ((n, dim, k), np.float64),
         "residuals": ((n, k), np.float64),
         "noise_floor": ((n,), np.float64),
         "status": ((n,), np.int8),
-    }
-    if solver == "dense":
-        shapes["tensors"] = ((n, d, d), np.float64)
-        compute = partial(_dense_batch, G, D, k=k, kind=kind, chunk=chunk, precision=precision, hvp=hvp)
-    else:
-        options = {"chunk": chunk, "precision": precision, "hvp": hvp}
-        compute = partial(_iterative_batch, G, D, k=k, solver=solver, tol=tol, seed=seed, options=options)
-    results: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
-    opening: Any = open_store(store, settings, provenance, shapes, batch) if store else nullcontext({})
-    with opening as opened:
-        for name in opened:
-            results[name][...] = opened[name].read().result()
-        todo = [i for i in range(0, n, batch) if (results["status"][i : i + batch] == PENDING).any()]
-        started = time.perf_counter()
-        for i in _progress(todo, n, batch, progress):
-            rows = slice(i, min(i + batch, n))
-            padded = codes[np.minimum(np.arange(i, i + batch), n - 1)]  # the last batch compiles nothing new
-            for name, value in compute(padded).items():
-                results[name][rows] = value[: rows.stop - i]
-            if store:
-                write_batch(store, opened, rows, {name: results[name][rows] for name in shapes})
-        provenance["seconds"] = round(time.perf_counter() - started, 3)
-        provenance["computed_codes"] = sum(min(i + batch, n) - i for i in todo)
-    results.setdefault("tensors", None)
-    return MetricField(**results, provenance={**provenance, **settings})
-
-
-def fingerprint(tree: Generator | Distance) -> str:
-    """Name and hash of a generator or distance: of its weights, and of everything static in it."""
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        leaf = np.asarray(leaf)
-        digest.update(f"{leaf.dtype}{leaf.shape}".encode())
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    for name, value in sorted(vars(tree).items()):
-        if name != "params":
-            digest.update(f"{name}={_describe(value)};".encode())
-    return f"{tree.name}#{digest.hexdigest()[:16]}"
-
-
-def _describe(value: Any) -> str:
-    """A text that is the same in every process: functions by name and code, values by their representation."""
-    if isinstance(value, partial):
-        keywords = {name: _describe(argument) for name, argument in sorted(value.keywords.items())}
-        return f"partial({_describe(value.func)}, {[_describe(argument) for argument in value.args]}, {keywords})"
-    if not hasattr(value, "__qualname__"):
-        return repr(value)
-    code = getattr(inspect.unwrap(value), "__code__", None)
-    return f"{value.__module__}.{value.__qualname__} {_describe_code(code) if code else ''}"
-
-
-def _describe_code(code: CodeType) -> str:
-    constants = [_describe_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
-
-
-def _dense_batch(
-    G: Generator, D: Distance, codes: np.ndarray, *, k: int, kind: str, chunk: int, precision: str, hvp: str
-) -> dict[str, np.ndarray]:
-    if kind == "pushforward":
-        leaves = jacobians(G, D, jnp.asarray(codes, G.dtype), kind, precision, chunk)
-        tensors = [gram64([np.asarray(leaf[i]) for leaf in leaves]) for i in range(len(codes))]
-    else:
-        tensors = [metric_operator(G, D, z, chunk=chunk, precision=precision, hvp=hvp).to_dense() for z in codes]
-    values, vectors, residuals = (np.stack(x) for x in zip(*(largest_pairs(g, k) for g in tensors), strict=True))
-    floor = relative_noise(kind, "dense", linear.epsilon(G.dtype, precision), G.latent_dim) * np.abs(values).max(axis=1)
-    return {
-        "codes": codes,
-        "tensors": np.stack(tensors),
-        "values": values,
-        "vectors": vectors,
-        "residuals": residuals,
-        "noise_floor": floor,
-        "status": np.full(len(codes), DONE, np.int8),
+        **tensors,
     }
 
 
-def _iterative_batch(
-    G: Generator,
-    D: Distance,
-    codes: np.ndarray,
-    *,
-    k: int,
-    solver: str,
-    tol: float,
-    seed: int,
-    options: dict[str, Any],
-) -> dict[str, np.ndarray]:
-    pairs = [eigenpairs(metric_operator(G, D, z, **options), k, solver=solver, tol=tol, seed=seed) for z in codes]
+def _steps(
+    job: engine.Job, codes: np.ndarray, todo: Sequence[int], progress: bool
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """``(first code, results)`` of every batch, as they are finished.
 
-    def padded(x: np.ndarray) -> np.ndarray:  # ARPACK returns only what converged
-        return np.concatenate([x, np.full((*x.shape[:-1], k - x.shape[-1]), np.nan)], axis=-1)
-
-    return {
-        "codes": codes,
-        "values": np.stack([padded(e.values) for e in pairs]),
-        "vectors": np.stack([padded(e.vectors) for e in pairs]),
-        "residuals": np.stack([padded(e.residuals) for e in pairs]),
-        "noise_floor": np.array([e.noise_floor for e in pairs]),
-        "status": np.array(
-            [DONE if len(e.values) == k and e.converged.all() else NOT_CONVERGED for e in pairs], np.int8
-        ),
-    }
-
-
-def _batch_size(G: Generator, D: Distance, jacobian_bytes: int) -> int:
-    by_memory = BATCH_BYTES // max(jacobian_bytes, 1)
-    by_work = BATCH_FLOPS // max(linear.forward_flops(G, D) * G.latent_dim, 1.0)
-    return int(max(1, min(by_memory, by_work, 64)))
-
-
-def _environment() -> dict[str, Any]:
-    from importlib.metadata import version
-
-    device = jax.devices()[0]
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            **{p: version(p) for p in ("geomgan", "jax", "flax", "numpy")},
-        },
-        "device": f"{device.platform}: {device.device_kind}",
-    }
-
-
-def _progress(todo: list[int], n: int, batch: int, show: bool) -> Iterator[int]:
+    On an accelerator the next step starts before the results of the last one are looked at. The last step repeats
+    codes to be as large as the others: it compiles nothing new.
+    """
     from tqdm import tqdm
 
-    done = n - sum(min(i + batch, n) - i for i in todo)
-    with tqdm(total=n, initial=done, desc="metric tensors", unit="code", disable=not show or not todo) as bar:
-        for i in todo:
-            yield i
-            bar.update(min(i + batch, n) - i)
+    n, batch, positions = len(codes), job.plan.batch, job.plan.mesh[0]
+    steps = [todo[i : i + positions] for i in range(0, len(todo), positions)]
+    overlap = jax.default_backend() != "cpu"
+    show = progress and bool(todo) and jax.process_index() == 0
+    with tqdm(total=n, desc="metric tensors", unit="code", disable=not show) as bar:
+        bar.update(n - sum(min(start + batch, n) - start for start in todo))
+        launched: list[tuple[Sequence[int], np.ndarray, Any]] = []
+        for i in range(len(steps) + 1):
+            if i < len(steps):
+                starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
+                rows = np.concatenate([np.arange(start, start + batch) for start in starts])
+                together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
+                launched.append((steps[i], together, _attempt(job, together)))
+            if launched and (not overlap or i == len(steps) or len(launched) > 1):
+                unpadded, together, wait = launched.pop(0)
+                job, results = _result(job, together, wait)
+                for position, start in enumerate(unpadded):
+                    stop = min(start + batch, n)
+                    first = position * batch
+                    yield start, {name: x[first : first + stop - start] for name, x in results.items()}
+                    bar.update(stop - start)
+
+
+def _attempt(job: engine.Job, codes: np.ndarray) -> Any:
+    """A started step, or the error of a device that had no memory to start it."""
+    try:
+        return engine.launch(job, codes)
+    except Exception as error:
+        if not engine.is_out_of_memory(error):
+            raise
+        return error
+
+
+def _result(job: engine.Job, codes: np.ndarray, wait: Any) -> tuple[engine.Job, dict[str, np.ndarray]]:
+    """The results of a started step; again with half as many tangents at a time as long as memory runs out."""
+    while True:
+        try:
+            if isinstance(wait, BaseException):
+                raise wait
+            return job, wait()
+        except Exception as error:
+            if not engine.is_out_of_memory(error):
+                raise
+            job = engine.halved(job)
+            warnings.warn(
+                f"a device ran out of memory; going on with {job.plan.chunk} tangents at a time. Pass "
+                f"chunk={job.plan.chunk}, or a smaller memory=, to start with that.",
+                stacklevel=4,
+            )
+            wait = _attempt(job, codes)
+
+
+def _explained(G: Generator, D: Distance, codes: np.ndarray, status: np.ndarray, start: int) -> dict[int, str]:
+    """Code -> where its network stops being finite, for the failed ones of a batch; also as warnings."""
+    found = {}
+    for i in np.flatnonzero(status == FAILED):
+        found[start + int(i)] = where = first_non_finite(G, D, codes[i])
+        warnings.warn(f"code {start + i} failed: {where}. The other codes are not affected.", stacklevel=3)
+    return found
+
+
+def _agreed(todo: list[int], n: int) -> list[int]:
+    """The same list on every process: that of the first, which has opened the store."""
+    if jax.process_count() == 1:
+        return todo
+    from jax.experimental import multihost_utils
+
+    pending = np.zeros(n, np.int32)
+    pending[todo] = 1
+    return np.flatnonzero(multihost_utils.broadcast_one_to_all(pending)).tolist()
+
+
+def _wait_for_writer() -> None:
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("geomgan: the metric field is stored")

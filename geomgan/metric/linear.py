@@ -44,13 +44,22 @@ def kind_of(D: Distance, hvp: str) -> str:
     return "product" if D.embedding is None else "pushforward"
 
 
-def linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> Any:
-    """The map of ``kind`` at ``z``; to be called inside ``jit``."""
+def linear_map(
+    G: Generator,
+    D: Distance,
+    z: jax.Array,
+    kind: str,
+    precision: str,
+    chunk: int,
+    group: tuple[int, ...] | None = None,
+) -> Any:
+    """The map of ``kind`` at ``z``, into the embedding's leaves of ``group`` only; to be called inside ``jit``."""
     with matmul_precision(precision):
+        phi = partial(_embedding, G, D, group=group)
         if kind == "pushforward":
-            return jax.linearize(partial(_embedding, G, D), z)[1]
+            return jax.linearize(phi, z)[1]
         if kind == "jacobian":
-            return _central_differences(partial(_embedding, G, D), z, chunk)
+            return _central_differences(phi, z, chunk)
         half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(output_of(G, z)))
         if kind == "product":
             return jax.linearize(jax.grad(half_distance), z)[1]
@@ -69,36 +78,33 @@ def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
     return sum(terms, start=jnp.zeros_like(v))
 
 
-def jacobian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> list[jax.Array]:
-    """The leaves of ``J``, tangent-major ``(d, m_l)``, of a map that has one."""
-    if kind == "jacobian":
-        return state
-    return map_chunks(state, jnp.eye(dim, dtype=dtype), chunk)
+def images(state: Any, kind: str, tangents: jax.Array, chunk: int) -> list[jax.Array]:
+    """Images of the ``tangents (r, d)``: leaves ``(r, m_l)`` of rows of ``J``, or one leaf of rows of the matrix.
 
-
-def hessian(state: Any, kind: str, dim: int, dtype: Any, chunk: int) -> jax.Array:
-    """The matrix ``(d, d)`` of a map that has no ``J``, symmetrised.
-
-    The chunks are unrolled: reverse passes of convolutions in a compiled loop are 11 to 33 times slower on CPU.
+    Reverse passes run in unrolled chunks: in a compiled loop, convolutions' are 11 to 33 times slower on CPU. Finite
+    differences know all their images already.
     """
+    if kind == "pushforward":
+        return map_chunks(state, tangents, chunk)
     if kind == "product":
-        eye = jnp.eye(dim, dtype=dtype)
-        state = jnp.concatenate([jax.vmap(state)(eye[i : i + chunk]) for i in range(0, dim, chunk)])
-    return 0.5 * (state + state.T)
+        parts = [jax.vmap(state)(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)]
+        return [jnp.concatenate(parts)]
+    return state if kind == "jacobian" else [state]
 
 
-def embedding_bytes(G: Generator, D: Distance) -> int:
-    """Bytes of the embedding of one sample; ``d`` times this is the Jacobian. Runs nothing."""
+def embedding_sizes(G: Generator, D: Distance) -> list[int]:
+    """Bytes of each leaf of the embedding of one sample; ``d`` times their sum is the Jacobian. Runs nothing."""
     if D.embedding is None:
-        return 0
+        return []
     leaves = jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    return [leaf.size * leaf.dtype.itemsize for leaf in leaves]
 
 
 def forward_flops(G: Generator, D: Distance) -> float:
     """FLOPs of one embedded sample, as the compiler counts them before optimising. Runs nothing."""
     shape = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
-    cost = jax.jit(_embedding).lower(G, D, shape).cost_analysis()
+    compared = _embedding if D.embedding is not None else _distance_from_itself
+    cost = jax.jit(compared).lower(G, D, shape).cost_analysis()
     return float((cost or {}).get("flops", 0.0))
 
 
@@ -122,8 +128,11 @@ def tangent_chunk(dim: int, limit: int | None = None) -> int:
     return divisor if 2 * divisor >= min(dim, limit) else limit
 
 
-def _embedding(G: Generator, D: Distance, z: jax.Array) -> list[jax.Array]:
-    """``φ(G(z))`` as flat vectors; over an ensemble ``φ(G_e(z)) / √E``, so that ``JᵀJ`` is the expected metric."""
+def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] | None = None) -> list[jax.Array]:
+    """``φ(G(z))`` as flat vectors; over an ensemble ``φ(G_e(z)) / √E``, so that ``JᵀJ`` is the expected metric.
+
+    ``group`` picks some of them; what the others alone need is not computed.
+    """
 
     def embed(output: Any) -> Any:
         return embed_tree(D, output if D.distribution else mean_sample(output))
@@ -131,8 +140,14 @@ def _embedding(G: Generator, D: Distance, z: jax.Array) -> list[jax.Array]:
     output = output_of(G, z)
     if isinstance(output, Members):
         stacked = jax.tree.leaves(jax.vmap(embed)(output.outputs))
-        return [leaf.ravel() * len(leaf) ** -0.5 for leaf in stacked]
-    return [leaf.ravel() for leaf in jax.tree.leaves(embed(output))]
+        leaves = [leaf.ravel() * len(leaf) ** -0.5 for leaf in stacked]
+    else:
+        leaves = [leaf.ravel() for leaf in jax.tree.leaves(embed(output))]
+    return leaves if group is None else [leaves[i] for i in group]
+
+
+def _distance_from_itself(G: Generator, D: Distance, z: jax.Array) -> jax.Array:
+    return _half_distance_from(G, D, output_of(G, z), z)
 
 
 def _half_distance_from(G: Generator, D: Distance, reference: Any, z: jax.Array) -> jax.Array:

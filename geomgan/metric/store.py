@@ -1,7 +1,7 @@
 """A metric field on disk: a Zarr v3 group, one chunk per batch of codes, readable with plain zarr and numpy.
 
 A batch counts only when its ``status`` is written, which happens after its data: a run that dies loses the batch it
-was computing and nothing else.
+was computing and nothing else. Every chunk carries a checksum (CRC-32C), so that a damaged one is found on reading.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,46 @@ import numpy as np
 
 from geomgan.errors import StoreError
 
-PENDING, DONE, NOT_CONVERGED = 0, 1, 2  # values of `status`
-_FORMAT = 1
+PENDING, DONE, NOT_CONVERGED, FAILED = 0, 1, 2, 3  # values of `status`
+LAZY = ("tensors", "vectors")  # arrays that grow with the square of the dimension are read when they are asked for
+_FORMAT, _PARTIAL = 2, ".zarr.json.partial"
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array of a store, read as it is indexed: what is not asked for stays on disk.
+
+    ``array[i]``, ``array[2:5, :, 0]`` and ``numpy.asarray(array)`` give numpy arrays.
+    """
+
+    handle: Any
+    path: Path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of a numpy array."""
+        return tuple(self.handle.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """As of a numpy array."""
+        return np.dtype(self.handle.dtype.numpy_dtype)
+
+    @property
+    def ndim(self) -> int:
+        """As of a numpy array."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        with _read(self.path):
+            return self.handle[index].read().result()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        del copy
+        return np.asarray(self[...], dtype)
 
 
 @contextlib.contextmanager
@@ -28,7 +67,7 @@ def open_store(
     provenance: Mapping[str, Any],
     arrays: Mapping[str, tuple[tuple[int, ...], Any]],
     batch: int,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, StoredArray]]:
     """Open or create a store for one run, locked against a second writer for as long as it is open.
 
     Args:
@@ -39,7 +78,7 @@ def open_store(
         batch: codes in a chunk.
 
     Yields:
-        name -> TensorStore array.
+        name -> array on disk.
 
     Raises:
         StoreError: the folder is something else, belongs to other settings, is in use, or cannot be written.
@@ -58,68 +97,83 @@ def open_store(
                 name: _array(path / name, shape, dtype, batch, create=True) for name, (shape, dtype) in arrays.items()
             }
             if not group.is_file():
-                attributes = {"geomgan": _FORMAT, "settings": dict(settings), "provenance": dict(provenance)}
-                temporary = path / ".zarr.json.partial"
-                temporary.write_text(
-                    json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=1)
-                )
-                os.replace(temporary, group)
+                attributes = {"settings": dict(settings), "provenance": dict(provenance), "runs": [], "failures": {}}
+                write_attributes(path, attributes)
         yield opened
 
 
-def write_batch(path: str | os.PathLike, opened: Mapping[str, Any], rows: slice, batch: Mapping[str, Any]) -> None:
+def write_attributes(path: str | os.PathLike, attributes: Mapping[str, Any]) -> None:
+    """Replace what a store says of itself, whole or not at all.
+
+    Raises:
+        StoreError: the disk is full, or the folder is not writable.
+    """
+    path = Path(path).expanduser().resolve()
+    text = {"zarr_format": 3, "node_type": "group", "attributes": {"geomgan": _FORMAT, **attributes}}
+    with _written(path, "its description"):
+        temporary = path / _PARTIAL
+        temporary.write_text(json.dumps(text, indent=1))
+        os.replace(temporary, path / "zarr.json")
+
+
+def write_batch(
+    path: str | os.PathLike, opened: Mapping[str, StoredArray], rows: slice, batch: Mapping[str, Any]
+) -> None:
     """Write one batch, its ``status`` last.
 
     Raises:
         StoreError: the disk is full, or the folder is not writable any more.
     """
     with _written(Path(path), f"codes {rows.start} to {rows.stop - 1}"):
-        pending = [opened[name][rows].write(value) for name, value in batch.items() if name != "status"]
+        pending = [opened[name].handle[rows].write(value) for name, value in batch.items() if name != "status"]
         for write in pending:
             write.result()
-        opened["status"][rows].write(batch["status"]).result()
+        opened["status"].handle[rows].write(batch["status"]).result()
 
 
-def read_store(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All arrays of a store, and its settings and provenance.
+def read_store(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All arrays of a store, the large ones as :class:`StoredArray`, and what it says of itself.
 
     Raises:
-        StoreError: there is no metric field at ``path``.
+        StoreError: there is no metric field at ``path``, or a chunk of it is damaged.
     """
     path = Path(path).expanduser().resolve()
     attributes = read_attributes(path)
     names = sorted(p.name for p in path.iterdir() if (p / "zarr.json").is_file())
-    return {name: _array(path / name).read().result() for name in names}, attributes
+    arrays = {name: _array(path / name) for name in names}
+    return {name: array if name in LAZY else array[...] for name, array in arrays.items()}, attributes
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """``{"settings", "provenance"}`` of a store."""
+    """``{"settings", "provenance", "runs", "failures"}`` of a store."""
     try:
         attributes = json.loads((path / "zarr.json").read_text())["attributes"]
         if attributes["geomgan"] != _FORMAT:
             raise StoreError(f"{path} has format {attributes['geomgan']}; expected {_FORMAT}. Compute it again.")
-        return {"settings": attributes["settings"], "provenance": attributes["provenance"]}
+        return {name: attributes[name] for name in ("settings", "provenance", "runs", "failures")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is not a metric field ({error}). Name the folder that metric_field wrote.") from error
 
 
 def _array(
     path: Path, shape: tuple[int, ...] | None = None, dtype: Any = None, batch: int = 1, create: bool = False
-) -> Any:
+) -> StoredArray:
     import tensorstore as ts
 
     spec: dict[str, Any] = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}}
     if not create:
-        return ts.open(spec, read=True).result()
+        with _read(path):
+            return StoredArray(ts.open(spec, read=True).result(), path)
     assert shape is not None
     chunk = [batch, *shape[1:]]
     spec["metadata"] = {
         "shape": list(shape),
         "data_type": np.dtype(dtype).name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
         "fill_value": 0,
     }
-    return ts.open(spec, open=True, create=True, read=True, write=True).result()
+    return StoredArray(ts.open(spec, open=True, create=True, read=True, write=True).result(), path)
 
 
 def _check_settings(path: Path, stored: dict[str, Any], now: dict[str, Any]) -> None:
@@ -156,7 +210,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _unfinished(path: Path, arrays: Mapping[str, Any]) -> bool:
     """Whether a folder without ``zarr.json`` is empty, or what a run left that died while creating the store."""
-    return all(p.name in (*arrays, ".zarr.json.partial") for p in path.iterdir())
+    return all(p.name in (*arrays, _PARTIAL) for p in path.iterdir())
 
 
 @contextlib.contextmanager
@@ -169,4 +223,17 @@ def _written(path: Path, what: str) -> Iterator[None]:
         raise StoreError(
             f"cannot write {what} to {path}: {error}. What was finished before is safe; free space or mend the "
             "folder, then repeat the call to resume."
+        ) from error
+
+
+@contextlib.contextmanager
+def _read(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except IndexError:
+        raise
+    except Exception as error:  # TensorStore reports a wrong checksum as ValueError
+        raise StoreError(
+            f"{path.parent} cannot be read: {path.name} is damaged ({error}). Restore it from a copy, or remove the "
+            f"files of that chunk under status/ as well, and repeat the call to compute it again."
         ) from error

@@ -16,6 +16,7 @@ from geomgan.errors import check_choice, check_code
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members
 from geomgan.metric import linear
+from geomgan.metric.gram import gram64
 
 
 def metric_tensor(
@@ -101,9 +102,11 @@ class MetricOperator:
 
     def to_dense(self) -> np.ndarray:
         """``g`` as a float64 matrix; sums of squares run in float64, so that small eigenvalues keep their digits."""
+        leaves = _images(self)
         if self.kind in ("pushforward", "jacobian"):
-            return gram64(_jacobian(self))
-        return np.asarray(_hessian(self), np.float64)
+            return np.asarray(gram64(leaves))
+        g = np.asarray(leaves[0], np.float64)
+        return 0.5 * (g + g.T)
 
     def as_linear_operator(self) -> Any:
         """This metric as a ``scipy.sparse.linalg.LinearOperator`` in float64."""
@@ -174,15 +177,6 @@ def _bind_distribution(G: Generator, D: Distance) -> Distance:
     return replace(D, params=bind(G, D.params)) if isinstance(D.params, Distance) else D
 
 
-def gram64(jacobian: list[Any]) -> np.ndarray:
-    """``Σ_l J_l J_lᵀ`` of tangent-major leaves ``(d, m_l)``, summed in float64 on the host."""
-    total = np.zeros((jacobian[0].shape[0],) * 2)
-    for J in jacobian:
-        wide = np.asarray(J, np.float64)
-        total += wide @ wide.T
-    return total
-
-
 def prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Distance, jax.Array]:
     """Check a metric's arguments before tracing; returns the bound distance and the cast code."""
     if not isinstance(G, Generator):
@@ -211,30 +205,16 @@ _static: Callable = partial(jax.jit, static_argnames=("kind", "precision", "chun
 def _metric_tensor(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> jax.Array:
     state = linear.linear_map(G, D, z, kind, precision, chunk)
     with linear.matmul_precision(precision):
+        leaves = linear.images(state, kind, jnp.eye(z.size, dtype=z.dtype), chunk)
         if kind in ("pushforward", "jacobian"):
-            leaves = linear.jacobian(state, kind, z.size, z.dtype, chunk)
-            return sum(
-                (jnp.matmul(J, J.T, precision="highest") for J in leaves),
-                start=jnp.zeros((z.size, z.size), z.dtype),
-            )
-        return linear.hessian(state, kind, z.size, z.dtype, chunk)
+            grams = (jnp.matmul(J, J.T, precision="highest") for J in leaves)
+            return sum(grams, start=jnp.zeros((z.size, z.size), z.dtype))
+        return 0.5 * (leaves[0] + leaves[0].T)
 
 
 @_static
 def _linear_map(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> Any:
     return linear.linear_map(G, D, z, kind, precision, chunk)
-
-
-@_static
-def jacobians(G: Generator, D: Distance, codes: jax.Array, kind: str, precision: str, chunk: int) -> list[jax.Array]:
-    """The leaves ``(n, d, m_l)`` of the Jacobians at ``n`` codes computed together."""
-
-    def one(z: jax.Array) -> list[jax.Array]:
-        state = linear.linear_map(G, D, z, kind, precision, chunk)
-        with linear.matmul_precision(precision):
-            return linear.jacobian(state, kind, z.size, z.dtype, chunk)
-
-    return jax.tree.map(lambda J: J[None], one(codes[0])) if len(codes) == 1 else jax.vmap(one)(codes)
 
 
 @jax.jit
@@ -250,12 +230,6 @@ def _matmat(op: MetricOperator, V: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def _jacobian(op: MetricOperator) -> list[jax.Array]:
+def _images(op: MetricOperator) -> list[jax.Array]:
     with linear.matmul_precision(op.precision):
-        return linear.jacobian(op.state, op.kind, op.dim, op.dtype, op.chunk)
-
-
-@jax.jit
-def _hessian(op: MetricOperator) -> jax.Array:
-    with linear.matmul_precision(op.precision):
-        return linear.hessian(op.state, op.kind, op.dim, op.dtype, op.chunk)
+        return linear.images(op.state, op.kind, jnp.eye(op.dim, dtype=op.dtype), op.chunk)

@@ -58,7 +58,7 @@ def test_a_finished_store_computes_nothing_again(codes, tmp_path, monkeypatch):
     G = small_dcgan()
     first = gg.metric_field(G, MSE, codes, store=tmp_path / "run.zarr", batch=3, progress=False)
     assert first.provenance["computed_codes"] == 7
-    monkeypatch.setattr("geomgan.metric.field._dense_batch", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr("geomgan.metric.engine.launch", lambda *_, **__: pytest.fail("computed again"))
     again = gg.metric_field(G, MSE, codes, store=tmp_path / "run.zarr", batch=3, progress=False)
     assert again.provenance["computed_codes"] == 0
     assert same(first, again)
@@ -66,10 +66,10 @@ def test_a_finished_store_computes_nothing_again(codes, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path, monkeypatch):
-    from geomgan.metric import field as module
+    from geomgan.metric import engine as module
 
     whole = gg.metric_field(small_dcgan(), MSE, codes, batch=2, progress=False)
-    real, calls = module._dense_batch, []
+    real, calls = module.launch, []
 
     def interrupted(*arguments, **options):
         calls.append(1)
@@ -77,11 +77,11 @@ def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    monkeypatch.setattr(module, "_dense_batch", interrupted)
+    monkeypatch.setattr(module, "launch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, progress=False)
     assert gg.MetricField.read(tmp_path / "run.zarr").status.tolist() == [1, 1, 1, 1, 0, 0, 0]
-    monkeypatch.setattr(module, "_dense_batch", real)
+    monkeypatch.setattr(module, "launch", real)
     resumed = gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, progress=False)
     assert resumed.provenance["computed_codes"] == 3
     assert same(resumed, whole)
@@ -138,13 +138,13 @@ def test_a_second_writer_is_refused(codes, tmp_path):
 WORKER = """
 import numpy as np, sys, time
 import geomgan as gg
-from geomgan.metric import field
+from geomgan.metric import engine
 from tests.models import small_dcgan
-real = field._dense_batch
+real = engine.launch
 def slow(*arguments, **options):
     time.sleep({pause})
     return real(*arguments, **options)
-field._dense_batch = slow
+engine.launch = slow
 codes = np.random.default_rng(0).standard_normal((12, 8)).astype(np.float32)
 gg.metric_field(small_dcgan(), gg.distances.mse(), codes, store=sys.argv[1], batch=1, progress=False)
 """
@@ -250,7 +250,7 @@ def test_bad_arguments_leave_no_store(tmp_path, change, error, message):
 
 
 def test_fingerprints_see_weights_and_options():
-    from geomgan.metric.field import fingerprint
+    from geomgan.metric.provenance import fingerprint
 
     A = np.eye(3, dtype=np.float32)
     assert fingerprint(linear_generator(A)) == fingerprint(linear_generator(A))

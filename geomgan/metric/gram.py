@@ -1,0 +1,48 @@
+"""Gram matrices of Jacobians, summed in float64 where the Jacobian lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+BLOCK_BYTES = 8 * 2**20  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
+
+
+def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
+    """``Σ_l J_l J_lᵀ`` in float64, ``(..., d, d)``, of tangent-major leaves ``(..., d, m_l)``.
+
+    Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
+    the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
+    """
+    with jax.enable_x64(True):
+        return _gram(list(jacobian))
+
+
+@jax.jit
+def _gram(leaves: list[jax.Array]) -> jax.Array:
+    return sum_of_grams(leaves)
+
+
+def sum_of_grams(leaves: Sequence[jax.Array]) -> jax.Array:
+    """:func:`gram64`, to be called inside ``jit`` with 64-bit types on."""
+    shape = leaves[0].shape[:-1]
+    return sum((_gram_of(leaf) for leaf in leaves), start=jnp.zeros((*shape, shape[-1]), jnp.float64))
+
+
+def _gram_of(J: jax.Array) -> jax.Array:
+    if J.ndim > 2:
+        return jax.vmap(_gram_of)(J)
+    rows, columns = J.shape
+    width = max(256, BLOCK_BYTES // (8 * rows))
+    whole = columns // width
+
+    def block(start: jax.Array | int, size: int) -> jax.Array:
+        part = jax.lax.dynamic_slice_in_dim(J, start, size, axis=1).astype(jnp.float64)
+        return part @ part.T
+
+    total = jnp.zeros((rows, rows), jnp.float64)
+    if whole:
+        total = jax.lax.fori_loop(0, whole, lambda i, total: total + block(i * width, width), total)
+    return total + block(whole * width, columns - whole * width) if columns % width else total
