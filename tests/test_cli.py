@@ -85,7 +85,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
         (["analyze", "faces64"], "run `geomgan fetch faces64`"),
         (["fetch", "face64"], "Did you mean 'faces64'"),
         (["fetch", "mnist-vae"], "cannot be fetched: get the folder TrainedModels"),
-        (["convert", "dcgan", "nowhere.pth", "out"], "Did you mean 'dcgan-tutorial'"),
+        (["convert", "dcgan", "nowhere.pth", "out"], "or 'dcgan-tutorial'?"),
         (["convert", "dcgan-tutorial", "nowhere.pth", "out"], "nowhere.pth is not a file"),
     ],
 )

@@ -19,7 +19,20 @@ from geomgan.errors import CheckpointError, NotHereError, OptionError, check_cho
 from geomgan.model_folder import write_model
 from weights_convert.torch_file import read_checkpoint
 
-MODULES = ("dcgan_tutorial", "generative_latent_space", "lpips")  # one module per family, or family of families
+MODULES = (  # one module per family, or family of families
+    "biggan",
+    "biggan_deep",
+    "dcgan_gan_zoo",
+    "dcgan_tutorial",
+    "generative_latent_space",
+    "lpips",
+    "pggan",
+    "sngan",
+    "stylegan",
+    "stylegan2",
+    "upconv",
+    "wavegan",
+)
 
 
 @dataclass(frozen=True)
@@ -98,8 +111,11 @@ def convert(
     provenance = [_provenance(path) for path in files]
     for entry in provenance:
         _check_name(kind, **entry)
-    config = _config(kind, files[0])
     states = {path.name if kind.files else "": read_checkpoint(path, stand_ins=kind.stand_ins) for path in files}
+    try:
+        config = _config(kind, files[0])
+    except NotHereError as error:
+        raise NotHereError(f"{error}{_other_family(family, states)}") from None
     try:
         converted = kind.convert({**states, **config}, options)
     except OptionError:
@@ -115,20 +131,29 @@ def convert(
 def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
     """The flat state dict in a checkpoint: under the first of ``keys`` that is there, or the checkpoint itself.
 
+    What lies there may be another container with one of ``keys``: ``{"netG": {"state_dict": ...}}``.
+
     The prefix ``module.`` of data-parallel training is dropped.
     """
-    for key in keys:
-        if isinstance(state, dict) and key in state:
-            state = state[key]
-            break
+    while isinstance(state, dict) and (key := next((key for key in keys if key in state), None)):
+        state = state[key]
     if not isinstance(state, dict) or not state or not all(isinstance(x, np.ndarray) for x in state.values()):
         held = sorted(map(str, state))[:8] if isinstance(state, dict) else type(state).__name__
         raise CheckpointError(f"the file holds {held}; expected a state dict of tensors" + _under(keys) + ".")
-    return {str(name).removeprefix("module."): array for name, array in state.items()}
+    return renamed(state, lambda name: str(name).removeprefix("module."))
+
+
+def renamed(tensors: Mapping[Any, np.ndarray], rename: Callable[[Any], str]) -> dict[str, np.ndarray]:
+    """The same tensors under the names ``rename(name)``; ``CheckpointError`` if two of them get one name."""
+    names: dict[str, Any] = {}
+    for old in tensors:
+        if (first := names.setdefault(rename(old), old)) != old:
+            raise CheckpointError(f"the tensors {first} and {old} are the same one of the model. Drop one of them.")
+    return {new: tensors[old] for new, old in names.items()}
 
 
 def _under(keys: Sequence[str]) -> str:
-    return f", alone or under {' or '.join(map(repr, keys))}" if keys else ""
+    return f", alone or under {' or '.join([*map(repr, keys[:4]), *(['...'] if keys[4:] else [])])}" if keys else ""
 
 
 def tensor_names(state: Any) -> set[str]:
@@ -149,8 +174,9 @@ def _other_family(family: str, states: Mapping[str, Any]) -> str:
         for kind in families().values()
         if kind.signature and all(fnmatch.filter(names, pattern) for pattern in kind.signature)
     }
-    best = max(fitting, key=lambda name: fitting[name], default=family)
-    return "" if best == family else f" Its tensor names are those of {best}: convert it as that family."
+    best = [name for name in fitting if fitting[name] == max(fitting.values())] or [family]
+    known = " or ".join(best)  # several where only the values tell them apart
+    return "" if family in best else f" Its tensor names are those of {known}: convert it as that family."
 
 
 def _config(family: Family, checkpoint: Path) -> dict[str, Any]:

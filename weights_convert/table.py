@@ -6,6 +6,7 @@ the right shape; otherwise the error names the tensor.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -196,6 +197,9 @@ def _layer(row: Layer, take: Callable[[str], Any], tensors: Tensors) -> dict[str
         offset = offsets[0] * row.bias_scale if offsets else np.zeros(weight.shape[axis])
         if statistics:
             scale, shift = layouts.batch_norm(*statistics)
+            pixels = math.prod(row.spatial)
+            if row.layout == "dense_to_map" and scale.size * pixels == weight.shape[axis]:  # one norm for each channel
+                scale, shift = np.repeat(scale, pixels), np.repeat(shift, pixels)
             weight = weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
             offset = offset * scale + shift
         filled = {f"{row.target}/kernel": layouts.kernel(weight, row.layout, row.spatial)}

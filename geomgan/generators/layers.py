@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 ACTIVATIONS = "activations"  # the collection that `tap` fills
+QUERIES = 128  # attention takes so many pixels at a time: their weights, for many tangents, stay in the cache
 
 
 def tap(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
@@ -35,7 +36,8 @@ class Dense(nn.Module):
 class Conv(nn.Module):
     """PyTorch's ``Conv1d`` or ``Conv2d`` on one sample ``(T, C)`` or ``(H, W, C)``, with symmetric zero padding.
 
-    Kernel ``(w, in, out)`` or ``(h, w, in, out)``.
+    Kernel ``(w, in, out)`` or ``(h, w, in, out)``. With ``upsample`` the input is first repeated so many times along
+    every axis (nearest-neighbour upsampling).
     """
 
     features: int
@@ -43,13 +45,19 @@ class Conv(nn.Module):
     stride: int = 1
     padding: int = 0
     bias: bool = True
+    upsample: int = 1
 
     @nn.compact
     def __call__(self, x):
         axes = x.ndim - 1
         shape = (self.kernel,) * axes + (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
-        x = convolve(x, kernel, self.stride, self.padding)
+        if self.upsample == 1:
+            x = convolve(x, kernel, self.stride, self.padding)
+        elif self.stride == 1 and 2 * self.padding == self.kernel - 1:
+            x = upsample_convolve(x, kernel, self.upsample)
+        else:
+            x = convolve(upsample(x, self.upsample), kernel, self.stride, self.padding)
         return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
 
 
@@ -89,6 +97,8 @@ def convolve(
     ``padding`` is zeros on both ends, or (before, after); ``dilation`` puts ``dilation - 1`` zeros between samples.
     """
     axes = x.ndim - 1
+    if kernel.shape[:axes] == (1,) * axes and stride == dilation == 1 and padding == 0:
+        return x @ kernel.reshape(kernel.shape[axes:])  # on CPU up to five times faster than as a convolution
     spatial = "HW"[2 - axes :]
     ends = (padding, padding) if isinstance(padding, int) else padding
     return lax.conv_general_dilated(
@@ -99,6 +109,47 @@ def convolve(
         lhs_dilation=(dilation,) * axes,
         dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
     )[0]
+
+
+def upsample_convolve(x: jax.Array, kernel: jax.Array, factor: int) -> jax.Array:
+    """``convolve(upsample(x, factor), kernel, padding=p)`` without the upsampled map, for kernels of ``2 p + 1`` taps.
+
+    Output ``f i + a`` sees taps ``t`` at input ``i + ⌊(a + t - p) / f⌋``: several taps meet the same input, so
+    each phase ``a`` of the output is a small convolution of ``x`` with sums of taps. One convolution computes all
+    phases as channels; a 3 x 3 kernel and ``f = 2`` take 16/36 of the multiplications. Exact up to rounding.
+    """
+    axes, size, sides = x.ndim - 1, kernel.shape[0], x.shape[:-1]
+    if size == 1:
+        return upsample(convolve(x, kernel), factor)
+    meets = (np.arange(factor)[:, None] + np.arange(size) - size // 2) // factor  # input of (phase, tap)
+    first, width = meets.min(axis=1), int((meets.max(axis=1) - meets.min(axis=1)).max()) + 1
+    before, after = -int(first.min()), int(first.max()) + width - 1
+    phases = kernel  # (taps, ..., in, out) -> (positions, ..., in, phases, ..., out), one axis after the other
+    for n in range(axes):
+        summed = [
+            jnp.stack([_taps(phases, n, np.flatnonzero(meets[a] == first[a] + p)) for p in range(width)], axis=n)
+            for a in range(factor)
+        ]
+        phases = jnp.stack(summed, axis=axes + 1 + n)
+    y = convolve(x, phases.reshape(*phases.shape[: axes + 1], -1), padding=(before, after))
+    y = y.reshape(*y.shape[:axes], *(factor,) * axes, -1)
+    for n, side in enumerate(
+        sides
+    ):  # phases of one axis beside that axis: (H', W', f, f, C) -> (H, f, W', f, C) -> ...
+        of_phase = [jnp.take(y, a, axis=n + axes) for a in range(factor)]
+        shifted = [
+            lax.slice_in_dim(part, before + start, before + start + side, axis=2 * n)
+            for part, start in zip(of_phase, first, strict=True)
+        ]
+        y = jnp.stack(shifted, axis=2 * n + 1)
+    return y.reshape(*(factor * side for side in sides), -1)
+
+
+def _taps(kernel: jax.Array, axis: int, taps: np.ndarray) -> jax.Array:
+    """Sum of neighbouring taps along one axis."""
+    if not len(taps):
+        return jnp.zeros_like(jnp.take(kernel, 0, axis=axis))
+    return lax.slice_in_dim(kernel, int(taps[0]), int(taps[-1]) + 1, axis=axis).sum(axis=axis)
 
 
 def leaky_relu(x: jax.Array, slope: float = 0.2) -> jax.Array:
@@ -172,5 +223,11 @@ class SelfAttention(nn.Module):
 
         theta = project("theta", features // 8, x).reshape(height * width, -1)
         phi, g = pooled(project("phi", features // 8, x)), pooled(project("g", features // 2, x))
-        attended = jax.nn.softmax(theta @ phi.T, axis=-1) @ g
-        return x + project("o", features, attended).reshape(x.shape)
+        attended = lax.map(lambda rows: jax.nn.softmax(rows @ phi.T, axis=-1) @ g, _in_blocks(theta, QUERIES))
+        return x + project("o", features, attended.reshape(height * width, -1)).reshape(x.shape)
+
+
+def _in_blocks(rows: jax.Array, most: int) -> jax.Array:
+    """``(n, d) -> (n / b, b, d)`` with the largest ``b`` up to ``most`` that divides ``n``."""
+    size = max(b for b in range(1, min(most, len(rows)) + 1) if len(rows) % b == 0)
+    return rows.reshape(-1, size, rows.shape[1])

@@ -152,7 +152,7 @@ def plan_field(
         batch=batch,
         groups=groups,
         mesh=mesh,
-        flops=_flops(solver, kind, dim, k, forward, len(groups), sum(sizes) // 4),
+        flops=_flops(solver, kind, dim, k, forward, len(groups), sum(sizes) // (4 * dim)),
         bytes=0,
         memory=budget,
     )

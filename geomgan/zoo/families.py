@@ -14,11 +14,14 @@ from flax.errors import FlaxError
 
 from geomgan.distances.digit_classifier import DigitClassifier
 from geomgan.errors import CheckpointError, OptionError, check_choice
-from geomgan.generators import Generator, Network
+from geomgan.generators import Generator, Network, biggan, biggan_deep, pggan, stylegan, stylegan2
 from geomgan.generators import generative_latent_space as gls
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.network import FlaxFunction
+from geomgan.generators.sngan import SNGAN
 from geomgan.generators.spaces import Settings
+from geomgan.generators.upconv import Upconv
+from geomgan.generators.wavegan import WaveGAN
 
 Config = Mapping[str, Any]
 
@@ -53,6 +56,18 @@ def _code(config: Config) -> tuple[tuple[int, ...], ...]:
 _DIGIT = (28, 28, 1)
 
 FAMILIES: dict[str, dict[str, Part]] = {
+    "bigbigan": {
+        "generator": Part(biggan.network, biggan.inputs, biggan.bigbigan),
+    },
+    "biggan-138k": {
+        "generator": Part(biggan.network, biggan.inputs, biggan.biggan),
+    },
+    "biggan-deep": {
+        "generator": Part(biggan_deep.network, biggan_deep.inputs, biggan_deep.generator),
+    },
+    "dcgan-gan-zoo": {
+        "generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"], c["tanh"]), _code),
+    },
     "dcgan-tutorial": {
         "generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"]), _code),
     },
@@ -67,6 +82,29 @@ FAMILIES: dict[str, dict[str, Part]] = {
     },
     "digit-classifier": {
         "classifier": Part(lambda _: DigitClassifier(), lambda _: ((32, 32, 1),)),
+    },
+    "pggan-gan-zoo": {
+        "generator": Part(pggan.network, lambda c: (*_code(c), ()), pggan.growing),
+    },
+    "proggan": {
+        "generator": Part(pggan.network, _code),
+    },
+    "sngan": {
+        "generator": Part(lambda c: SNGAN(tuple(c["features"]), c["channels"], c["seed"]), _code),
+    },
+    "stylegan": {
+        "generator": Part(stylegan.network, _code, stylegan.generator),
+    },
+    "stylegan2": {
+        "generator": Part(stylegan2.network, _code, stylegan2.generator),
+    },
+    "upconv": {
+        "generator": Part(lambda c: Upconv(c["layout"], tuple(c["features"]), c["scale"]), _code),
+    },
+    "wavegan": {
+        "generator": Part(
+            lambda c: WaveGAN(tuple(c["features"]), c["channels"], c["last_factor"], c["repeats"]), _code
+        ),
     },
 }
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
+import types
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -33,6 +37,28 @@ def tutorial_dcgan(
         layers += [torch.nn.BatchNorm2d(after), torch.nn.ReLU(True)]
     layers += [torch.nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=bias), torch.nn.Tanh()]
     return randomise(torch.nn.Sequential(OrderedDict(main=torch.nn.Sequential(*layers))), seed)
+
+
+class Harmful:
+    """What calls ``os.system`` when it is unpickled by ``pickle``; nothing of it may run."""
+
+    def __reduce__(self):
+        return os.system, ("touch harmed",)
+
+
+class BaseConfig:
+    """What the PyTorch GAN zoo pickles its settings as."""
+
+
+def gan_zoo_checkpoint(state: Any, zipped: bool = False, **settings: Any) -> bytes:
+    """A checkpoint of the PyTorch GAN zoo; ``netG`` is not what is to be used."""
+    modules = {name: types.ModuleType(name) for name in ("models", "models.utils", "models.utils.config")}
+    other = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+    config = BaseConfig()
+    config.__dict__.update(settings)
+    with mock.patch.dict(sys.modules, modules), mock.patch.object(BaseConfig, "__module__", "models.utils.config"):
+        modules["models.utils.config"].BaseConfig = BaseConfig  # type: ignore[attr-defined]
+        return saved({"config": config, "netG": other, "netD": {}, "avgG": state, "tmp": BaseConfig()}, zipped)
 
 
 def saved(tree: Any, zipped: bool = True) -> bytes:

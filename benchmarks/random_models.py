@@ -1,0 +1,99 @@
+"""Published architectures with random weights, for timings: as fast as the trained models, and nothing to download."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+import geomgan as gg
+from geomgan.generators import biggan_deep as deep
+from geomgan.generators import stylegan2 as style2
+from geomgan.generators.upconv import LAYOUTS, MEAN, Upconv
+
+
+def biggan_deep(resolution: int = 128, seed: int = 0) -> gg.Generator:
+    """BigGAN-deep of 128, 256 or 512 pixels over its joint space: 128 noise and 128 class dimensions, ``N(0, I)``.
+
+    Kernels are normal with variance ``2 / fan_in`` (``1 / fan_in`` where no ReLU comes before), so that every layer
+    gives about unit variance. The trained statistics of the batch norms are replaced by the variance that arrives
+    there: 1 behind a convolution, and one more with every block on the residual path. Gains and shifts move by about
+    0.3 with the condition. The pre-activation of the output has a deviation of about 0.5: ``tanh`` is not saturated.
+    """
+    config = deep.configuration(resolution)
+    module, rng = deep.network(config), np.random.default_rng(seed)
+    dim = config["z_dim"] + config["class_embed_dim"]
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((dim,), jnp.float32))["params"]
+
+    def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        layer, _, leaf = name.rpartition("/")
+        behind_relu = "conv" in layer or layer == "output"
+        normal = rng.standard_normal(shape, np.float32)
+        match leaf:
+            case "kernel" | "theta" | "phi" | "g" | "o":
+                scale = {"output": 0.5, "attention": 0.5}.get(layer, 1.0)
+                return scale * normal * ((1 + behind_relu) / np.prod(shape[:-1])) ** 0.5
+            case "gain" | "shift":
+                return 0.3 * normal / shape[0] ** 0.5
+            case "inverse_std":
+                block, norm = layer.removeprefix("block").split("_norm")
+                return np.full(shape, 1.0 if norm != "0" else int(block) ** -0.5)
+            case "norm_scale":
+                return np.full(shape, (1 + len(config["layers"])) ** -0.5)
+            case _:  # biases, means, the last shift
+                return np.zeros(shape)
+
+    flat = traverse_util.flatten_dict(shapes, sep="/")
+    filled = {name: jnp.asarray(weights(name, leaf.shape), jnp.float32) for name, leaf in flat.items()}
+    params = traverse_util.unflatten_dict(filled, sep="/")
+    return gg.Generator.from_module(module, params, dim, name=f"biggan-deep-{resolution} (random weights)")
+
+
+def stylegan2(resolution: int = 64, channel_multiplier: int = 2, space: str = "w", seed: int = 0) -> gg.Generator:
+    """StyleGAN2 of 64 to 1024 pixels with the published initial weights, in ``space``.
+
+    Kernels are normal with variance ``1 / fan_in``, the styles have mean 1, and the noise has strength 0.1 (0 in the
+    published start), so that the maps cost what they do in a trained model.
+    """
+    config, rng = style2.configuration(resolution, channel_multiplier), np.random.default_rng(seed)
+
+    def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        leaf = name.rpartition("/")[2]
+        normal = rng.standard_normal(shape, np.float32)
+        if leaf == "kernel":
+            gain = 2.0 if name.startswith("mapping/") else 1.0
+            return normal * (gain / np.prod(shape[:-1])) ** 0.5
+        if leaf == "constant":
+            return normal
+        return np.full(shape, {"strength": 0.1, "bias": float(name.startswith("styles/"))}[leaf])
+
+    flat = traverse_util.flatten_dict(style2.template(config), sep="/")
+    filled = {name: jnp.asarray(weights(name, leaf.shape), jnp.float32) for name, leaf in flat.items()}
+    params = {"generator": traverse_util.unflatten_dict(filled, sep="/")}
+    settings = style2.generator(config, params, space=space)
+    name = f"stylegan2-{resolution} (random weights)"
+    return gg.Generator.in_space(
+        settings.function, settings.params, settings.latent_dim, prior=settings.prior, name=name
+    )
+
+
+def upconv_fc6(seed: int = 0) -> gg.Generator:
+    """DeePSim's fc6 network at its published size: 4096 dimensions, 56 million weights, 256 pixels.
+
+    Kernels are normal with variance ``2 / (1.09 fan_in)``, which keeps the mean square through leaky ReLUs of slope
+    0.3, so that activations are about 1 for codes from N(0, I), a little less at borders. The last kernel is 40 times
+    larger and the last bias the mean of the images: samples are about 118 ± 45, 1 per cent outside (0, 255).
+    """
+    features = (4096, 4096, 4096, 256, 512, 256, 256, 128, 128, 64, 32, 3)
+    module, rng = Upconv("fc", features), np.random.default_rng(seed)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((4096,), jnp.float32))["params"]
+    params = {}
+    for stage in LAYOUTS["fc"].stages:
+        shape = shapes[stage.name]["kernel"].shape
+        last = stage.name == "deconv0"
+        fan_in = np.prod(shape[:-1]) / stage.stride**2  # a transposed convolution of stride 2 uses a quarter at a time
+        kernel = rng.standard_normal(shape, np.float32) * np.float32((2 / 1.09 / fan_in) ** 0.5 * (40 if last else 1))
+        bias = MEAN if last else np.zeros(shape[-1])
+        params[stage.name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias, jnp.float32)}
+    return gg.Generator.from_module(module, params, 4096, output_range=(0, 255), name="deepsim-fc6 (random weights)")

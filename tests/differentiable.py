@@ -1,0 +1,30 @@
+"""What every generator of the zoo must do: derivatives, stacks of codes, layers by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.fixtures import assert_close
+from tests.models import in_float64
+
+
+def assert_differentiable(G: Any, layer: str, seed: int = 3) -> None:
+    """Forward mode against central differences in float64, a stack against one at a time, every named layer."""
+    rng = np.random.default_rng(seed)
+    codes = rng.standard_normal((3, G.latent_dim))
+    assert_close(jax.vmap(G)(codes), np.stack([G(z) for z in codes]), 1e-5)
+    shapes = {name: G.at(name).sample_shape.shape for name in G.layers}
+    activation = G.at(layer)(codes[0])
+    assert activation.shape == shapes[layer]
+    assert np.isfinite(activation).all()
+    assert np.ptp(activation) > 0
+    with jax.enable_x64(True):
+        double, z, v = in_float64(G), jnp.asarray(codes[0]), jnp.asarray(rng.standard_normal(G.latent_dim))
+        _, derivative = jax.jvp(double, (z,), (v,))
+        slope = (double(z + 1e-6 * v) - double(z - 1e-6 * v)) / 2e-6
+        assert derivative.dtype == np.float64
+        assert_close(derivative, slope, 1e-6)

@@ -1,0 +1,176 @@
+"""StyleGAN2 checkpoints of the repository stylegan2-pytorch: ``{g_ema, latent_avg}``, or the files of its training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from geomgan.errors import CheckpointError, OptionError
+from geomgan.generators import stylegan2
+from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.layouts import kernel
+from weights_convert.table import Computed, Layer, Row, fill
+
+GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
+MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network: its weights are stored divided by it
+TAPS = (0.25, 0.75, 0.75, 0.25)  # of the filter [1, 3, 3, 1], for files without its buffers
+FILTERS = {
+    "*blur.kernel": "the resampling filter; it is in the configuration",
+    "*upsample.kernel": "the resampling filter; it is in the configuration",
+}
+DISCRIMINATOR = ("final_conv.0.weight", "final_linear.0.weight", "from_rgb.0.conv.weight_orig")
+
+
+def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """Resolution, widths, depth of the mapping and the filter are read from the tensors."""
+    tensors = state_dict(states[""], "g_ema")
+    config = configuration(tensors)
+    check_resolution(options, config["resolution"])
+    average = states[""].get("latent_avg")
+    template: dict[str, Any] = {"generator": stylegan2.template(config)}
+    rows = [*_mapping(len(config["mapping"]), tensors), *_synthesis(config)]
+    sides = stylegan2.noise_sides(tuple(config["features"]))
+    if any(name.startswith("noises.") for name in tensors):
+        template["noise"] = {f"map{i}": np.empty((side, side)) for i, side in enumerate(sides)}
+        rows += [Computed(f"noise/map{i}", (f"noises.noise_{i}",), _map) for i in range(len(sides))]
+    if isinstance(average, np.ndarray):
+        tensors = {**tensors, "latent_avg": average}
+        template["average"] = {"latent": np.empty(config["mapping"][-1])}
+        rows.append(Computed("average/latent", ("latent_avg",), np.ravel))
+    params = fill(tensors, rows, template, f"a StyleGAN2 of {config['resolution']} pixels", FILTERS)
+    card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I); w, w+ and s by mapping z"}
+    return Converted(card, params)
+
+
+def configuration(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """See :func:`geomgan.generators.stylegan2.configuration`."""
+    expect_generator(
+        tensors, ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight"), "StyleGAN2"
+    )
+    blocks = numbered(tensors, "to_rgbs.{}.conv.weight")
+    if numbered(tensors, "convs.{}.conv.weight") != 2 * blocks:
+        raise CheckpointError(
+            f"the file has {blocks} to_rgbs and {numbered(tensors, 'convs.{}.conv.weight')} convs; expected two convs "
+            "per to_rgb: tensors are missing, or belong to another resolution."
+        )
+    features = [tensors["conv1.conv.weight"].shape[1]]
+    features += [tensors[f"convs.{2 * i}.conv.weight"].shape[1] for i in range(blocks)]
+    depth = numbered(tensors, "style.{}.weight", first=1)
+    return {
+        "resolution": 4 * 2**blocks,
+        "latent_dim": tensors["style.1.weight"].shape[1],
+        "mapping": [tensors[f"style.{i + 1}.weight"].shape[0] for i in range(depth)],
+        "features": features,
+        "channels": tensors["to_rgb1.conv.weight"].shape[1],
+        "taps": _taps(tensors),
+    }
+
+
+def expect_generator(tensors: Mapping[str, np.ndarray], names: tuple[str, ...], what: str) -> None:
+    """Raise unless the tensors ``names`` of every generator are there."""
+    if missing := [name for name in names if name not in tensors]:
+        held = (
+            "a discriminator"
+            if any(name in tensors for name in DISCRIMINATOR)
+            else f"{', '.join(list(tensors)[:4])}, ..."
+        )
+        raise CheckpointError(f"no {what} generator: the file lacks {', '.join(missing)}; it holds {held}.")
+
+
+def check_resolution(options: Mapping[str, str], resolution: int) -> None:
+    """Raise if the option ``resolution`` is not what the tensors say."""
+    if (asked := options.get("resolution", str(resolution))) != str(resolution):
+        raise OptionError(
+            f"resolution={asked}, but the tensors make images of {resolution} pixels. Leave the option out."
+        )
+
+
+def numbered(tensors: Mapping[str, np.ndarray], pattern: str, first: int = 0) -> int:
+    """How many tensors there are whose name has a number in place of ``{}``, counting from ``first``."""
+    count = 0
+    while pattern.format(first + count) in tensors:
+        count += 1
+    return count
+
+
+def _taps(tensors: Mapping[str, np.ndarray]) -> list[float]:
+    """The one-dimensional factor of the stored filter; every layer has the same."""
+    filters = [array for name, array in tensors.items() if name.endswith((".blur.kernel", ".upsample.kernel"))]
+    if not filters:
+        return list(TAPS)
+    first = np.asarray(filters[0], np.float64)
+    taps = first.sum(axis=0) / math.sqrt(max(first.sum(), 1e-30))
+    same = all(np.shape(other) == (4, 4) and np.allclose(other, first, 1e-5, 1e-7) for other in filters)
+    if not same or not np.allclose(np.outer(taps, taps), first, 1e-5, 1e-7):
+        raise CheckpointError(
+            "the stored resampling filters (*.blur.kernel, *.upsample.kernel) are not one separable filter of 4 x 4 "
+            "pixels in every layer; expected the outer product of [1, 3, 3, 1] with itself, or of another."
+        )
+    return [float(tap) for tap in taps[::-1]]  # they convolve, which flips
+
+
+def _mapping(depth: int, tensors: Mapping[str, np.ndarray]) -> list[Row]:
+    def row(i: int) -> Layer:
+        scale = GAIN * MAPPING_RATE / math.sqrt(tensors[f"style.{i}.weight"].shape[1])
+        target = f"generator/mapping/layer{i}"
+        return Layer(target, f"style.{i}", "dense", scale=scale, bias_scale=GAIN * MAPPING_RATE)
+
+    return [row(i) for i in range(1, depth + 1)]
+
+
+def _synthesis(config: Mapping[str, Any]) -> list[Row]:
+    width, styles = config["mapping"][-1], stylegan2.style_layers(tuple(config["features"]))
+    published = ["conv1", "to_rgb1"]
+    for i in range(len(config["features"]) - 1):
+        published += [f"convs.{2 * i}", f"convs.{2 * i + 1}", f"to_rgbs.{i}"]
+    rows: list[Row] = [Computed("generator/synthesis/constant", ("input.input",), lambda x: x[0].transpose(1, 2, 0))]
+    for source, style in zip(published, styles, strict=True):
+        target = f"generator/synthesis/{style.name}"
+        rows.append(
+            Layer(f"generator/styles/{style.name}", f"{source}.conv.modulation", "dense", scale=1 / math.sqrt(width))
+        )
+        weight = (f"{source}.conv.weight",)
+        if style.name.startswith("rgb"):
+            rows.append(Computed(f"{target}/kernel", weight, _pointwise))
+            rows.append(Computed(f"{target}/bias", (f"{source}.bias",), np.ravel))
+        else:
+            rows.append(Computed(f"{target}/kernel", weight, _transposed if style.name.startswith("up") else _plain))
+            rows.append(Computed(f"{target}/strength", (f"{source}.noise.weight",), lambda x: GAIN * x.reshape(())))
+            rows.append(Computed(f"{target}/bias", (f"{source}.activate.bias",), lambda x: GAIN * x))
+    return rows
+
+
+def _scaled(weight: np.ndarray) -> np.ndarray:
+    """``(1, out, in, k, k)`` to ``(out, in, k, k)``, divided by the root of the fan-in (equalised learning rate)."""
+    return weight[0] / math.sqrt(math.prod(weight.shape[2:]))
+
+
+def _plain(weight: np.ndarray) -> np.ndarray:
+    return kernel(_scaled(weight), "conv")
+
+
+def _transposed(weight: np.ndarray) -> np.ndarray:
+    return kernel(_scaled(weight).swapaxes(0, 1), "conv_transpose")
+
+
+def _pointwise(weight: np.ndarray) -> np.ndarray:
+    return _scaled(weight)[:, :, 0, 0].T
+
+
+def _map(noise: np.ndarray) -> np.ndarray:
+    return noise[0, 0]
+
+
+FAMILIES = (
+    Family(
+        "stylegan2",
+        "a file: {g_ema, latent_avg} of stylegan2-pytorch, or g_ema's state dict alone",
+        convert,
+        options={"resolution": "of the images, checked against the tensors"},
+        stand_ins=("argparse.Namespace",),
+        signature=("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight"),
+    ),
+)

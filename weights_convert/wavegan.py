@@ -1,0 +1,158 @@
+"""WaveGAN generators in the layout of wavegan-pytorch: ``fc1``, ``bn1``, ``deconv_list.0.transpose_ops``, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from geomgan.errors import CheckpointError, OptionError, check_choice
+from geomgan.generators.wavegan import FRAMES, KERNEL, kernel_positions
+from geomgan.zoo.families import FAMILIES as NETWORKS
+from weights_convert import layouts
+from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes
+
+LENGTHS = {16384: (5, 4), 32768: (6, 2), 65536: (6, 4)}  # samples -> layers, factor of the last one
+UNUSED_NORM = "a batch norm that every file has; this network was built without batch norm and does not use it"
+
+
+def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """Latent size, width, channels and the kind of upsampling are read from the tensors' names and shapes.
+
+    A transposed convolution is the first operation of its layer (``transpose_ops.0``); the repeating kind has its
+    padding there and the convolution next (``transpose_ops.1``). A batch norm behind it says that the network uses
+    batch norm, ``bn1`` too, which is in every file.
+    """
+    tensors = state_dict(states[""], "generator", "state_dict")
+    layers = len({name.split(".")[1] for name in tensors if name.startswith("deconv_list.")})
+    project = tensors.get("fc1.weight")
+    if project is None or project.ndim != 2 or project.shape[0] % FRAMES or layers not in (5, 6):
+        raise CheckpointError(
+            f"no WaveGAN of this layout: expected fc1.weight of shape ({FRAMES} x channels, latent) and 5 or 6 layers "
+            f"deconv_list.0.transpose_ops, ...; the file holds {', '.join(list(tensors)[:5])}, ..."
+        )
+    operation = next((i for i in (0, 1) if f"deconv_list.0.transpose_ops.{i}.weight" in tensors), None)
+    if operation is None:
+        raise CheckpointError(
+            "deconv_list.0.transpose_ops has no weight at 0 or 1; expected a transposed convolution at 0, or padding "
+            "there and a convolution at 1. The file is damaged, or of another network."
+        )
+    repeats = operation == 1
+    slice_len, last_factor = _length(options, layers)
+    batch_norm = _batch_norm(options, f"deconv_list.0.transpose_ops.{operation + 1}.running_mean" in tensors)
+    sources = [f"deconv_list.{i}.transpose_ops.{operation}" for i in range(layers)]
+    norms = [f"deconv_list.{i}.transpose_ops.{operation + 1}" if batch_norm else None for i in range(layers - 1)]
+    outputs = [_outputs(tensors, source, repeats) for source in sources]
+    config = {
+        "latent_dim": project.shape[1],
+        "features": [project.shape[0] // FRAMES, *outputs[:-1]],
+        "channels": outputs[-1],
+        "slice_len": slice_len,
+        "last_factor": last_factor,
+        "repeats": repeats,
+        "batch_norm": batch_norm,
+    }
+    rows: list[Row] = [
+        Layer("project", "fc1", "dense_to_map", spatial=(FRAMES,), norm="bn1" if batch_norm else None),
+        *(
+            row
+            for i, (source, norm) in enumerate(zip(sources, norms, strict=False), start=1)
+            for row in _layer(f"block{i}", source, norm, 4, repeats)
+        ),
+        *_layer("output", sources[-1], None, last_factor, repeats),
+    ]
+    ignored = {} if batch_norm else {"bn1.*": UNUSED_NORM}
+    template = shapes(NETWORKS["wavegan"]["generator"].module(config), (config["latent_dim"],))
+    params = fill(tensors, rows, template, "a WaveGAN", ignored)
+    card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "ignored": ignored}
+    return Converted(card, {"generator": params})
+
+
+def _outputs(tensors: Tensors, source: str, repeats: bool) -> int:
+    """Output channels of a published layer; 1 where it is missing, which ``fill`` then says."""
+    weight = tensors.get(f"{source}.weight", np.zeros((1, 1, 1)))
+    return weight.shape[0 if repeats else 1]
+
+
+def _length(options: Mapping[str, str], layers: int) -> tuple[int, int]:
+    """The length that the user says, and the factor of the last layer."""
+    slice_len = options.get("slice_len", "65536")
+    check_choice(slice_len, map(str, LENGTHS), "slice_len")
+    expected, factor = LENGTHS[int(slice_len)]
+    if layers != expected:
+        fitting = " or ".join(f"slice_len={samples}" for samples, (n, _) in LENGTHS.items() if n == layers)
+        given = "" if "slice_len" in options else " (taken because no slice_len was given)"
+        raise OptionError(
+            f"slice_len is {slice_len}{given}, which has {expected} upsampling layers; the file has {layers}. "
+            f"Give --option {fitting}."
+        )
+    return int(slice_len), factor
+
+
+def _batch_norm(options: Mapping[str, str], found: bool) -> bool:
+    """Whether the network uses batch norm; the option can only agree with the file."""
+    says = str(options.get("batch_norm", found)).lower()
+    check_choice(says, ("true", "false"), "batch_norm")
+    if says != str(found).lower():
+        held = "batch norms" if found else "no batch norms"
+        raise OptionError(
+            f"batch_norm is {says}, but the file has {held} behind its convolutions. Leave the option out."
+        )
+    return found
+
+
+def _layer(target: str, source: str, norm: str | None, factor: int, repeats: bool) -> list[Row]:
+    """The rows of one upsampling layer, with the batch norm behind it folded in."""
+    parts = ("weight", "bias", "running_mean", "running_var")
+    statistics = tuple(f"{norm}.{part}" for part in parts) if norm else ()
+
+    def affine(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+        if not values:
+            return np.ones(1), np.zeros(1)
+        gamma, beta, mean, var = values
+        return layouts.batch_norm(gamma, beta, mean, var)
+
+    def kernel(weight: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        scale = affine(values)[0].reshape((-1, 1, 1) if repeats else (1, -1, 1))
+        return sub_pixel_kernel(weight * scale, factor, repeats)
+
+    def bias(vector: np.ndarray, *values: np.ndarray) -> np.ndarray:
+        scale, shift = affine(values)
+        return vector * scale + shift
+
+    return [
+        Computed(f"{target}/kernel", (f"{source}.weight", *statistics), kernel),
+        Computed(f"{target}/bias", (f"{source}.bias", *statistics), bias),
+    ]
+
+
+def sub_pixel_kernel(weight: np.ndarray, factor: int, repeats: bool) -> np.ndarray:
+    """The kernel ``(taps, in, factor · out)`` of ``UpsamplingLayer`` from a published one.
+
+    ``weight`` is ``(out, in, 25)``, or ``(in, out, 25)`` of a transposed convolution.
+    """
+    if weight.ndim != 3 or weight.shape[2] != KERNEL:
+        raise ValueError(f"a kernel of shape {weight.shape}; expected three axes, the last of {KERNEL}")
+    weight = weight.transpose(2, 1, 0) if repeats else weight.transpose(2, 0, 1)
+    positions = kernel_positions(factor, repeats)
+    first, last = min(j for _, _, j in positions), max(j for _, _, j in positions)
+    kernel = np.zeros((last - first + 1, weight.shape[1], factor, weight.shape[2]))
+    for k, r, j in positions:
+        kernel[j - first, :, r] += weight[k]
+    return kernel.reshape(*kernel.shape[:2], -1)
+
+
+FAMILIES = (
+    Family(
+        "wavegan",
+        "a file of wavegan-pytorch: gan_*.tar, or the generator's state dict",
+        convert,
+        options={
+            "slice_len": f"samples: {', '.join(map(str, LENGTHS))} (65536 unless given)",
+            "batch_norm": "true or false: what the file must agree with",
+        },
+        signature=("fc1.weight", "bn1.running_mean", "deconv_list.0.transpose_ops.*.weight"),
+    ),
+)
