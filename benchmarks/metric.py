@@ -10,12 +10,8 @@ process; times are medians without compilation. Peak memory is what the process 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -24,22 +20,12 @@ import numpy as np
 
 import geomgan as gg
 from benchmarks import torch_peers as peers
-from geomgan.generators.dcgan import DCGAN
+from benchmarks.measure import matrix_product_rate, peak_growth, timed
+from benchmarks.random_models import faces64
 from geomgan.metric.linear import forward_flops
 from geomgan.metric.tensor import bind
 
 TOP = 20
-
-
-def faces64() -> tuple[gg.Generator, str]:
-    """The face DCGAN if it was fetched, otherwise the same network with random weights: equally fast."""
-    try:
-        return gg.load("faces64"), "DCGAN-64 (faces64)"
-    except gg.NotHereError:
-        module, rng = DCGAN(), np.random.default_rng(0)
-        shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(100))["params"]
-        params = jax.tree.map(lambda s: jnp.asarray(0.05 * rng.standard_normal(s.shape), jnp.float32), shapes)
-        return gg.Generator.from_module(module, params, 100), "DCGAN-64 (random weights)"
 
 
 def cases() -> list[tuple[str, gg.Generator, gg.distances.Distance]]:
@@ -69,36 +55,8 @@ def methods(G: gg.Generator, D: gg.distances.Distance, z: np.ndarray) -> dict[st
         "torch.func.jacfwd, JᵀJ": lambda: peers.gauss_newton(embed, z),
         "torch double backward, row by row": lambda: peers.hessian_by_rows(distance, z) / 2,
         f"geomgan top {TOP}, matrix-free": top,
-        f"torch double backward, eigsh top {TOP}": lambda: peers.top_pairs(distance, z, TOP, tol=1e-6) / 2,
+        f"torch double backward, eigsh top {TOP}": lambda: peers.top_pairs(peers.gradient(distance, z), TOP, 1e-6) / 2,
     }
-
-
-def matrix_product_rate(side: int = 3000) -> float:
-    """GFLOP/s of a large float32 product on the same cores."""
-    a = jnp.asarray(np.random.default_rng(0).standard_normal((side, side)), jnp.float32)
-    product = jax.jit(lambda a: a @ a)
-    seconds = [timed(lambda: product(a).block_until_ready()) for _ in range(6)][1:]
-    return 2 * side**3 / statistics.median(seconds) / 1e9
-
-
-def timed(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def peak_growth(call: Callable[[], Any]) -> float:
-    """MB by which the resident memory grows at most during a call (Linux)."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not reset.exists():
-        return float("nan")
-    read = lambda name: int(next(x for x in status.read_text().splitlines() if x.startswith(name)).split()[1])
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory that an earlier call freed must not hide this one's
-    reset.write_text("5")
-    before = read("VmRSS")
-    call()
-    return (read("VmHWM") - before) / 1024
 
 
 def check(results: dict[str, Any], name: str) -> None:

@@ -9,8 +9,46 @@ from flax import traverse_util
 
 import geomgan as gg
 from geomgan.generators import biggan_deep as deep
+from geomgan.distances.trunks import TRUNKS
 from geomgan.generators import stylegan2 as style2
+from geomgan.generators.dcgan import DCGAN
+from geomgan.generators.generative_latent_space import Decoder
 from geomgan.generators.upconv import LAYOUTS, MEAN, Upconv
+
+
+def faces64() -> tuple[gg.Generator, str]:
+    """The face DCGAN if it was fetched, otherwise the same network with random weights: equally fast."""
+    try:
+        return gg.load("faces64"), "DCGAN-64 (faces64)"
+    except gg.NotHereError:
+        module, rng = DCGAN(), np.random.default_rng(0)
+        shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(100))["params"]
+        params = jax.tree.map(lambda s: jnp.asarray(0.05 * rng.standard_normal(s.shape), jnp.float32), shapes)
+        return gg.Generator.from_module(module, params, 100), "DCGAN-64 (random weights)"
+
+
+def vae_decoder(latent_dim: int = 16, seed: int = 0) -> gg.Generator:
+    """The mean of a MNIST VAE's decoder, 28 pixels; kernels are normal with variance ``1 / fan_in``."""
+    module, rng = Decoder((32, 32)), np.random.default_rng(seed)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(latent_dim))["params"]
+    params = jax.tree.map(lambda s: _scaled_normal(rng, s.shape, 1.0), shapes)
+    return gg.Generator.from_module(module, params, latent_dim, name="vae-decoder (random weights)")
+
+
+def lpips_squeeze(seed: int = 0) -> gg.distances.Distance:
+    """LPIPS with a SqueezeNet of He's initial weights and heads that are uniform in ``(0, 1)``."""
+    trunk, rng = TRUNKS["squeeze"], np.random.default_rng(seed)
+    shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((64, 64, 3)))["params"]
+    kernels = jax.tree.map(lambda s: _scaled_normal(rng, s.shape, 2.0), shapes)
+    heads = [rng.uniform(size=width).astype(np.float32) for width in trunk.widths]
+    return gg.distances.lpips("squeeze", weights={"trunk": kernels, "heads": heads})
+
+
+def _scaled_normal(rng: np.random.Generator, shape: tuple[int, ...], gain: float) -> jax.Array:
+    """A normal kernel of variance ``gain / fan_in``; zeros for a bias."""
+    if len(shape) == 1:
+        return jnp.zeros(shape)
+    return jnp.asarray(rng.standard_normal(shape, np.float32) * (gain / np.prod(shape[:-1])) ** 0.5)
 
 
 def biggan_deep(resolution: int = 128, seed: int = 0) -> gg.Generator:

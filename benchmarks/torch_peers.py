@@ -1,76 +1,20 @@
-"""The ways of the field, in torch, on the weights of a geomgan DCGAN and distance."""
+"""The ways of the field, in torch, on the weights of a geomgan generator and distance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 import geomgan as gg
-from geomgan.distances.images import SCALE, SHIFT
+from benchmarks.torch_distances import sample_embedding
+from benchmarks.torch_generators import generator
 
 Embedding = Callable[[torch.Tensor], torch.Tensor]
-
-
-def generator(G: gg.Generator) -> Embedding:
-    """``z (d,) -> (1, C, H, W)`` of a DCGAN as it is published: each block's batch norm is evaluated, not folded."""
-    blocks = [name for name in sorted(G.params) if name.startswith("block")] + ["output"]
-    layers = [
-        (
-            torch.tensor(np.asarray(G.params[name]["kernel"])[::-1, ::-1].transpose(2, 3, 0, 1).copy()),
-            torch.tensor(np.asarray(G.params[name]["bias"])),
-        )
-        for name in blocks
-    ]
-
-    def identity(bias: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        ones = torch.ones_like(bias)  # statistics and scale that leave the folded weights what they are
-        return torch.zeros_like(bias), ones - 1e-5, ones, bias
-
-    def forward(z: torch.Tensor) -> torch.Tensor:
-        x = z[None, :, None, None]
-        for i, (kernel, bias) in enumerate(layers):
-            stride, padding = (1, 0) if i == 0 else (2, 1)
-            last = i == len(layers) - 1
-            x = F.conv_transpose2d(x, kernel, bias if last else None, stride, padding)
-            x = torch.tanh(x) if last else F.relu(F.batch_norm(x, *identity(bias), training=False))
-        return x
-
-    return forward
-
-
-def sample_embedding(D: gg.distances.Distance) -> Embedding:
-    """The embedding of ``mse`` or LPIPS-alex of an image ``(1, C, H, W)``, flat."""
-    if D.name == "mse":
-        return lambda x: x.flatten() * x.numel() ** -0.5
-    trunk = [
-        (
-            torch.tensor(np.asarray(layer["kernel"]).transpose(3, 2, 0, 1).copy()),
-            torch.tensor(np.asarray(layer["bias"])),
-        )
-        for layer in (D.params["trunk"][f"conv{i}"] for i in range(1, 6))
-    ]
-    roots = [torch.tensor(np.asarray(root))[None, :, None, None] for root in D.params["heads"]]
-    shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
-    size = D.embedding.images.size
-
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        if size is not None:
-            x = F.interpolate(x, size, mode="bilinear")
-        x = (x.expand(-1, 3, -1, -1) - shift) / scale
-        parts = []
-        for i, (kernel, bias) in enumerate(trunk):
-            if i in (1, 2):
-                x = F.max_pool2d(x, 3, 2)
-            stride, padding = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))[i]
-            x = F.relu(F.conv2d(x, kernel, bias, stride, padding))
-            norm = torch.sqrt((x**2).sum(1, keepdim=True) + 1e-20)
-            parts.append((x / (norm + 1e-10) * roots[i] / (x.shape[2] * x.shape[3]) ** 0.5).flatten())
-        return torch.cat(parts)
-
-    return forward
+Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Gradient = tuple[torch.Tensor, torch.Tensor]  # of the distance, with its graph; and the code it depends on
 
 
 def embedding(G: gg.Generator, D: gg.distances.Distance) -> Embedding:
@@ -79,7 +23,7 @@ def embedding(G: gg.Generator, D: gg.distances.Distance) -> Embedding:
     return lambda z: features(image(z))
 
 
-def squared_distance(G: gg.Generator, D: gg.distances.Distance) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def squared_distance(G: gg.Generator, D: gg.distances.Distance) -> Distance:
     """``(z0, z) -> d²(G(z0), G(z))``."""
     phi = embedding(G, D)
     return lambda z0, z: ((phi(z0) - phi(z)) ** 2).sum()
@@ -91,30 +35,66 @@ def gauss_newton(phi: Embedding, z: np.ndarray) -> np.ndarray:
     return (J.T @ J).detach().numpy()
 
 
-def _gradient(distance: Callable, z: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def gauss_newton_block(phi: Embedding, z: np.ndarray, directions: int, chunk: int) -> np.ndarray:
+    """The leading block of ``JᵀJ`` for so many directions, ``chunk`` of them together."""
+    code = torch.tensor(z)
+    push = lambda v: torch.func.jvp(phi, (code,), (v,))[1]
+    J = torch.func.vmap(push, chunk_size=chunk)(torch.eye(len(z))[:directions])
+    return (J @ J.T).numpy()
+
+
+def gradient(distance: Distance, z: np.ndarray) -> Gradient:
+    """The gradient at ``z`` itself, with the graph for second derivatives."""
     with torch.no_grad():
         reference = torch.tensor(z)
     moved = torch.tensor(z, requires_grad=True)
     return torch.autograd.grad(distance(reference, moved), moved, create_graph=True)[0], moved
 
 
-def hessian_by_rows(distance: Callable, z: np.ndarray) -> np.ndarray:
-    """The Hessian by one double backward pass for each row, as GAN-Geometry computes it."""
-    gradient, moved = _gradient(distance, z)
-    rows = [torch.autograd.grad(gradient[i], moved, retain_graph=True)[0] for i in range(len(z))]
-    return torch.stack(rows).numpy()
+def hessian_rows(first: Gradient, rows: Sequence[int]) -> np.ndarray:
+    """Rows of the Hessian by one double backward pass each, as GAN-Geometry computes it."""
+    along, moved = first
+    return torch.stack([torch.autograd.grad(along[i], moved, retain_graph=True)[0] for i in rows]).numpy()
 
 
-def top_pairs(distance: Callable, z: np.ndarray, k: int, tol: float) -> np.ndarray:
-    """The ``k`` largest eigenvalues by scipy's eigsh on double-backward products, as GAN-Geometry's BackwardIter."""
+def hessian_by_rows(distance: Distance, z: np.ndarray) -> np.ndarray:
+    """The Hessian, row by row."""
+    return hessian_rows(gradient(distance, z), range(len(z)))
+
+
+def hessian_loop(distance: Distance, codes: np.ndarray) -> np.ndarray:
+    """The Hessians of many codes, one code and one row after the other, each with its eigenvectors."""
+    found = []
+    for z in codes:
+        found.append(hessian_by_rows(distance, z))
+        np.linalg.eigh(found[-1])
+    return np.stack(found)
+
+
+def hessian_product(first: Gradient, v: np.ndarray) -> np.ndarray:
+    """The Hessian times ``v`` by a double backward pass."""
+    along, moved = first
+    direction = torch.tensor(v.reshape(-1), dtype=torch.float32)
+    return torch.autograd.grad(along, moved, direction, retain_graph=True)[0].numpy()
+
+
+def lanczos(product: Callable[[np.ndarray], Any], dim: int, k: int, tol: float) -> tuple[np.ndarray, int]:
+    """The ``k`` largest eigenvalues by scipy's eigsh with ``2 k`` vectors, and how many products it took."""
     from scipy.sparse.linalg import LinearOperator, eigsh
 
-    gradient, moved = _gradient(distance, z)
+    count = 0
 
-    def product(v: np.ndarray) -> np.ndarray:
-        direction = torch.tensor(v.reshape(-1), dtype=torch.float32)
-        return torch.autograd.grad(gradient, moved, direction, retain_graph=True)[0].numpy()
+    def counted(v: np.ndarray) -> Any:
+        nonlocal count
+        count += 1
+        return product(v)
 
-    operator = LinearOperator((len(z), len(z)), matvec=product, dtype=np.float32)
-    values = eigsh(operator, k, tol=tol, ncv=2 * k, return_eigenvectors=False, v0=np.ones(len(z), np.float32))
-    return np.sort(values)[::-1]
+    operator = LinearOperator((dim, dim), matvec=counted, dtype=np.float32)
+    start = np.random.default_rng(0).standard_normal(dim).astype(np.float32)
+    values = eigsh(operator, k, tol=tol, ncv=min(2 * k, dim - 1), return_eigenvectors=False, v0=start)
+    return np.sort(values)[::-1], count
+
+
+def top_pairs(first: Gradient, k: int, tol: float) -> np.ndarray:
+    """The ``k`` largest eigenvalues of the Hessian, as GAN-Geometry's BackwardIter."""
+    return lanczos(lambda v: hessian_product(first, v), len(first[1]), k, tol)[0]

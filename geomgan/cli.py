@@ -29,7 +29,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    models = commands.add_parser("models", help="list the known models")
+    models = commands.add_parser("models", help="list the known models, show one's card, or check those that are here")
+    models.add_argument("model", metavar="NAME", nargs="?", help="show the card of this model, or check only this one")
+    models.add_argument(
+        "--check", action="store_true",
+        help="compute samples again and compare them with the original's, or with those at conversion",
+    )  # fmt: skip
     models.set_defaults(run=_models)
 
     fetch = commands.add_parser("fetch", help="download, check and convert a known model")
@@ -58,18 +63,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    del arguments
-    from geomgan.zoo import catalogue
+    from geomgan import zoo
+    from geomgan.zoo import show
 
-    head = ("name", "family", "latent", "pixels", "licence", "")
-    rows = [
-        (e.name, e.family, e.latent, str(e.resolution), e.licence, "here" if e.is_here else e.how_to_get)
-        for e in catalogue().values()
-    ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for row in [head, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return 0
+    if not arguments.check:
+        print("\n".join(show.card_lines(zoo.card(arguments.model))) if arguments.model else show.table())
+        return 0
+    from geomgan.zoo import parity
+
+    findings = [parity.check(zoo.locate(arguments.model)[0])] if arguments.model else parity.check_all()
+    wrong = 0
+    print(f"{'name':<24}  {'against':<14}  {'difference':>10}  relative to the largest magnitude")
+    for finding in findings:
+        print(show.finding_line(finding), flush=True)
+        wrong += not finding.ok
+    return 1 if wrong else 0
 
 
 def _fetch(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,7 @@
-"""A model on disk: a folder with ``model.json`` (what the model is) and ``weights/`` (an Orbax checkpoint)."""
+"""A model on disk: a folder with ``model.json`` (what the model is) and ``weights/`` (an Orbax checkpoint).
+
+A third entry, ``reference.npz``, holds a few numbers of the samples that it gave when it was written.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +18,19 @@ import numpy as np
 from geomgan.errors import CheckpointError, NotHereError
 
 FORMAT = 1
-CARD, WEIGHTS = "model.json", "weights"
+CARD, WEIGHTS, REFERENCE = "model.json", "weights", "reference.npz"
 
 
-def write_model(folder: str | os.PathLike, card: dict[str, Any], params: Any) -> Path:
+def write_model(
+    folder: str | os.PathLike, card: dict[str, Any], params: Any, reference: Mapping[str, np.ndarray] | None = None
+) -> Path:
     """Write a model; the folder appears complete or not at all.
 
     Args:
         folder: where; an existing model there is replaced.
         card: what ``model.json`` says: family, config, parts, licence, source, ...
         params: nested dictionaries of numpy arrays.
+        reference: arrays of ``reference.npz``; see ``geomgan.zoo.parity``.
 
     Raises:
         CheckpointError: ``folder`` exists and is not a model.
@@ -40,6 +47,8 @@ def write_model(folder: str | os.PathLike, card: dict[str, Any], params: Any) ->
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(temporary / WEIGHTS, _arrays(params))
         (temporary / WEIGHTS / "commit_success.txt").unlink(missing_ok=True)  # it names a folder of this machine
+        if reference is not None:
+            np.savez(temporary / REFERENCE, **dict(reference))  # type: ignore[arg-type]
         (temporary / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n")
         os.chmod(temporary, 0o755)
         if folder.exists():

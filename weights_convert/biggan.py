@@ -29,7 +29,8 @@ NOISE = "z ~ N(0, I), with truncation=t N(0, 1) within [-t, t] in every coordina
 CARDS = {
     "biggan-138k": {
         "prior": f"{NOISE}; class: the embedding of a class drawn uniformly",
-        "licence": "none stated for the weights (code: MIT)",
+        "licence": "none stated",
+        "code_licence": "MIT",
     },
     "bigbigan": {
         "prior": NOISE,

@@ -34,7 +34,8 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
         "config": config,
         "output_range": [-1, 1],
         "prior": "noise: truncation times N(0, I) on [-2, 2]; class embedding: of a class drawn uniformly",
-        "licence": "none stated for the weights",
+        "licence": "none stated",
+        "code_licence": "MIT",
     }
     return Converted(card, fill(tensors, _rows(tensors, config), _template(config), "BigGAN-deep"))
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
-from geomgan.model_folder import write_model
+from geomgan.zoo.parity import write_measured
 from weights_convert.torch_file import read_checkpoint
 
 MODULES = (  # one module per family, or family of families
@@ -125,7 +125,7 @@ def convert(
         reason = str(error) if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
     entries = {"family": family, **converted.card, **(card or {}), "files": provenance}
-    return write_model(out, entries, converted.params)
+    return write_measured(out, entries, converted.params)
 
 
 def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:

@@ -197,9 +197,8 @@ def _layer(row: Layer, take: Callable[[str], Any], tensors: Tensors) -> dict[str
         offset = offsets[0] * row.bias_scale if offsets else np.zeros(weight.shape[axis])
         if statistics:
             scale, shift = layouts.batch_norm(*statistics)
-            pixels = math.prod(row.spatial)
-            if row.layout == "dense_to_map" and scale.size * pixels == weight.shape[axis]:  # one norm for each channel
-                scale, shift = np.repeat(scale, pixels), np.repeat(shift, pixels)
+            if row.layout == "dense_to_map" and scale.size * math.prod(row.spatial) == weight.shape[axis]:
+                scale, shift = (np.repeat(x, math.prod(row.spatial)) for x in (scale, shift))  # a norm per channel
             weight = weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
             offset = offset * scale + shift
         filled = {f"{row.target}/kernel": layouts.kernel(weight, row.layout, row.spatial)}

@@ -18,7 +18,7 @@ import numpy as np
 from geomgan.errors import OptionError, check_choice
 from geomgan.generators.class_names import class_number
 from geomgan.generators.generator import standard_normal
-from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, tap, upsample
+from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, tap
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.spaces import InSpace, Settings
 
@@ -64,17 +64,15 @@ class BigGAN(nn.Module):
 def _block(module: nn.Module, name: str, x: jax.Array, condition: jax.Array, features: int) -> jax.Array:
     """A residual block ``(H, W, C) -> (2H, 2W, features)`` under a condition.
 
-    Twice conditional batch norm, ReLU and a 3 x 3 convolution, the first after nearest upsampling. The 1 x 1 shortcut
-    comes before its upsampling, with which it commutes: a quarter of the products. The bias of the first convolution
-    is in the mean of the norm behind it.
+    Twice conditional batch norm, ReLU and a 3 x 3 convolution, the first after nearest upsampling. The bias of the
+    first convolution is in the mean of the norm behind it.
     """
     h = x
     for i in (1, 2):
         h = tap(module, f"{name}.preactivation{i}", ConditionalBatchNorm(name=f"{name}_norm{i}")(h, condition))
         h = tap(module, f"{name}.activation{i}", nn.relu(h))
-        h = upsample(h) if i == 1 else h
-        h = Conv(features, kernel=3, padding=1, bias=i == 2, name=f"{name}_conv{i}")(h)
-    return tap(module, name, h + upsample(Conv(features, kernel=1, name=f"{name}_shortcut")(x)))
+        h = Conv(features, kernel=3, padding=1, bias=i == 2, upsample=3 - i, name=f"{name}_conv{i}")(h)
+    return tap(module, name, h + Conv(features, kernel=1, upsample=2, name=f"{name}_shortcut")(x))
 
 
 def network(config: Mapping[str, Any]) -> BigGAN:

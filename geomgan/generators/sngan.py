@@ -59,13 +59,12 @@ def _block(module: nn.Module, name: str, x: jax.Array, features: int) -> jax.Arr
     changes.
     """
 
-    def convolved(layer: str, y: jax.Array) -> jax.Array:
-        return Conv(features, kernel=3, padding=1, name=f"{name}_{layer}")(y)
+    def convolved(layer: str, y: jax.Array, factor: int = 1) -> jax.Array:
+        return Conv(features, kernel=3, padding=1, upsample=factor, name=f"{name}_{layer}")(y)
 
     def activated(i: int, y: jax.Array) -> jax.Array:
         return tap(module, f"{name}.activation{i}", nn.relu(tap(module, f"{name}.preactivation{i}", y)))
 
-    y = convolved("conv1", upsample(activated(1, Affine(name=f"{name}_norm")(x))))
+    y = convolved("conv1", activated(1, Affine(name=f"{name}_norm")(x)), 2)
     y = convolved("conv2", activated(2, y))
-    bypass = upsample(x)
-    return tap(module, name, y + (bypass if x.shape[-1] == features else convolved("bypass", bypass)))
+    return tap(module, name, y + (upsample(x) if x.shape[-1] == features else convolved("bypass", x, 2)))

@@ -60,7 +60,8 @@ class WaveGAN(nn.Module):
 
     The code is projected to ``(16, features[0])``. Each of the other ``features`` is a layer that makes the signal four
     times as long, and the output one of ``last_factor``: 16384 samples with five layers, 65536 with six, and 32768 with
-    six and ``last_factor=2`` (32770 where ``repeats`` is False, as published).
+    six and ``last_factor=2`` (32770 where ``repeats`` is False, as published). The published models are trained on
+    16000 samples a second, which ``geomgan.distances.spectrogram`` asks for.
 
     Activations: ``project``, ``block1``, ... (after the ReLU, and ``.preactivation``), ``output.preactivation``.
     """

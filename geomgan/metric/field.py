@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def metric_field(
     if not tol > 0:
         raise ValueError(f"tol is {tol!r}; expected a positive number.")
     folder = None if store is None else Path(store).expanduser().resolve()
-    sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch}
+    sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
     if folder and (folder / "zarr.json").is_file():  # a resumed run keeps its sizes
         stored = read_attributes(folder)["settings"]
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
@@ -151,6 +151,7 @@ def metric_field(
         "distance": fingerprint(D),
         "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
+        "groups": plan.groups,
         **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
     }
     provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
@@ -159,8 +160,11 @@ def metric_field(
     job = engine.Job(spmd.replicate(G, mesh), spmd.replicate(D, mesh), plan, mesh, precision, hvp, tol, seed)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None
-    opening: Any = open_store(writer, settings, provenance, shapes, plan.batch) if writer else nullcontext({})
-    with opening as opened:
+    with ExitStack() as stack:
+        opened: dict[str, StoredArray] = {}
+        with spmd.together():
+            if writer:
+                opened = stack.enter_context(open_store(writer, settings, provenance, shapes, plan.batch))
         arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
         status = opened["status"][...] if writer else np.zeros(n, np.int8)
         todo = _agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
@@ -171,11 +175,12 @@ def metric_field(
             rows = slice(start, min(start + plan.batch, n))
             found = _explained(G, D, codes[rows], results["status"], start)
             failures |= found
-            if writer:
-                if found:
+            with spmd.together():
+                if writer and found:
                     attributes["failures"] = {str(code): where for code, where in failures.items()}
                     write_attributes(writer, attributes)
-                write_batch(writer, opened, rows, {name: results[name] for name in shapes})
+                if writer:
+                    write_batch(writer, opened, rows, {name: results[name] for name in shapes})
             for name, array in arrays.items():
                 array[rows] = results[name]
         done = sum(min(start + plan.batch, n) - start for start in todo)

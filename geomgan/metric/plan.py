@@ -25,6 +25,7 @@ from geomgan.metric.tensor import prepare, tangents_at_once
 TOGETHER = {"cpu": (64 * 2**20, 2e9), "accelerator": (2 * 2**30, 1e12)}
 # Share of the matrix product's rate that convolutional networks reach (measured on CPU: benchmarks/peers.py).
 EFFICIENCY = {"dense": 0.55, "block": 0.35, "arpack": 0.15}
+Groups = tuple[tuple[int, ...] | None, ...]
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
 
 
@@ -58,7 +59,7 @@ class Plan:
     reason: str
     chunk: int
     batch: int
-    groups: tuple[tuple[int, ...] | None, ...]
+    groups: Groups
     mesh: tuple[int, int]
     flops: float
     bytes: int
@@ -91,6 +92,7 @@ def plan_field(
     solver: str = "auto",
     chunk: int | None = None,
     batch: int | None = None,
+    groups: Sequence[Sequence[int] | None] | None = None,
     precision: str = "highest",
     hvp: str = "exact",
     memory: int | str | None = None,
@@ -111,6 +113,7 @@ def plan_field(
         solver: as for :func:`geomgan.metric_field`, also ``chunk``, ``batch``, ``precision``, ``hvp``, ``devices``.
         chunk: tangents pushed together.
         batch: codes computed together on a device.
+        groups: leaves of the embedding taken together; by default as many as fit.
         precision: of matrix products.
         hvp: ``"exact"`` or ``"finite-difference"``.
         memory: bytes that one device may use, or a text such as ``"8GB"``; by default half of the host's free
@@ -127,16 +130,20 @@ def plan_field(
         raise ValueError(f"batch is {batch!r}; expected a positive integer: codes computed together.")
     D, _ = prepare(G, D, np.zeros(G.latent_dim, np.float32), precision, hvp)
     dim, kind = G.latent_dim, linear.kind_of(D, hvp)
-    k, budget = check_k(k, dim), memory_budget(memory)
+    k, budget = check_k(k, dim), int(spmd.smallest(memory_budget(memory)))
     limit = tangents_at_once(chunk, dim, hvp)
     sizes = [dim * size for size in linear.embedding_sizes(G, D)]
-    groups = _groups(sizes, budget // 2) if kind == "pushforward" else (None,)
-    solver, reason = choose_solver(kind, dim, k, len(groups), solver)
-    groups = groups or (None,)
+    parts: Groups = (None,)
+    if groups is not None:
+        parts = tuple(group if group is None else tuple(group) for group in groups)
+    elif kind == "pushforward":
+        parts = _groups(sizes, budget // 2)
+    solver, reason = choose_solver(kind, dim, k, len(parts), solver)
+    parts = parts or (None,)
     forward = linear.forward_flops(G, D)
     every = list(devices or jax.devices())
     if batch is None:
-        alone = solver != "dense" or kind != "pushforward" or len(groups) > 1
+        alone = solver != "dense" or kind != "pushforward" or len(parts) > 1
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
         batch = min(batch, -(-codes // len(every)))
     batch = min(int(batch), codes)
@@ -150,9 +157,9 @@ def plan_field(
         reason=reason,
         chunk=limit,
         batch=batch,
-        groups=groups,
+        groups=parts,
         mesh=mesh,
-        flops=_flops(solver, kind, dim, k, forward, len(groups), sum(sizes) // (4 * dim)),
+        flops=_flops(solver, kind, dim, k, forward, len(parts), sum(sizes) // (4 * dim)),
         bytes=0,
         memory=budget,
     )
@@ -196,7 +203,7 @@ def matrix_product_rate(precision: str = "highest") -> float:
     return 2 * side**3 / statistics.median(seconds)
 
 
-def _groups(sizes: Sequence[int], most: int) -> tuple[tuple[int, ...] | None, ...]:
+def _groups(sizes: Sequence[int], most: int) -> Groups:
     """Neighbouring leaves together up to ``most`` bytes; ``(None,)`` for all at once, empty if one is too large."""
     if sum(sizes) <= most:
         return (None,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from geomgan.distances.distance import Distance
+from geomgan.errors import GeomganError
 from geomgan.generators.generator import Generator
 from geomgan.metric import linear
 from geomgan.metric.gram import sum_of_grams
@@ -60,6 +62,34 @@ def gathered(array: jax.Array) -> np.ndarray:
     from jax.experimental import multihost_utils
 
     return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+
+
+def smallest(number: float) -> float:
+    """The smallest of the numbers that the processes hold (in single precision), so that all decide alike."""
+    if jax.process_count() == 1:
+        return number
+    from jax.experimental import multihost_utils
+
+    return float(np.min(multihost_utils.process_allgather(np.float32(number))))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Work that one process may fail in: it then fails on all of them, instead of leaving the others to wait.
+
+    Raises:
+        GeomganError: another process has failed.
+    """
+    error = None
+    try:
+        yield
+    except Exception as own:
+        error = own
+    others = smallest(0.0 if error else 1.0)
+    if error:
+        raise error
+    if not others:
+        raise GeomganError("another process of this run has failed; its own message says why.")
 
 
 def joined(own: np.ndarray, mesh: Mesh, size: int) -> np.ndarray:

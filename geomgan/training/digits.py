@@ -16,10 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.model_folder import write_model
 from geomgan.training.classifier import accuracy, predict, train_classifier
 from geomgan.training.data import SIDE, load_mnist
 from geomgan.training.gan import GENERATOR, LATENT, GanOptions, sample, train_gan
+from geomgan.zoo.parity import write_measured
 
 LICENCE = "Apache-2.0 (trained on MNIST, CC BY-SA 3.0)"
 CONFIDENT = 0.9  # a sample counts as a digit when the classifier's largest probability is above
@@ -85,7 +85,7 @@ def save_models(out: Path, generator: Any, classifier: Any, metrics: dict[str, A
     """
     common = {"licence": LICENCE, "source": "geomgan.training.digits on MNIST, padded to 32 x 32 pixels"}
     of_classifier = ("test_accuracy", "classifier_steps", "classifier_seconds", "seed")
-    write_model(
+    write_measured(
         out / "digits-dcgan",
         {
             "family": "dcgan-tutorial",
@@ -103,7 +103,7 @@ def save_models(out: Path, generator: Any, classifier: Any, metrics: dict[str, A
         },
         {"generator": generator},
     )
-    write_model(
+    write_measured(
         out / "digits-classifier",
         {
             "family": "digit-classifier",

@@ -3,6 +3,6 @@
 from geomgan.home import home
 from geomgan.zoo.catalogue import Entry, catalogue
 from geomgan.zoo.fetch import fetch
-from geomgan.zoo.load import card, load
+from geomgan.zoo.load import card, load, locate
 
-__all__ = ["Entry", "card", "catalogue", "fetch", "home", "load"]
+__all__ = ["Entry", "card", "catalogue", "fetch", "home", "load", "locate"]

@@ -6,15 +6,21 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from geomgan.errors import check_choice
 from geomgan.home import home
 from geomgan.model_folder import CARD
 
+NONE_STATED = "none stated"  # of a licence
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One model of the catalogue; the empty string where a field does not apply."""
+    """One model of the catalogue; the empty string where a field does not apply.
+
+    ``licence`` is that of the weights. ``files`` begins with the name of the file, where it is one.
+    """
 
     name: str
     summary: str
@@ -22,6 +28,7 @@ class Entry:
     latent: str
     resolution: int
     licence: str
+    code_licence: str = NONE_STATED
     embedded: bool = False
     package: str = ""
     sha256: str = ""
@@ -47,9 +54,26 @@ class Entry:
             return "it ships with the package: reinstall geomgan"
         if self.package:
             return f"run `geomgan fetch {self.name}`"
-        return (
-            f"get {self.files} of {self.url}, then run `python -m weights_convert {self.family} FOLDER {self.folder}`"
-        )
+        from weights_convert.convert import families
+
+        kind = families()[self.family]
+        taken = "FOLDER" if kind.files else self.files.split()[0]
+        beside = f" with {' or '.join(kind.config_files)} beside it" if kind.needs_config else ""
+        command = f"`python -m weights_convert {self.family} {taken} {self.folder}`{beside}"
+        return f"get {self.files} of {self.url}, then run {command}"
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the catalogue knows of the model's card."""
+        source = f"{self.package}, {self.member}" if self.package else f"{self.url}, {self.files}"
+        return {
+            "summary": self.summary,
+            "family": self.family,
+            "latent": self.latent,
+            **({} if self.embedded else {"source": source}),
+            "licence": self.licence,
+            "code_licence": self.code_licence,
+        }
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import Any
 
 from geomgan.errors import NotHereError
 from geomgan.model_folder import CARD, read_card, read_model
-from geomgan.zoo.catalogue import catalogue, entry
+from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
 from geomgan.zoo.families import build
 
 
@@ -49,5 +49,19 @@ def locate(model: str | os.PathLike) -> tuple[Path, str]:
 
 
 def card(model: str | os.PathLike) -> dict[str, Any]:
-    """The model card as in ``model.json``: family, configuration, prior, licence, source, measured figures."""
-    return read_card(locate(model)[0])
+    """The card of a model: family, source, licences of weights and code, latent spaces, prior, output range, figures.
+
+    It is what the catalogue knows, and for a model that is here ``model.json``: besides the configuration, the
+    ``files`` it was made from with size and sha256, ``parameters`` by part, ``forward_gflop`` and the ``reference``
+    that ``geomgan models --check`` compares its samples with. A model that is not here has ``how_to_get`` instead.
+
+    Raises:
+        ValueError: unknown name; the nearest are given.
+        NotHereError, CheckpointError: a folder that is no model, or a damaged one.
+    """
+    known = catalogue().get(str(model))
+    if known and not known.is_here and not (Path(model) / CARD).is_file():
+        return {**known.card, "how_to_get": known.how_to_get}
+    folder, _ = locate(model)
+    of_catalogue = known.card if known and folder == known.folder else {}
+    return {"licence": NONE_STATED, "code_licence": NONE_STATED, **of_catalogue, **read_card(folder)}

@@ -104,7 +104,7 @@ def old_name(name: str) -> str:
     return "module." + name.replace(".module.", ".")
 
 
-def test_names_of_the_first_version_half_precision_and_no_gan_zoo_checkpoint(tmp_path):
+def test_names_of_the_first_version_half_precision_and_a_bare_state_dict(tmp_path):
     module = randomise(GanZooPGGAN(6, (8, 6), 3), seed=2).half().float()
     state = {old_name(name): tensor.half() for name, tensor in module.state_dict().items()}
     (tmp_path / "old.pth").write_bytes(saved(state))

@@ -163,7 +163,10 @@ SMALL = StyleGAN2(5, 6, (7, 5, 4))
         (changed(SMALL, convs__0__conv__blur__kernel=torch.eye(4)), "not one separable filter"),
         (changed(SMALL, conv1__noise__weight=torch.ones(2)), r"the tensors conv1\.noise\.weight do not fit"),
         (changed(SMALL, style__1__bias=torch.full((6,), torch.inf)), "NaN or infinite"),
-        ({"g_ema": SMALL.state_dict(), "latent_avg": torch.ones(5)}, r"latent_avg gives average/latent of shape \(5,\)"),
+        (
+            {"g_ema": SMALL.state_dict(), "latent_avg": torch.ones(5)},
+            r"latent_avg gives average/latent of shape \(5,\)",
+        ),
         (StyleGAN(3, 4, (4, 4)).state_dict(), "Its tensor names are those of stylegan:"),
     ],
 )

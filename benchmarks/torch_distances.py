@@ -1,0 +1,74 @@
+"""Distances of geomgan in torch, on the same weights: embeddings of an image ``(1, C, H, W)``, flat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+import geomgan as gg
+from benchmarks.torch_generators import Weights, convolution, tensor
+from geomgan.distances.images import SCALE, SHIFT
+
+Trunk = Callable[[torch.Tensor], list[torch.Tensor]]
+
+
+def sample_embedding(D: gg.distances.Distance) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The embedding of ``mse``, or of LPIPS with AlexNet or SqueezeNet."""
+    if D.name == "mse":
+        return lambda x: x.flatten() * x.numel() ** -0.5
+    trunk = {"alex": alexnet, "squeeze": squeezenet}[D.embedding.net](D.params["trunk"])
+    roots = [tensor(root)[None, :, None, None] for root in D.params["heads"]]
+    shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
+    size = D.embedding.images.size
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        if size is not None:
+            x = F.interpolate(x, size, mode="bilinear")
+        maps = trunk((x.expand(-1, 3, -1, -1) - shift) / scale)
+        parts = []
+        for features, root in zip(maps, roots, strict=True):
+            norm = torch.sqrt((features**2).sum(1, keepdim=True) + 1e-20)
+            average = (features.shape[2] * features.shape[3]) ** -0.5
+            parts.append((features / (norm + 1e-10) * (root * average)).flatten())
+        return torch.cat(parts)
+
+    return forward
+
+
+def alexnet(params: Weights) -> Trunk:
+    """The five ReLU maps of AlexNet."""
+    layers = [convolution(params[f"conv{i}"]) for i in range(1, 6)]
+
+    def forward(x: torch.Tensor) -> list[torch.Tensor]:
+        maps = []
+        for i, layer in enumerate(layers):
+            if i in (1, 2):
+                x = F.max_pool2d(x, 3, 2)
+            stride, padding = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))[i]
+            x = F.relu(F.conv2d(x, *layer, stride, padding))
+            maps.append(x)
+        return maps
+
+    return forward
+
+
+def squeezenet(params: Weights) -> Trunk:
+    """The seven maps of SqueezeNet 1.1 that LPIPS compares."""
+    layers = {name: convolution(layer) for name, layer in params.items()}
+
+    def forward(x: torch.Tensor) -> list[torch.Tensor]:
+        x = F.relu(F.conv2d(x, *layers["conv1"], stride=2))
+        maps = [x]
+        for i in range(2, 10):
+            if i in (2, 4, 6):
+                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+            x = F.relu(F.conv2d(x, *layers[f"fire{i}_squeeze"]))
+            pointwise = F.relu(F.conv2d(x, *layers[f"fire{i}_expand1x1"]))
+            x = torch.cat([pointwise, F.relu(F.conv2d(x, *layers[f"fire{i}_expand3x3"], padding=1))], 1)
+            if i not in (2, 4):
+                maps.append(x)
+        return maps
+
+    return forward
