@@ -8,8 +8,8 @@ import numpy as np
 from flax import traverse_util
 
 import geomgan as gg
-from geomgan.generators import biggan_deep as deep
 from geomgan.distances.trunks import TRUNKS
+from geomgan.generators import biggan_deep as deep
 from geomgan.generators import stylegan2 as style2
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.generative_latent_space import Decoder
@@ -48,7 +48,7 @@ def _scaled_normal(rng: np.random.Generator, shape: tuple[int, ...], gain: float
     """A normal kernel of variance ``gain / fan_in``; zeros for a bias."""
     if len(shape) == 1:
         return jnp.zeros(shape)
-    return jnp.asarray(rng.standard_normal(shape, np.float32) * (gain / np.prod(shape[:-1])) ** 0.5)
+    return jnp.asarray(rng.standard_normal(shape) * (gain / np.prod(shape[:-1])) ** 0.5, jnp.float32)
 
 
 def biggan_deep(resolution: int = 128, seed: int = 0) -> gg.Generator:

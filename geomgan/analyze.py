@@ -42,7 +42,14 @@ def named_distance(name: str, resize: int | None = None) -> Distance:
 
 
 def analyze(
-    model: str, distance: str, codes: int, top: int, seed: int, out: str | os.PathLike, resize: int | None = None
+    model: str,
+    distance: str,
+    codes: int,
+    top: int,
+    seed: int,
+    out: str | os.PathLike,
+    resize: int | None = None,
+    memory: int | str | None = None,
 ) -> tuple[str, Path]:
     """Compute a metric field and write what it shows into the folder ``out``.
 
@@ -57,6 +64,7 @@ def analyze(
         seed: of the codes.
         out: the folder.
         resize: interpolate samples to this side before comparing them.
+        memory: what one device may use; see :func:`geomgan.metric_field`.
 
     Returns:
         What was found, in one line, and the report.
@@ -71,13 +79,14 @@ def analyze(
     out = Path(out).expanduser()
     z = np.asarray(G.sample_latent(jax.random.key(seed), codes))
     run = {"model": model, "distance": distance, "codes": codes, "top": top, "seed": seed, "resize": resize}
-    field = metric_field(G, D, z, store=out / "field.zarr", notes=run)
+    field = metric_field(G, D, z, store=out / "field.zarr", memory=memory, notes=run)
     report, summary = out / "report.html", out / "summary.json"
     finished = json.loads(summary.read_text()) if summary.is_file() else {}
     if report.is_file() and finished.get("run") == run and not field.provenance["computed_codes"]:
         return finished["finding"], report
     contents = summarize(field, run)
-    walks = walk(G, D, z[0], field.vectors[0, :, :top], np.linspace(-REACH, REACH, CURVE_STEPS), progress=True)
+    first = int(field.finished[0])
+    walks = walk(G, D, z[first], field.vectors[first, :, :top], np.linspace(-REACH, REACH, CURVE_STEPS), progress=True)
     figures = _figures(G, D, field, walks, top)
     try:
         for name, (_, figure, _) in zip(("spectrum", "curves", "axes"), figures, strict=False):
@@ -95,19 +104,19 @@ def summarize(field: MetricField, run: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of a field as plain numbers, and what they say in one sentence."""
     shape = anisotropy(field)
     half, most = (float(np.median(shape.dimensions[shape.shares.index(share)])) for share in (0.9, 0.99))
-    dim = field.codes.shape[1]
+    dim, values = field.codes.shape[1], field.values[field.finished]
     effective = float(np.median(shape.participation_ratio))
     finding = (
         f"{run['model']} under {run['distance']}: {half:g} of {dim} latent dimensions hold 90 % of the change in its "
-        f"samples and {most:g} hold 99 % (median of {len(field.codes)} codes); the largest eigenvalue is "
-        f"{field.values[:, 0].mean():.3g}, {10 ** float(np.median(shape.orders)):.2g} times the smallest above the "
+        f"samples and {most:g} hold 99 % (median of {len(field.finished)} codes); the largest eigenvalue is "
+        f"{values[:, 0].mean():.3g}, {10 ** float(np.median(shape.orders)):.2g} times the smallest above the "
         f"noise floor."
     )
     return {
         "finding": finding,
         "run": dict(run),
-        "mean_eigenvalues": [float(x) for x in field.values.mean(axis=0)],
-        "noise_floor": float(np.median(field.noise_floor)),
+        "mean_eigenvalues": [float(x) for x in values.mean(axis=0)],
+        "noise_floor": float(np.median(field.noise_floor[field.finished])),
         "dimensions_for_share_of_trace": {
             str(share): float(np.median(row)) for share, row in zip(shape.shares, shape.dimensions, strict=True)
         },
@@ -122,7 +131,8 @@ def summarize(field: MetricField, run: Mapping[str, Any]) -> dict[str, Any]:
 def _figures(G: Generator, D: Distance, field: MetricField, walks: AxisWalks, top: int) -> list[tuple[str, Any, str]]:
     from geomgan import plot
 
-    values = field.values[0, :top]
+    first = int(field.finished[0])
+    values = field.values[first, :top]
     figures = [
         (
             "Spectrum",
@@ -139,7 +149,7 @@ def _figures(G: Generator, D: Distance, field: MetricField, walks: AxisWalks, to
     ]
     if len(G.sample_shape.shape) == 3 and G.sample_shape.shape[-1] in (1, 3):
         steps, step = equal_distance_steps(walks, MONTAGE_SIDE)
-        rows = walk(G, D, field.codes[0], field.vectors[0, :, :top], steps)
+        rows = walk(G, D, field.codes[first], field.vectors[first, :, :top], steps)
         caption = (
             "Each row walks along one eigenvector of the metric tensor at the first code, the largest eigenvalue on "
             f"top. Each column is {step:.3g} further from the reference, so every row changes equally fast."
@@ -176,7 +186,9 @@ def _page(contents: dict[str, Any], figures: list[tuple[str, Any, str]]) -> str:
 
 
 def _plain_text(value: Any) -> str:
-    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain_text(entry)}" for name, entry in value.items())
+    return "; ".join(map(_plain_text, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(distance: Callable[[], Distance], resize: int | None) -> Distance:

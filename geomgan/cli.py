@@ -10,7 +10,7 @@ from geomgan.errors import GeomganError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``geomgan models | fetch | convert | analyze``; returns the exit status."""
+    """``geomgan models | fetch | convert | plan | analyze | export``; returns the exit status."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
@@ -57,8 +57,24 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--top", type=int, default=8, help="number of axes to show")
     analyze.add_argument("--seed", type=int, default=0, help="of the codes")
     analyze.add_argument("--resize", type=int, help="interpolate samples to this side before an LPIPS network")
+    analyze.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
     analyze.add_argument("--out", help="folder for the results (default: runs/MODEL-DISTANCE)")
     analyze.set_defaults(run=_analyze)
+
+    plan = commands.add_parser("plan", help="method, memory and time of a metric field, without computing it")
+    plan.add_argument("model", metavar="MODEL", help="a name of `geomgan models`, or a converted model's folder")
+    plan.add_argument("--distance", default="lpips-alex", help="squared distance between samples")
+    plan.add_argument("--codes", type=int, default=16, help="number of latent codes")
+    plan.add_argument("--top", type=int, metavar="K", help="eigenpairs for each code (default: all)")
+    plan.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
+    plan.add_argument("--solver", default="auto", help="auto, dense, block or arpack")
+    plan.add_argument("--resize", type=int, help="interpolate samples to this side before an LPIPS network")
+    plan.set_defaults(run=_plan)
+
+    export = commands.add_parser("export", help="write a stored metric field as GAN-Geometry's .npz files")
+    export.add_argument("store", metavar="STORE", help="a folder that metric_field or `geomgan analyze` wrote (*.zarr)")
+    export.add_argument("out", metavar="OUT_DIR", help="folder for the files")
+    export.set_defaults(run=_export)
     return parser
 
 
@@ -88,19 +104,45 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
+    from geomgan.analyze import analyze
+
+    _keep_compiled_programs()
+    out = arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}"
+    choices = (arguments.model, arguments.distance, arguments.codes, arguments.top, arguments.seed)
+    finding, report = analyze(*choices, out, arguments.resize, arguments.memory)
+    print(f"{finding} See {report}.")
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from geomgan.analyze import named_distance
+    from geomgan.metric.plan import plan_field
+    from geomgan.zoo import load
+
+    _keep_compiled_programs()
+    G, D = load(arguments.model), named_distance(arguments.distance, arguments.resize)
+    options = {"k": arguments.top, "solver": arguments.solver, "memory": arguments.memory}
+    print(plan_field(G, D, arguments.codes, **options))
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from geomgan.metric.export import export_npz
+
+    written, skipped = export_npz(arguments.store, arguments.out)
+    left = f" {skipped} codes are failed or not computed yet." if skipped else ""
+    print(f"{written} codes are in {arguments.out}.{left}")
+    return 0
+
+
+def _keep_compiled_programs() -> None:
+    """Programs that were compiled once are found again by later runs."""
     import jax
 
-    from geomgan.analyze import analyze
     from geomgan.zoo import home
 
     if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         jax.config.update("jax_compilation_cache_dir", str(home() / "compiled"))
-    out = arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}"
-    finding, report = analyze(
-        arguments.model, arguments.distance, arguments.codes, arguments.top, arguments.seed, out, arguments.resize
-    )
-    print(f"{finding} See {report}.")
-    return 0
 
 
 if __name__ == "__main__":

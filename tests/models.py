@@ -46,6 +46,13 @@ def largest_difference(a, b):
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
+def same_field(a, b):
+    """Whether two metric fields agree bit for bit (NaN with NaN)."""
+    names = ("codes", "tensors", "values", "vectors", "residuals", "noise_floor", "status")
+    present = [name for name in names if getattr(a, name) is not None or getattr(b, name) is not None]
+    return all(np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True) for name in present)
+
+
 def in_float64(tree):
     """A generator or distance with float64 weights (inside ``jax.enable_x64``)."""
     return jax.tree.map(lambda x: x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 
@@ -26,7 +27,42 @@ def test_models_are_listed_with_what_to_do(capsys):
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.search(r"digits-dcgan +dcgan-tutorial +z 64 +32 .*here$", "\n".join(lines), re.MULTILINE)
-    assert next(line for line in lines if line.startswith("faces64")).endswith("run `geomgan fetch faces64`")
+    assert next(line for line in lines if line.startswith("faces64")).endswith("MIT          fetch")
+    assert next(line for line in lines if line.startswith("wavegan-piano")).endswith("none stated  convert")
+    assert max(map(len, lines)) <= 120
+
+
+def test_a_card_is_shown(capsys):
+    assert main(["models", "digits-dcgan"]) == 0
+    lines = dict(re.split(": +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["licence of the weights"] == "Apache-2.0 (trained on MNIST, CC BY-SA 3.0)"
+    assert lines["licence of the code"] == "Apache-2.0"
+    assert (lines["prior"], lines["output range"]) == ("z ~ N(0, I)", "[-1, 1]")
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(gg.load("digits-dcgan").params))
+    assert lines["parameters"] == f"generator {parameters:,}"
+    multiplications = 192 * 64 * 16 + 4 * 96 * 192 * 4 * 16 + 4 * 48 * 96 * 4 * 64 + 4 * 1 * 48 * 4 * 256
+    assert lines["forward pass"] == f"{2 * multiplications / 1e9:.4g} GFLOP"
+
+
+def test_the_card_of_a_model_that_is_not_here_says_how_to_get_it(capsys):
+    assert main(["models", "wavegan-piano"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("how to get it:")
+    assert "python -m weights_convert wavegan gan_exp1.tar" in lines[-1]
+
+
+def test_check_compares_every_model_and_says_what_is_wrong(tmp_path, capsys):
+    assert main(["models", "--check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", "digits-dcgan", "digits-classifier"]
+    assert all(re.search(r"its training +\d\.\de[-+]\d\d  ok$", line) for line in lines[1:])
+    (tmp_path / "home" / "models" / "mine").mkdir(parents=True)
+    assert main(["models", "--check"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("ok")
+    assert "damaged: " in lines[3]
+    assert main(["models", "digits-dcgan", "--check"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
@@ -58,7 +94,7 @@ def test_running_again_recomputes_nothing(tmp_path, capsys, monkeypatch):
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     first = capsys.readouterr().out
     times = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
-    monkeypatch.setattr("geomgan.metric.field._dense_batch", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr("geomgan.metric.engine.launch", lambda *_, **__: pytest.fail("computed again"))
     monkeypatch.setattr("geomgan.analyze.walk", lambda *_, **__: pytest.fail("computed again"))
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     assert capsys.readouterr().out == first
@@ -74,6 +110,19 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
     assert (out / "report.html").read_bytes() == before
 
 
+def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
+    monkeypatch.setattr("geomgan.metric.engine.launch", lambda *_, **__: pytest.fail("computed"))
+    command = ["plan", "digits-dcgan", "--distance", "mse", "--codes", "40", "--memory", "2GB"]
+    assert main(command) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == ["codes", "method", "together", "devices", "memory", "work", "time"]
+    assert lines["codes"] == "40 of dimension 64"
+    assert lines["method"].startswith("dense, 64 eigenpairs each: about")
+    assert lines["memory"].endswith("of 2.0 GiB")
+    assert main([*command, "--top", "3", "--solver", "block"]) == 0
+    assert "block, 3 eigenpairs each: asked for" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -82,8 +131,15 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
         (["analyze", "digits-dcgan", "--top", "65"], "expected 1 to 64"),
         (["analyze", "digits-dcgan", "--codes", "0"], "at least 1"),
         (["analyze", "digits-dcgan", "--distance", "mse", "--resize", "64"], "Leave it out"),
+        (["analyze", "digits-dcgan", "--distance", "mse", "--memory", "much"], "a text such as '8GB'"),
+        (["plan", "digits-dcgan", "--distance", "mse", "--memory", "0"], "a text such as '8GB'"),
+        (["plan", "digits-dcgan", "--distance", "mse", "--solver", "blok"], "Did you mean 'block'"),
+        (["plan", "digits-dcgan", "--distance", "mse", "--top", "65"], "from 1 to 64"),
+        (["plan", "digits-dcgan", "--distance", "mse", "--codes", "0"], "positive integer"),
         (["analyze", "faces64"], "run `geomgan fetch faces64`"),
         (["fetch", "face64"], "Did you mean 'faces64'"),
+        (["models", "face64"], "Did you mean 'faces64'"),
+        (["models", "faces64", "--check"], "run `geomgan fetch faces64`"),
         (["fetch", "mnist-vae"], "cannot be fetched: get the folder TrainedModels"),
         (["convert", "dcgan", "nowhere.pth", "out"], "or 'dcgan-tutorial'?"),
         (["convert", "dcgan-tutorial", "nowhere.pth", "out"], "nowhere.pth is not a file"),

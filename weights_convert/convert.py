@@ -61,6 +61,7 @@ class Family:
             family a file of another one is.
         stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
             must keep that promise.
+        read: reads one file, ``(path, stand_ins=patterns)``.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Family:
     needs_config: bool = False
     signature: Sequence[str] = ()
     stem: str = ""
+    read: Callable[..., Any] = read_checkpoint
 
 
 def families() -> dict[str, Family]:
@@ -111,7 +113,7 @@ def convert(
     provenance = [_provenance(path) for path in files]
     for entry in provenance:
         _check_name(kind, **entry)
-    states = {path.name if kind.files else "": read_checkpoint(path, stand_ins=kind.stand_ins) for path in files}
+    states = {path.name if kind.files else "": kind.read(path, stand_ins=kind.stand_ins) for path in files}
     try:
         config = _config(kind, files[0])
     except NotHereError as error:

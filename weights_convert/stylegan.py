@@ -12,13 +12,12 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.layouts import kernel
-from weights_convert.stylegan2 import expect_generator, numbered
+from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill
 
 BLOCK = "generator.progression.{}"
 BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 BLURS = {f"*.conv1.[12].{name}": "the blur [1, 2, 1], checked" for name in ("weight", "weight_flip")}
-MAX_LEVELS = 9  # 1024 pixels
 
 
 def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
@@ -37,18 +36,19 @@ def configuration(tensors: Tensors) -> dict[str, Any]:
     first = f"{BLOCK.format(0)}.conv2.conv.weight_orig"
     expect_generator(tensors, ("style.1.linear.weight_orig", first, "generator.to_rgb.0.conv.weight_orig"), "StyleGAN")
     levels = numbered(tensors, f"{BLOCK}.conv2.conv.weight_orig")
-    if levels > MAX_LEVELS:
-        raise CheckpointError(f"the file has {levels} levels; expected up to {MAX_LEVELS}, which is 1024 pixels.")
+    check_levels(levels)
     mapping: list[int] = []
     while (name := f"style.{2 * len(mapping) + 1}.linear.weight_orig") in tensors:
         mapping.append(tensors[name].shape[0])
-    return {
-        "resolution": 4 * 2 ** (levels - 1),
-        "latent_dim": tensors["style.1.linear.weight_orig"].shape[1],
-        "mapping": mapping,
-        "features": [tensors[f"{BLOCK.format(i)}.conv2.conv.weight_orig"].shape[0] for i in range(levels)],
-        "channels": tensors["generator.to_rgb.0.conv.weight_orig"].shape[0],
-    }
+    return checked_sizes(
+        {
+            "resolution": 4 * 2 ** (levels - 1),
+            "latent_dim": tensors["style.1.linear.weight_orig"].shape[1],
+            "mapping": mapping,
+            "features": [tensors[f"{BLOCK.format(i)}.conv2.conv.weight_orig"].shape[0] for i in range(levels)],
+            "channels": tensors["generator.to_rgb.0.conv.weight_orig"].shape[0],
+        }
+    )
 
 
 def _resolution(options: Mapping[str, str], full: int) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
@@ -16,6 +17,7 @@ from weights_convert.table import Computed, Layer, Row, fill
 
 GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
 MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network: its weights are stored divided by it
+MAX_LEVELS = 10
 TAPS = (0.25, 0.75, 0.75, 0.25)  # of the filter [1, 3, 3, 1], for files without its buffers
 FILTERS = {
     "*blur.kernel": "the resampling filter; it is in the configuration",
@@ -34,11 +36,11 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     rows = [*_mapping(len(config["mapping"]), tensors), *_synthesis(config)]
     sides = stylegan2.noise_sides(tuple(config["features"]))
     if any(name.startswith("noises.") for name in tensors):
-        template["noise"] = {f"map{i}": np.empty((side, side)) for i, side in enumerate(sides)}
+        template["noise"] = {f"map{i}": shape(side, side) for i, side in enumerate(sides)}
         rows += [Computed(f"noise/map{i}", (f"noises.noise_{i}",), _map) for i in range(len(sides))]
     if isinstance(average, np.ndarray):
         tensors = {**tensors, "latent_avg": average}
-        template["average"] = {"latent": np.empty(config["mapping"][-1])}
+        template["average"] = {"latent": shape(config["mapping"][-1])}
         rows.append(Computed("average/latent", ("latent_avg",), np.ravel))
     params = fill(tensors, rows, template, f"a StyleGAN2 of {config['resolution']} pixels", FILTERS)
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I); w, w+ and s by mapping z"}
@@ -56,17 +58,20 @@ def configuration(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
             f"the file has {blocks} to_rgbs and {numbered(tensors, 'convs.{}.conv.weight')} convs; expected two convs "
             "per to_rgb: tensors are missing, or belong to another resolution."
         )
+    check_levels(blocks + 1)
     features = [tensors["conv1.conv.weight"].shape[1]]
     features += [tensors[f"convs.{2 * i}.conv.weight"].shape[1] for i in range(blocks)]
     depth = numbered(tensors, "style.{}.weight", first=1)
-    return {
-        "resolution": 4 * 2**blocks,
-        "latent_dim": tensors["style.1.weight"].shape[1],
-        "mapping": [tensors[f"style.{i + 1}.weight"].shape[0] for i in range(depth)],
-        "features": features,
-        "channels": tensors["to_rgb1.conv.weight"].shape[1],
-        "taps": _taps(tensors),
-    }
+    return checked_sizes(
+        {
+            "resolution": 4 * 2**blocks,
+            "latent_dim": tensors["style.1.weight"].shape[1],
+            "mapping": [tensors[f"style.{i + 1}.weight"].shape[0] for i in range(depth)],
+            "features": features,
+            "channels": tensors["to_rgb1.conv.weight"].shape[1],
+            "taps": _taps(tensors),
+        }
+    )
 
 
 def expect_generator(tensors: Mapping[str, np.ndarray], names: tuple[str, ...], what: str) -> None:
@@ -78,6 +83,24 @@ def expect_generator(tensors: Mapping[str, np.ndarray], names: tuple[str, ...], 
             else f"{', '.join(list(tensors)[:4])}, ..."
         )
         raise CheckpointError(f"no {what} generator: the file lacks {', '.join(missing)}; it holds {held}.")
+
+
+def check_levels(levels: int) -> None:
+    """Raise if there are more resolutions than a network of this kind has."""
+    if levels > MAX_LEVELS:
+        raise CheckpointError(f"the file has layers of {levels} resolutions; expected up to {MAX_LEVELS}: 2048 pixels.")
+
+
+def checked_sizes(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration, unless a width in it is zero."""
+    if min(config["latent_dim"], config["channels"], *config["mapping"], *config["features"]) < 1:
+        raise CheckpointError(f"tensors without entries: the widths are {config}. The file is damaged.")
+    return config
+
+
+def shape(*sides: int) -> jax.ShapeDtypeStruct:
+    """One parameter of a template."""
+    return jax.ShapeDtypeStruct(sides, np.float32)
 
 
 def check_resolution(options: Mapping[str, str], resolution: int) -> None:

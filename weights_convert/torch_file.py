@@ -24,13 +24,14 @@ MAX_RECORDS = 200_000  # of a zip archive; there is one per storage
 MAX_NESTING = 3  # of files inside of files; official StyleGAN pickles have one
 
 
-def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = ()) -> Any:
+def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = (), plain_pickle: bool = False) -> Any:
     """Read a file that ``torch.save`` wrote.
 
     Args:
         path: The checkpoint, in either format, of any name.
         stand_ins: Patterns (``fnmatch``) on ``"module.name"`` of classes that the file may name, such as
             ``"argparse.Namespace"``; each comes back as an inert `restricted_pickle.StandIn`.
+        plain_pickle: Whether the file may also be what ``pickle.dump`` writes, with tensors in it.
 
     Returns:
         What was saved: dictionaries, lists and so on, with read-only arrays in place of tensors.
@@ -40,7 +41,7 @@ def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = ()) -> Any:
     """
     data = read_bytes(path)
     try:
-        return _read(data, tuple(stand_ins), depth=0)
+        return _read(data, tuple(stand_ins), depth=0, plain_pickle=plain_pickle)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -50,7 +51,7 @@ def torch_handlers() -> Names:
     return _names(depth=0)
 
 
-def _read(data: bytes, stand_ins: Sequence[str], depth: int) -> Any:
+def _read(data: bytes, stand_ins: Sequence[str], depth: int, plain_pickle: bool = False) -> Any:
     if depth > MAX_NESTING:
         raise misfit(f"files nested more than {MAX_NESTING} deep", "a checkpoint")
     names = _names(depth)
@@ -61,6 +62,8 @@ def _read(data: bytes, stand_ins: Sequence[str], depth: int) -> Any:
     except CheckpointError:
         magic = None
     if magic != MAGIC or type(magic) is not int:
+        if plain_pickle and data[:1] == b"\x80":
+            return load(data, names=names, stand_ins=stand_ins)[0]
         hint = "; torch_handlers() lets restricted_pickle.load_file read tensors in one" if data[:1] == b"\x80" else ""
         raise misfit(f"{looks_like(data)}{hint}", "a file written by torch.save")
     return _read_legacy(data, start, names, stand_ins)

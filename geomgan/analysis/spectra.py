@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -48,7 +47,8 @@ def mean_spectrum(field: MetricField, percentiles: tuple[float, float] = (5, 95)
     """
     values = _values(field)
     low, high = np.percentile(values, percentiles, axis=0)
-    return MeanSpectrum(values.mean(axis=0), low, high, percentiles, float(np.median(field.noise_floor)))
+    noise_floor = float(np.median(field.noise_floor[field.finished]))
+    return MeanSpectrum(values.mean(axis=0), low, high, percentiles, noise_floor)
 
 
 def anisotropy(field: MetricField, shares: Sequence[float] = (0.9, 0.99, 0.999)) -> Anisotropy:
@@ -68,7 +68,7 @@ def anisotropy(field: MetricField, shares: Sequence[float] = (0.9, 0.99, 0.999))
     total = values.sum(axis=1, keepdims=True)
     cumulative = np.cumsum(values, axis=1) / total
     p = np.where(values > 0, values / total, 1.0)
-    above = np.where(values > field.noise_floor[:, None], values, np.inf).min(axis=1)
+    above = np.where(values > field.noise_floor[field.finished, None], values, np.inf).min(axis=1)
     return Anisotropy(
         dimensions=np.stack([(cumulative < share).sum(axis=1) + 1 for share in shares]),
         shares=tuple(shares),
@@ -79,7 +79,7 @@ def anisotropy(field: MetricField, shares: Sequence[float] = (0.9, 0.99, 0.999))
 
 
 def _values(field: MetricField) -> np.ndarray:
-    values: Any = field.values[field.status > 0]
+    values = field.values[field.finished]
     if not len(values):
         raise ValueError("the field holds no finished code. Call metric_field again to finish it.")
     return values

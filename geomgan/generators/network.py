@@ -28,9 +28,10 @@ class FlaxFunction:
     def __call__(self, params: PyTree, *inputs: jax.Array) -> Any:
         if self.layer is None:
             return self.module.apply({"params": params}, *inputs)
-        return self._activations(params, *inputs)[self.layer]
+        return self.activations(params, *inputs)[self.layer]
 
-    def _activations(self, params: PyTree, *inputs: jax.Array) -> dict[str, jax.Array]:
+    def activations(self, params: PyTree, *inputs: jax.Array) -> dict[str, jax.Array]:
+        """Every named activation."""
         _, state = self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])
         return traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep=".")
 
@@ -39,7 +40,7 @@ class FlaxFunction:
         names: list[str] = []
 
         def trace(params, *inputs):
-            names.extend(self._activations(params, *inputs))  # dictionaries sort their keys once they leave a trace
+            names.extend(self.activations(params, *inputs))  # dictionaries sort their keys once they leave a trace
 
         jax.eval_shape(trace, params, *inputs)
         return tuple(names)

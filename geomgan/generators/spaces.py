@@ -48,6 +48,10 @@ class InSpace:
     def __call__(self, params: PyTree, z: jax.Array) -> Any:
         return self.network(params["network"], *self.enter(params["context"], z))
 
+    def activations(self, params: PyTree, z: jax.Array) -> dict[str, jax.Array]:
+        """Every named activation of the network."""
+        return self.network.activations(params["network"], *self.enter(params["context"], z))
+
     def layers(self, params: PyTree, z: Any) -> tuple[str, ...]:
         """Names of the network's activations; runs nothing."""
         return self.network.layers(params["network"], *jax.eval_shape(self.enter, params["context"], z))

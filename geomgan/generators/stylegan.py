@@ -135,8 +135,8 @@ def template(config: Dictionary[str, Any]) -> dict[str, Any]:
     noise = [jax.ShapeDtypeStruct((side, side), jnp.float32) for side in sides]
     shapes = style_spaces.template(modules, config["latent_dim"], {"noise": noise})
     for side, features in zip(sides, config["features"], strict=True):
-        kernel, bias = (1, 1, features, config["channels"]), (config["channels"],)
-        shapes["synthesis"][f"rgb{side}"] = {"kernel": np.empty(kernel, "f4"), "bias": np.empty(bias, "f4")}
+        layer = {"kernel": (1, 1, features, config["channels"]), "bias": (config["channels"],)}
+        shapes["synthesis"][f"rgb{side}"] = {k: jax.ShapeDtypeStruct(v, jnp.float32) for k, v in layer.items()}
     return shapes
 
 

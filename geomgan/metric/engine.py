@@ -71,12 +71,13 @@ def halved(job: Job) -> Job:
         OutOfMemory: there is only one.
     """
     plan = job.plan
-    if plan.chunk == 1 or plan.solver != "dense":
+    chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, block_width(plan.dim, plan.k))
+    if chunk == 1:
         raise OutOfMemory(
-            f"the device ran out of memory with {plan.batch} codes and {plan.chunk} tangents at a time "
-            f"(solver {plan.solver!r}). Give it fewer codes at a time (batch=1), fewer pairs (k=), or solver='block'."
+            f"the device ran out of memory with {plan.batch} codes and 1 tangent at a time (solver {plan.solver!r}). "
+            "Give it fewer codes at a time (batch=1), fewer pairs (k=), or solver='block'."
         )
-    return replace(job, plan=replace(plan, chunk=plan.chunk // 2))
+    return replace(job, plan=replace(plan, chunk=chunk // 2))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -23,7 +23,9 @@ from geomgan.metric.diagnose import first_non_finite
 from geomgan.metric.plan import plan_field
 from geomgan.metric.provenance import environment, fingerprint
 from geomgan.metric.store import (
+    DONE,
     FAILED,
+    NOT_CONVERGED,
     PENDING,
     StoredArray,
     open_store,
@@ -65,6 +67,11 @@ class MetricField:
     status: np.ndarray
     failures: dict[int, str]
     provenance: dict[str, Any]
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Indices of the codes that have results: neither pending nor failed."""
+        return np.flatnonzero(np.isin(self.status, (DONE, NOT_CONVERGED)))
 
     @classmethod
     def read(cls, store: str | os.PathLike) -> MetricField:
@@ -226,16 +233,16 @@ def _steps(
     show = progress and bool(todo) and jax.process_index() == 0
     with tqdm(total=n, desc="metric tensors", unit="code", disable=not show) as bar:
         bar.update(n - sum(min(start + batch, n) - start for start in todo))
-        launched: list[tuple[Sequence[int], np.ndarray, Any]] = []
+        launched: list[tuple[Sequence[int], np.ndarray, engine.Job, Any]] = []
         for i in range(len(steps) + 1):
             if i < len(steps):
                 starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
                 rows = np.concatenate([np.arange(start, start + batch) for start in starts])
                 together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
-                launched.append((steps[i], together, _attempt(job, together)))
+                launched.append((steps[i], together, job, _attempt(job, together)))
             if launched and (not overlap or i == len(steps) or len(launched) > 1):
-                unpadded, together, wait = launched.pop(0)
-                job, results = _result(job, together, wait)
+                unpadded, together, tried, wait = launched.pop(0)
+                job, results = _result(job, tried, together, wait)
                 for position, start in enumerate(unpadded):
                     stop = min(start + batch, n)
                     first = position * batch
@@ -253,8 +260,14 @@ def _attempt(job: engine.Job, codes: np.ndarray) -> Any:
         return error
 
 
-def _result(job: engine.Job, codes: np.ndarray, wait: Any) -> tuple[engine.Job, dict[str, np.ndarray]]:
-    """The results of a started step; again with half as many tangents at a time as long as memory runs out."""
+def _result(
+    job: engine.Job, tried: engine.Job, codes: np.ndarray, wait: Any
+) -> tuple[engine.Job, dict[str, np.ndarray]]:
+    """The results of a step that ``tried`` started; with half as many tangents at a time while memory runs out.
+
+    Returns:
+        The job to go on with, and the results.
+    """
     while True:
         try:
             if isinstance(wait, BaseException):
@@ -263,7 +276,10 @@ def _result(job: engine.Job, codes: np.ndarray, wait: Any) -> tuple[engine.Job, 
         except Exception as error:
             if not engine.is_out_of_memory(error):
                 raise
-            job = engine.halved(job)
+            if tried is not job:  # started before an earlier step halved the chunk
+                tried, wait = job, _attempt(job, codes)
+                continue
+            tried = job = engine.halved(job)
             warnings.warn(
                 f"a device ran out of memory; going on with {job.plan.chunk} tangents at a time. Pass "
                 f"chunk={job.plan.chunk}, or a smaller memory=, to start with that.",

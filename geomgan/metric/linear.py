@@ -58,12 +58,12 @@ def linear_map(
     with matmul_precision(precision):
         phi = partial(_embedding, G, D, group=group)
         if kind == "pushforward":
-            return jax.linearize(phi, z)[1]
+            return _finite_or_nan(*jax.linearize(phi, z))
         if kind == "jacobian":
             return _central_differences(phi, z, chunk)
         half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(output_of(G, z)))
         if kind == "product":
-            return jax.linearize(jax.grad(half_distance), z)[1]
+            return _finite_or_nan(*jax.linearize(jax.grad(half_distance), z))
         return _second_differences(half_distance, z, chunk)
 
 
@@ -143,6 +143,20 @@ def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] |
     else:
         leaves = [leaf.ravel() for leaf in jax.tree.leaves(embed(output))]
     return leaves if group is None else [leaves[i] for i in group]
+
+
+def _finite_or_nan(value: Any, push: Callable) -> Callable:
+    """``push``, or NaN for every tangent where ``value`` is not finite: derivatives there may look as if all were well.
+
+    ``log`` of a negative number is NaN, for example, but its derivative is not.
+    """
+    leaves = jax.tree.leaves(value)
+    finite = jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]))
+    return jax.tree_util.Partial(_push_scaled, push, jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype))
+
+
+def _push_scaled(push: Callable, factor: jax.Array, v: jax.Array) -> Any:
+    return push(factor * v)
 
 
 def _distance_from_itself(G: Generator, D: Distance, z: jax.Array) -> jax.Array:

@@ -234,6 +234,6 @@ def _read(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # TensorStore reports a wrong checksum as ValueError
         raise StoreError(
-            f"{path.parent} cannot be read: {path.name} is damaged ({error}). Restore it from a copy, or remove the "
-            f"files of that chunk under status/ as well, and repeat the call to compute it again."
+            f"{path.parent} cannot be read: {path.name} is damaged ({error}). Restore it from a copy, or remove "
+            f"that chunk's file and its file under status/, and repeat the call to compute it again."
         ) from error

@@ -7,7 +7,6 @@ system has been run, ``geomgan/zoo/references`` holds that system's samples inst
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ from geomgan.errors import GeomganError
 from geomgan.generators import Generator, Network
 from geomgan.home import home
 from geomgan.metric.flops import count_flops
-from geomgan.model_folder import REFERENCE, read_card, read_model, write_model
+from geomgan.model_folder import REFERENCE, read_model, write_model
 from geomgan.zoo.catalogue import catalogue
 from geomgan.zoo.families import FAMILIES, build
 
@@ -54,17 +53,24 @@ class Finding:
 
 def write_measured(folder: str | os.PathLike, card: Mapping[str, Any], params: Mapping[str, Any]) -> Path:
     """``write_model`` with what :func:`measure` adds to the card, and the reference."""
-    figures, reference = measure(card, params)
+    figures, reference = measure(card, params, original(Path(folder).expanduser()))
     return write_model(folder, {**card, **figures}, params, reference)
 
 
-def measure(card: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
+def measure(
+    card: Mapping[str, Any], params: Mapping[str, Any], published: Path | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
     """The measured entries of a model's card, and its reference where its forward pass is not too large.
 
+    Args:
+        card: with at least ``family``, and ``config`` where that is a network.
+        params: weights by part.
+        published: samples of the original, if there are any.
+
     Returns:
-        ``parameters`` by part, ``weights_sha256``; for generators and networks ``forward_gflop`` and ``reference``
-        (mean and deviation of one sample, or why there is none), all at the default options of ``geomgan.load``. The
-        second is ``{"codes": (1, ...), "samples": (1, k)}`` or None.
+        ``parameters`` by part, ``weights_sha256``; for generators and networks ``forward_gflop``, ``parity`` with
+        what was published, and ``reference`` (mean and deviation of one sample, or why there is none), all at the
+        default options of ``geomgan.load``. The second is ``{"codes": (1, ...), "samples": (1, k)}`` or None.
     """
     leaves = {part: [np.asarray(leaf) for leaf in jax.tree.leaves(tree)] for part, tree in params.items()}
     figures: dict[str, Any] = {
@@ -77,6 +83,8 @@ def measure(card: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[dict[st
     shape = _input_shape(network)
     flops = count_flops(_flat_output, network, jax.ShapeDtypeStruct(shape, jnp.float32))
     figures["forward_gflop"] = float(f"{flops / 1e9:.4g}")
+    if published:
+        figures["parity"] = f"{_difference(network, published):.1e} of the largest magnitude, against the original"
     if flops > LARGEST:
         return {**figures, "reference": f"none: a forward pass takes more than {LARGEST / 1e9:.0f} GFLOP"}, None
     codes = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
@@ -119,34 +127,48 @@ def check(folder: Path) -> Finding:
     against = "-"
     try:
         card, params = read_model(folder)
-        against, path = _reference(folder, name)
+        against, path = ("its conversion" if "files" in card else "its training"), folder / REFERENCE
+        if published := original(folder):
+            against, path = "the original", published
         if card.get("weights_sha256", digest := weights_sha256(params)) != digest:
             return Finding(name, against, None, "DIFFERS: its weights are not those that were written", False)
         if card["family"] not in FAMILIES:
             return Finding(name, "-", None, "ok: its weights; it has no samples", True)
         network = build(card, params, None, name, {})
         if not path.is_file():
-            why = card.get("reference", "none: written by an older version; convert it again")
-            return Finding(name, "-", None, f"ok: its weights; samples not compared ({_text(why)})", True)
-        with np.load(path, allow_pickle=False) as reference:
-            codes, samples = reference["codes"], np.asarray(reference["samples"], np.float64)
-        ours = np.stack([thinned(np.asarray(_flat_output(network, code), np.float64)) for code in codes])
+            return _without_reference(name, card)
+        difference = _difference(network, path)
     except GeomganError as error:
         return Finding(name, against, None, f"damaged: {error}", False)
     except Exception as error:  # numpy, JAX and Flax raise many kinds for a damaged reference, or one of other shapes
         return Finding(name, against, None, f"damaged: {type(error).__name__}: {error}", False)
-    if ours.shape != samples.shape:
-        return Finding(name, against, None, f"DIFFERS: samples {ours.shape}; expected {samples.shape}", False)
-    difference = float(np.abs(ours - samples).max() / np.abs(samples).max())
-    return Finding(name, against, difference, "ok" if (ok := difference <= TOLERANCE) else "DIFFERS", ok)
+    ok = difference <= TOLERANCE
+    return Finding(name, against, difference, "ok" if ok else "DIFFERS", ok)
 
 
-def _reference(folder: Path, name: str) -> tuple[str, Path]:
-    """Whose samples to compare with, and the file that holds them."""
-    known, original = catalogue().get(name), ORIGINALS / f"{name}.npz"
-    if original.is_file() and known and known.folder.resolve() == folder.resolve():
-        return "the original", original
-    return ("its conversion" if "files" in read_card(folder) else "its training"), folder / REFERENCE
+def original(folder: Path) -> Path | None:
+    """The samples of the original system, if ``folder`` is where a model of the catalogue that has them lies."""
+    known, path = catalogue().get(folder.name), ORIGINALS / f"{folder.name}.npz"
+    return path if known and path.is_file() and known.folder.resolve() == folder.resolve() else None
+
+
+def _without_reference(name: str, card: Mapping[str, Any]) -> Finding:
+    why = card.get("reference", "none: written before there were any; convert it again")
+    if isinstance(why, Mapping):
+        return Finding(name, "-", None, f"damaged: {REFERENCE} is missing. Convert the model again.", False)
+    return Finding(
+        name, "-", None, f"ok: its weights; its samples have no reference ({why.removeprefix('none: ')})", True
+    )
+
+
+def _difference(network: Generator | Network, reference: Path) -> float:
+    """Largest difference of samples from stored ones, relative to these; infinite where their shapes differ."""
+    with np.load(reference, allow_pickle=False) as arrays:
+        codes, theirs = arrays["codes"], np.asarray(arrays["samples"], np.float64)
+    if codes.shape[1:] != _input_shape(network):
+        return math.inf
+    ours = np.stack([thinned(np.asarray(_flat_output(network, code), np.float64)) for code in codes])
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max()) if ours.shape == theirs.shape else math.inf
 
 
 def _input_shape(network: Generator | Network) -> tuple[int, ...]:
@@ -165,7 +187,3 @@ def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
     if not isinstance(tree, Mapping):
         return {path: np.asarray(tree)}
     return {name: leaf for key, value in tree.items() for name, leaf in _flat(value, f"{path}/{key}").items()}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -49,8 +49,8 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     reference = card.get("reference")
     if isinstance(reference, Mapping):
         reference = (
-            f"mean {reference['mean']:.6g} and deviation {reference['std']:.6g} of the sample of "
-            f"{reference['code']}(d); `geomgan models --check` compares more"
+            f"mean {reference['mean']:.6g}, deviation {reference['std']:.6g}, and numbers of one sample, which "
+            "`geomgan models --check` compares"
         )
     yield from _line("reference", reference)
     yield from _line("parity", card.get("parity"))

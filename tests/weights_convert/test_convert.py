@@ -42,7 +42,12 @@ def checkpoint(tmp_path):
 def test_the_card_says_what_the_model_is(tmp_path, checkpoint):
     folder = convert("dcgan-tutorial", checkpoint, tmp_path / "models" / "tiny", card={"licence": "MIT"})
     assert folder == tmp_path / "models" / "tiny"
-    assert json.loads((folder / "model.json").read_text()) == {
+    card = json.loads((folder / "model.json").read_text())
+    measured = {key: card.pop(key) for key in ("parameters", "weights_sha256", "forward_gflop", "reference")}
+    assert measured["parameters"] == {"generator": 3 * 64 + 4 + 4 * 16 + 1}  # with the folded norm's shift
+    assert measured["forward_gflop"] == pytest.approx(2 * (3 * 4 * 16 + 4 * 16 * 64 / 4) * 1e-9, rel=1e-3)
+    assert set(measured["reference"]) == {"code", "mean", "std"}
+    assert card == {
         "format": 1,
         "family": "dcgan-tutorial",
         "config": {"latent_dim": 3, "features": [4], "channels": 1, "resolution": 8},

@@ -170,6 +170,7 @@ SMALL = StyleGAN(4, 6, (7, 5, 4, 3))
         ),
         (changed(SMALL, generator__progression__1__conv1__2__weight=torch.ones(5, 1, 3, 3)), "another blur"),
         (changed(SMALL, style__1__linear__bias=torch.full((6,), torch.nan)), "NaN or infinite"),
+        (changed(SMALL, style__1__linear__weight_orig=torch.ones(6, 0)), "tensors without entries"),
         (StyleGAN2(3, 4, (4, 4)).state_dict(), "Its tensor names are those of stylegan2:"),
     ],
 )

@@ -167,6 +167,8 @@ SMALL = StyleGAN2(5, 6, (7, 5, 4))
             {"g_ema": SMALL.state_dict(), "latent_avg": torch.ones(5)},
             r"latent_avg gives average/latent of shape \(5,\)",
         ),
+        (changed(SMALL, input__input=torch.ones(1, 7, 0, 0)), r"input\.input gives generator/synthesis/constant"),
+        (changed(SMALL, style__1__weight=torch.ones(6, 0)), "tensors without entries"),
         (StyleGAN(3, 4, (4, 4)).state_dict(), "Its tensor names are those of stylegan:"),
     ],
 )

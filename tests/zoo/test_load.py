@@ -68,6 +68,8 @@ def test_catalogue_entries_are_complete(name):
         assert entry.files
     if not entry.embedded:
         assert entry.family in families()
+    if entry.url and not families()[entry.family].files:
+        assert "." in entry.files.split()[0]  # a file's name, which the command in how_to_get repeats
 
 
 def test_home_is_the_variable_or_the_cache_folder(tmp_path, monkeypatch):
@@ -104,6 +106,19 @@ def test_unknown_names_give_the_nearest(home):
             "https://github.com/mmichelis/GenerativeLatentSpace, then run "
             "`python -m weights_convert generative-latent-space-vae FOLDER {home}/models/mnist-vae`.",
         ),
+        (
+            "wavegan-piano",
+            "wavegan-piano is not on this machine: get gan_exp1.tar of "
+            "https://github.com/mostafaelaraby/wavegan-pytorch, then run "
+            "`python -m weights_convert wavegan gan_exp1.tar {home}/models/wavegan-piano`.",
+        ),
+        (
+            "biggan-deep-128",
+            "biggan-deep-128 is not on this machine: get biggan-deep-128-pytorch_model.bin and "
+            "biggan-deep-128-config.json of https://github.com/huggingface/pytorch-pretrained-BigGAN, then run "
+            "`python -m weights_convert biggan-deep biggan-deep-128-pytorch_model.bin {home}/models/biggan-deep-128` "
+            "with config.json or *-config.json beside it.",
+        ),
     ],
 )
 def test_models_that_are_not_here_say_which_command_brings_them(home, name, says):
@@ -118,6 +133,18 @@ def test_a_model_in_the_home_folder_loads_by_name(home):
     G = gg.load("faces64")
     assert (G.name, G.latent_dim, G.sample_shape.shape) == ("faces64", 100, (8, 8, 1))
     assert gg.zoo.card("faces64")["licence"] == "MIT"
+
+
+@pytest.mark.parametrize("name", list(gg.zoo.catalogue()))
+def test_every_model_has_a_card(home, name):
+    card = gg.zoo.card(name)
+    assert {"summary", "family", "source", "latent", "licence", "code_licence"} <= set(card)
+    assert ("how_to_get" in card) == (not gg.zoo.catalogue()[name].is_here)
+
+
+def test_a_licence_that_nobody_states_is_called_so(model):
+    card = gg.zoo.card(model)
+    assert (card["licence"], card["code_licence"]) == ("none stated", "none stated")
 
 
 # --- Folders and parts ---

@@ -1,0 +1,186 @@
+"""What the official pickles of StyleGAN2-ADA and StyleGAN3 share: how they are read, and the mapping network.
+
+They hold whole modules: calls of ``torch_utils.persistence._reconstruct_persistent_obj`` on the program text of a class
+and the attributes of its object. The text is ignored and nothing is called; the tensors are collected from the
+attributes, under the names that they have in a state dict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geomgan.errors import CheckpointError, OptionError
+from geomgan.restricted_pickle import StandIn, misfit
+from weights_convert.convert import state_dict
+from weights_convert.stylegan2 import numbered, shape
+from weights_convert.table import Computed, Layer, Row, Tensors
+from weights_convert.torch_file import read_checkpoint
+
+CHECKPOINT = "a .pkl of the official repository, or a file {G_ema: state dict}"
+PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
+TENSORFLOW = ("dnnlib.tflib.network.Network", "tfutil.Network")
+STAND_INS = (PERSISTENT, "dnnlib.EasyDict", "dnnlib.util.EasyDict", "torch.nn.modules.*", *TENSORFLOW)
+ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors
+MAX_TENSORS, MAX_NAME = 10_000, 256
+RATE = 0.01  # learning-rate multiplier of the mapping network, where the file does not say: weights are divided by it
+EPSILON = 1e-8  # of the normalisation of a class's embedding
+GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
+
+
+def read(path: str | Path, *, stand_ins: tuple[str, ...] = STAND_INS) -> dict[str, Any]:
+    """``{"G_ema": state dict, "init_kwargs": arguments}`` of an official pickle, or what ``torch.save`` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged, is one of the TensorFlow versions, or has no ``G_ema``.
+    """
+    tree = read_checkpoint(path, stand_ins=stand_ins, plain_pickle=True)
+    try:
+        return _networks(tree)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _networks(tree: Any) -> dict[str, Any]:
+    first = tree[0] if isinstance(tree, tuple | list) and tree else tree
+    if isinstance(first, StandIn) and first.name in TENSORFLOW:
+        raise CheckpointError(
+            "the file holds networks of the TensorFlow version. Convert it first with the official repository "
+            "(stylegan3 or stylegan2-ada-pytorch): python legacy.py --source=THIS.pkl --dest=NEW.pkl, then give NEW.pkl. "
+            "That program runs code from the file: use it on files that you trust."
+        )
+    if isinstance(tree, StandIn):
+        tree = {"G_ema": tree}
+    if not isinstance(tree, dict):
+        raise misfit(f"a {type(tree).__name__}", CHECKPOINT)
+    held = tree.get("G_ema")
+    if isinstance(held, StandIn):
+        tensors = dict(_tensors(held))
+        if len(tensors) > MAX_TENSORS:
+            raise misfit(f"more than {MAX_TENSORS} tensors in G_ema", "fewer")
+        return {"G_ema": tensors, ARGUMENTS: _plain(_attributes(held).get("_init_kwargs"))}
+    if held is None and not any(isinstance(value, np.ndarray) for value in tree.values()):
+        networks = [str(name)[:40] for name, value in tree.items() if value is not None][:8]
+        raise CheckpointError(
+            f"the file holds {', '.join(networks) or 'nothing'}, but no G_ema, the averaged generator that is used."
+        )
+    return tree
+
+
+def _tensors(root: StandIn) -> Iterator[tuple[str, np.ndarray]]:
+    """Parameters and buffers of a module and all below it, by their names in a state dict."""
+    count, modules = 0, [("", root)]
+    while modules:
+        prefix, module = modules.pop()
+        attributes = _attributes(module)
+        for name, value in (_plain(attributes.get("_parameters")) | _plain(attributes.get("_buffers"))).items():
+            if isinstance(value, np.ndarray):
+                yield _joined(prefix, name), value
+                count += 1
+        for name, value in _plain(attributes.get("_modules")).items():
+            if isinstance(value, StandIn):
+                modules.append((f"{_joined(prefix, name)}.", value))
+                count += 1
+        if count > 2 * MAX_TENSORS:  # a short file can share one module many times
+            raise misfit(f"more than {2 * MAX_TENSORS} modules and tensors", "fewer")
+
+
+def _joined(prefix: str, name: Any) -> str:
+    if not isinstance(name, str) or len(prefix) + len(name) > MAX_NAME:
+        raise misfit("a module whose parts have no names, or long ones", f"text of at most {MAX_NAME} characters")
+    return prefix + name
+
+
+def _attributes(module: StandIn) -> dict[Any, Any]:
+    """What the object of a module holds."""
+    if module.name == PERSISTENT:
+        meta = _plain(module.args[0]) if module.args else {}
+        state = meta.get("state")
+    else:
+        state = module.state
+    if not isinstance(state, dict | StandIn):
+        raise misfit(f"an object of {module.name} without attributes", "a module")
+    return _plain(state)
+
+
+def _plain(value: Any) -> dict[Any, Any]:
+    """A dictionary, also of the repository's class ``EasyDict``; empty for anything else."""
+    if isinstance(value, StandIn):
+        value = value.items
+    return value if isinstance(value, dict) else {}
+
+
+def generator_of(state: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The tensors of the generator, and the arguments of its construction with those of its synthesis network."""
+    arguments = _plain(state.get(ARGUMENTS)) if isinstance(state, dict) else {}
+    tensors = state_dict(state, "G_ema")
+    return tensors, {**arguments, **_plain(arguments.get("synthesis_kwargs"))}
+
+
+def number(name: str, options: Mapping[str, str], arguments: Mapping[str, Any], default: float) -> float:
+    """A positive number: the option, or what the file says, or the published default."""
+    value = options.get(name, arguments.get(name, default))
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError
+        result = float(value)
+        if not 0 < result < 1e9:
+            raise ValueError
+    except (ValueError, OverflowError):
+        kind = OptionError if name in options else CheckpointError
+        raise kind(f"{name} is {str(value)[:40]!r}; expected a positive number.") from None
+    return result
+
+
+def mapping_config(tensors: Tensors) -> dict[str, Any]:
+    """``latent_dim``, widths of the ``mapping``, number of ``classes`` (0: unconditional), from the tensors."""
+    depth = numbered(tensors, "mapping.fc{}.weight")
+    embedding = tensors.get("mapping.embed.weight")
+    conditions, classes = embedding.shape if embedding is not None else (0, 0)
+    return {
+        "latent_dim": tensors["mapping.fc0.weight"].shape[1] - conditions,
+        "mapping": [tensors[f"mapping.fc{i}.weight"].shape[0] for i in range(depth)],
+        "classes": classes,
+    }
+
+
+def mapping_rows(
+    config: Mapping[str, Any], tensors: Tensors, options: Mapping[str, str], arguments: Mapping[str, Any]
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of the mapping network, the classes and the mean latent, and the templates of the latter two.
+
+    The first layer takes ``z`` and the class's embedding ``y = n(E e_k + b)`` with ``n(y) = y / √(mean y² + ε)``; what
+    the embedding adds to its output is one row of ``classes/shift``.
+    """
+    kwargs = _plain(arguments.get("mapping_kwargs"))
+    rate = number("lr_multiplier", options, kwargs, RATE)
+    if (activation := kwargs.get("activation", "lrelu")) != "lrelu":
+        raise CheckpointError(f"the mapping network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
+    rows: list[Row] = []
+    template: dict[str, Any] = {}
+    for i in range(len(config["mapping"])):
+        source, target = f"mapping.fc{i}", f"generator/mapping/layer{i + 1}"
+        scale = GAIN * rate / math.sqrt(max(tensors[f"{source}.weight"].shape[1], 1))
+        if i or not config["classes"]:
+            rows.append(Layer(target, source, "dense", scale=scale, bias_scale=GAIN * rate))
+            continue
+        first, size = config["latent_dim"], scale
+        rows.append(Computed(f"{target}/kernel", (f"{source}.weight",), lambda w: size * w[:, :first].T))
+        rows.append(Computed(f"{target}/bias", (f"{source}.bias",), lambda b: GAIN * rate * b))
+
+        def shifts(weight: np.ndarray, embedding: np.ndarray, bias: np.ndarray) -> np.ndarray:
+            y = embedding.T / math.sqrt(embedding.shape[1]) + bias
+            y = y / np.sqrt((y**2).mean(axis=1, keepdims=True) + EPSILON)
+            return size * y @ weight[:, first:].T
+
+        sources = (f"{source}.weight", "mapping.embed.weight", "mapping.embed.bias")
+        rows.append(Computed("classes/shift", sources, shifts))
+        template["classes"] = {"shift": shape(config["classes"], config["mapping"][0])}
+    if "mapping.w_avg" in tensors:
+        rows.append(Computed("average/latent", ("mapping.w_avg",), np.asarray))
+        template["average"] = {"latent": shape(config["mapping"][-1])}
+    return rows, template
