@@ -26,6 +26,7 @@ MODULES = (  # one module per family, or family of families
     "dcgan_tutorial",
     "generative_latent_space",
     "lpips",
+    "nvidia_stylegan2",
     "pggan",
     "sngan",
     "stylegan",

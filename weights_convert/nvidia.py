@@ -50,8 +50,8 @@ def _networks(tree: Any) -> dict[str, Any]:
     if isinstance(first, StandIn) and first.name in TENSORFLOW:
         raise CheckpointError(
             "the file holds networks of the TensorFlow version. Convert it first with the official repository "
-            "(stylegan3 or stylegan2-ada-pytorch): python legacy.py --source=THIS.pkl --dest=NEW.pkl, then give NEW.pkl. "
-            "That program runs code from the file: use it on files that you trust."
+            "(stylegan3 or stylegan2-ada-pytorch): python legacy.py --source=THIS.pkl --dest=NEW.pkl, then give "
+            "NEW.pkl. That program runs code from the file: use it on files that you trust."
         )
     if isinstance(tree, StandIn):
         tree = {"G_ema": tree}
@@ -160,27 +160,38 @@ def mapping_rows(
     rate = number("lr_multiplier", options, kwargs, RATE)
     if (activation := kwargs.get("activation", "lrelu")) != "lrelu":
         raise CheckpointError(f"the mapping network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
-    rows: list[Row] = []
     template: dict[str, Any] = {}
-    for i in range(len(config["mapping"])):
-        source, target = f"mapping.fc{i}", f"generator/mapping/layer{i + 1}"
-        scale = GAIN * rate / math.sqrt(max(tensors[f"{source}.weight"].shape[1], 1))
-        if i or not config["classes"]:
-            rows.append(Layer(target, source, "dense", scale=scale, bias_scale=GAIN * rate))
-            continue
-        first, size = config["latent_dim"], scale
-        rows.append(Computed(f"{target}/kernel", (f"{source}.weight",), lambda w: size * w[:, :first].T))
-        rows.append(Computed(f"{target}/bias", (f"{source}.bias",), lambda b: GAIN * rate * b))
-
-        def shifts(weight: np.ndarray, embedding: np.ndarray, bias: np.ndarray) -> np.ndarray:
-            y = embedding.T / math.sqrt(embedding.shape[1]) + bias
-            y = y / np.sqrt((y**2).mean(axis=1, keepdims=True) + EPSILON)
-            return size * y @ weight[:, first:].T
-
-        sources = (f"{source}.weight", "mapping.embed.weight", "mapping.embed.bias")
-        rows.append(Computed("classes/shift", sources, shifts))
+    layers = [
+        Layer(
+            f"generator/mapping/layer{i + 1}",
+            f"mapping.fc{i}",
+            "dense",
+            scale=GAIN * rate / math.sqrt(max(tensors[f"mapping.fc{i}.weight"].shape[1], 1)),
+            bias_scale=GAIN * rate,
+        )
+        for i in range(len(config["mapping"]))
+    ]
+    rows: list[Row] = [*layers]
+    if config["classes"]:
+        rows = [*_conditional(layers[0], config["latent_dim"]), *layers[1:]]
         template["classes"] = {"shift": shape(config["classes"], config["mapping"][0])}
     if "mapping.w_avg" in tensors:
         rows.append(Computed("average/latent", ("mapping.w_avg",), np.asarray))
         template["average"] = {"latent": shape(config["mapping"][-1])}
     return rows, template
+
+
+def _conditional(layer: Layer, latent_dim: int) -> list[Row]:
+    """The first layer split into its part for ``z`` and what each class adds to its output."""
+
+    def shifts(weight: np.ndarray, embedding: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        y = embedding.T / math.sqrt(embedding.shape[1]) + bias
+        y = y / np.sqrt((y**2).mean(axis=1, keepdims=True) + EPSILON)
+        return layer.scale * y @ weight[:, latent_dim:].T
+
+    weight, embedding = f"{layer.source}.weight", "mapping.embed"
+    return [
+        Computed(f"{layer.target}/kernel", (weight,), lambda x: layer.scale * x[:, :latent_dim].T),
+        Computed(f"{layer.target}/bias", (f"{layer.source}.bias",), lambda x: layer.bias_scale * x),
+        Computed("classes/shift", (weight, f"{embedding}.weight", f"{embedding}.bias"), shifts),
+    ]

@@ -13,11 +13,18 @@ from geomgan.generators import stylegan2
 from weights_convert.convert import Converted, Family
 from weights_convert.layouts import kernel
 from weights_convert.nvidia import CHECKPOINT, GAIN, STAND_INS, generator_of, mapping_config, mapping_rows, read
-from weights_convert.stylegan2 import check_levels, check_resolution, checked_sizes, expect_generator, numbered, shape
+from weights_convert.stylegan2 import (
+    TAPS,
+    check_levels,
+    check_resolution,
+    checked_sizes,
+    expect_generator,
+    shape,
+    taps_of,
+)
 from weights_convert.table import Computed, Layer, Row, Tensors, fill
 
 FILTERS = {"*resample_filter": "the resampling filter; it is in the configuration"}
-LICENCE = "NVIDIA Source Code License (non-commercial)"
 
 
 def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
@@ -48,15 +55,78 @@ def configuration(tensors: Tensors) -> dict[str, Any]:
         levels += 1
     check_levels(levels)
     sides = [4 * 2**i for i in range(levels)]
-    if numbered({str(i): x for i, side in enumerate(sides) if (x := f"synthesis.b{side}.torgb.weight") in tensors}, "{}"
-                ) != levels or any(f"synthesis.b{side}.skip.weight" in tensors for side in sides):
+    if not all(f"synthesis.b{side}.torgb.weight" in tensors for side in sides):
         raise CheckpointError("not every resolution has a torgb layer; expected the architecture 'skip'.")
+    filters = [array for name, array in tensors.items() if name.endswith(".resample_filter")]
     return checked_sizes(
         {
             "resolution": sides[-1],
             **mapping_config(tensors),
             "features": [tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides],
             "channels": tensors["synthesis.b4.torgb.weight"].shape[0],
-            "taps": _taps(tensors),
+            "taps": taps_of([4 * x for x in filters], "*.resample_filter") if filters else list(TAPS),
         }
     )
+
+
+def published(config: Mapping[str, Any]) -> list[str]:
+    """The published layers under ``synthesis``, in the order of our styles."""
+    sides = [4 * 2**i for i in range(len(config["features"]))]
+    return [f"b{side}.{layer}" for side in sides for layer in ("conv0", "conv1", "torgb")][1:]
+
+
+def _with_noise(tensors: Tensors, layers: list[str], sides: tuple[int, ...]) -> Tensors:
+    """The tensors, with noise of strength 0 in all layers of a network that was made without noise."""
+    if any(".noise_" in name for name in tensors):
+        return tensors
+    maps = {f"{layer}.noise_const": np.zeros((side, side)) for layer, side in zip(layers, sides, strict=True)}
+    return {**tensors, **maps, **{f"{layer}.noise_strength": np.zeros(()) for layer in layers}}
+
+
+def _synthesis(config: Mapping[str, Any]) -> list[Row]:
+    width, layers = config["mapping"][-1], published(config)
+    rows: list[Row] = [
+        Computed("generator/synthesis/constant", ("synthesis.b4.const",), lambda x: x.transpose(1, 2, 0))
+    ]
+    for layer, style in zip(layers, stylegan2.style_layers(tuple(config["features"])), strict=True):
+        source, target = f"synthesis.{layer}", f"generator/synthesis/{style.name}"
+        weight = (f"{source}.weight",)
+        affine = f"generator/styles/{style.name}"
+        rows.append(Layer(affine, f"{source}.affine", "dense", scale=1 / math.sqrt(width)))
+        if style.name.startswith("rgb"):
+            rows.append(Computed(f"{target}/kernel", weight, _pointwise))
+            rows.append(Computed(f"{target}/bias", (f"{source}.bias",), np.asarray))
+            continue
+        rows.append(Computed(f"{target}/kernel", weight, _transposed if style.name.startswith("up") else _plain))
+        rows.append(Computed(f"{target}/strength", (f"{source}.noise_strength",), lambda x: GAIN * x.reshape(())))
+        rows.append(Computed(f"{target}/bias", (f"{source}.bias",), lambda x: GAIN * x))
+    maps = [f"synthesis.{layer}.noise_const" for layer in layers if "conv" in layer]
+    return [*rows, *(Computed(f"noise/map{i}", (name,), np.asarray) for i, name in enumerate(maps))]
+
+
+def _plain(weight: np.ndarray) -> np.ndarray:
+    return kernel(weight, "conv")
+
+
+def _transposed(weight: np.ndarray) -> np.ndarray:
+    return kernel(weight.swapaxes(0, 1), "conv_transpose")
+
+
+def _pointwise(weight: np.ndarray) -> np.ndarray:
+    return weight[:, :, 0, 0].T / math.sqrt(weight.shape[1])
+
+
+FAMILIES = (
+    Family(
+        "nvidia-stylegan2",
+        CHECKPOINT,
+        convert,
+        options={
+            "resolution": "of the images, checked against the tensors",
+            "lr_multiplier": "of the mapping network, where the file does not say; 0.01 unless given",
+        },
+        stand_ins=STAND_INS,
+        signature=("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight"),
+        read=read,
+    ),
+)

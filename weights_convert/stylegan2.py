@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -120,16 +120,18 @@ def numbered(tensors: Mapping[str, np.ndarray], pattern: str, first: int = 0) ->
 
 
 def _taps(tensors: Mapping[str, np.ndarray]) -> list[float]:
-    """The one-dimensional factor of the stored filter; every layer has the same."""
     filters = [array for name, array in tensors.items() if name.endswith((".blur.kernel", ".upsample.kernel"))]
-    if not filters:
-        return list(TAPS)
+    return taps_of(filters, "*.blur.kernel, *.upsample.kernel") if filters else list(TAPS)
+
+
+def taps_of(filters: Sequence[np.ndarray], names: str) -> list[float]:
+    """The one-dimensional factor of the stored filters ``(4, 4)``; all are the same. ``names``: for messages."""
     first = np.asarray(filters[0], np.float64)
     taps = first.sum(axis=0) / math.sqrt(max(first.sum(), 1e-30))
     same = all(np.shape(other) == (4, 4) and np.allclose(other, first, 1e-5, 1e-7) for other in filters)
     if not same or not np.allclose(np.outer(taps, taps), first, 1e-5, 1e-7):
         raise CheckpointError(
-            "the stored resampling filters (*.blur.kernel, *.upsample.kernel) are not one separable filter of 4 x 4 "
+            f"the stored resampling filters ({names}) are not one separable filter of 4 x 4 "
             "pixels in every layer; expected the outer product of [1, 3, 3, 1] with itself, or of another."
         )
     return [float(tap) for tap in taps[::-1]]  # they convolve, which flips

@@ -51,7 +51,7 @@ class UpsamplingLayer(nn.Module):
         shape = (before + 1 + after, x.shape[-1], self.factor * self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
         longer = 0 if self.repeats else 4 // self.factor - 1  # (T - 1) factor - 2 · 11 + 25 + 1 = factor T + 4 - factor
-        x = convolve(x, kernel, padding=(before, after + longer)).reshape(-1, self.features)
+        x = convolve(x, kernel, padding=[(before, after + longer)]).reshape(-1, self.features)
         return x + self.param("bias", nn.initializers.zeros, (self.features,))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
+PATIENCE = 4
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 
@@ -16,12 +17,13 @@ def block_lanczos(
     tol: float,
     max_products: int,
     seed: int,
+    rounding: float = 0.0,
 ) -> Pairs:
     """The ``k`` largest eigenpairs of a symmetric map that is known by products with blocks, ``multiply(V (d, b))``.
 
     See :func:`lanczos_blocks` for the other arguments and what is returned.
     """
-    steps = lanczos_blocks(dim, k, tol, max_products, seed)
+    steps = lanczos_blocks(dim, k, tol, max_products, seed, rounding)
     block = next(steps)
     while True:
         try:
@@ -36,7 +38,7 @@ def block_width(dim: int, k: int) -> int:
 
 
 def lanczos_blocks(
-    dim: int, k: int, tol: float, max_products: int, seed: int
+    dim: int, k: int, tol: float, max_products: int, seed: int, rounding: float = 0.0
 ) -> Generator[np.ndarray, np.ndarray, Pairs]:
     """The algorithm as a conversation: yields a block ``V (d, b)``, takes ``A V``, and returns the eigenpairs.
 
@@ -49,6 +51,8 @@ def lanczos_blocks(
         tol: stops when every ``‖A x - θ x‖ <= tol * θ_max``.
         max_products: stops after so many products, converged or not.
         seed: of the start block.
+        rounding: relative residuals below it may be all that the products' rounding allows; stops when they have not
+            halved for ``PATIENCE`` blocks.
 
     Returns:
         values ``(k,)`` descending, vectors ``(d, k)``, residual norms ``(k,)`` and the number of products.
@@ -60,7 +64,7 @@ def lanczos_blocks(
     largest_basis = min(dim, max(3 * k, k + 6 * width))
     block = np.linalg.qr(rng.standard_normal((dim, width)))[0]
     basis = image = np.zeros((dim, 0))
-    products = 0
+    products, best, stalled = 0, np.inf, 0
     while True:
         product = yield block
         products += block.shape[1]
@@ -70,8 +74,10 @@ def lanczos_blocks(
         theta, y = theta[::-1], y[:, ::-1]
         values, vectors = theta[:k], basis @ y[:, :k]
         residuals = np.linalg.norm(image @ y[:, :k] - vectors * values, axis=0)
-        enough = basis.shape[1] >= k
-        if enough and (residuals.max() <= tol * np.abs(theta).max() or products >= max_products):
+        worst = residuals.max() / max(np.abs(theta).max(), np.finfo(float).tiny)
+        best, stalled = (worst, 0) if worst < 0.5 * best else (best, stalled + 1)
+        done = worst <= tol or (worst <= rounding and stalled >= PATIENCE)
+        if basis.shape[1] >= k and (done or products >= max_products):
             break
         if basis.shape[1] == dim:  # the whole space: exact up to the rounding of the products
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -86,10 +87,11 @@ def eigenpairs(
         products = dim
     else:
         multiply = _multiplier(g, to_standard, from_standard)
-        solve = _arpack if solver == "arpack" and k < dim else block_lanczos  # ARPACK cannot find all d
+        iterative: Callable = partial(block_lanczos, rounding=reachable(_epsilon(g)))
+        solve = _arpack if solver == "arpack" and k < dim else iterative  # ARPACK cannot find all d
         values, vectors, residuals, products = solve(multiply, dim, k, tol, max_products or most_products(dim), seed)
     largest = float(np.abs(values).max(initial=0.0))
-    epsilon = g.epsilon if isinstance(g, MetricOperator) else float(np.finfo(np.asarray(g).dtype).eps)
+    epsilon = _epsilon(g)
     converged = within_tolerance(values, residuals, tol, epsilon)
     if len(values) < k or not converged.all():
         warnings.warn(
@@ -110,7 +112,12 @@ def most_products(dim: int) -> int:
 
 def within_tolerance(values: np.ndarray, residuals: np.ndarray, tol: float, epsilon: float) -> np.ndarray:
     """Whether each residual is within ``tol``, or within rounding, of the largest eigenvalue."""
-    return residuals <= max(tol, 32 * epsilon) * np.abs(values).max(initial=0.0)
+    return residuals <= max(tol, reachable(epsilon)) * np.abs(values).max(initial=0.0)
+
+
+def reachable(epsilon: float) -> float:
+    """The relative residual that products of rounding ``epsilon`` let an iterative solver reach for certain."""
+    return 32 * epsilon
 
 
 def check_k(k: int | None, dim: int) -> int:
@@ -249,6 +256,10 @@ def _check_operand(g: Any, name: str) -> int:
     if asymmetry > 1e-3 * scale:
         raise ValueError(f"{name} is not symmetric: it differs from its transpose by {asymmetry:.3g} of {scale:.3g}.")
     return shape[0]
+
+
+def _epsilon(g: Any) -> float:
+    return g.epsilon if isinstance(g, MetricOperator) else float(np.finfo(np.asarray(g).dtype).eps)
 
 
 def _norms(columns: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from geomgan.metric.eigenpairs import (
     eigenpairs,
     largest_pairs,
     most_products,
+    reachable,
     relative_noise,
     signed,
     within_tolerance,
@@ -129,7 +130,8 @@ def _block(job: Job, codes: np.ndarray) -> Results:
     on_devices = spmd.shard(codes, job.mesh, spmd.CODES)
     width, shares = block_width(plan.dim, plan.k), plan.mesh[1]
     width += -width % shares
-    talks = [lanczos_blocks(plan.dim, plan.k, job.tol, most_products(plan.dim), job.seed) for _ in range(n)]
+    limits = {"tol": job.tol, "max_products": most_products(plan.dim), "rounding": reachable(job.epsilon)}
+    talks = [lanczos_blocks(plan.dim, plan.k, seed=job.seed, **limits) for _ in range(n)]
     waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in enumerate(talks)}
     pairs: dict[int, Pairs] = {}
     while waiting:

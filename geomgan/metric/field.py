@@ -34,7 +34,7 @@ from geomgan.metric.store import (
     write_attributes,
     write_batch,
 )
-from geomgan.metric.tensor import prepare
+from geomgan.metric.tensor import check_types, prepare
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ def metric_field(
         StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
         OutOfMemory: a device has no memory even for one tangent at a time.
     """
+    check_types(G, D)
     codes = np.asarray(codes)
     check_codes(codes, G.latent_dim)
     n, dim = codes.shape

@@ -18,7 +18,7 @@ from geomgan.metric import linear, spmd
 from geomgan.metric.block import block_width
 from geomgan.metric.eigenpairs import check_k, choose_solver
 from geomgan.metric.memory import memory_budget, readable
-from geomgan.metric.tensor import prepare, tangents_at_once
+from geomgan.metric.tensor import check_types, prepare, tangents_at_once
 
 # Codes are computed together up to about this much Jacobian (bytes) and this much work (FLOPs): enough to fill a
 # device, and no more, because they multiply memory.
@@ -128,6 +128,7 @@ def plan_field(
         raise ValueError(f"codes is {codes!r}; expected a positive integer.")
     if batch is not None and (isinstance(batch, bool) or int(batch) != batch or batch < 1):
         raise ValueError(f"batch is {batch!r}; expected a positive integer: codes computed together.")
+    check_types(G, D)
     D, _ = prepare(G, D, np.zeros(G.latent_dim, np.float32), precision, hvp)
     dim, kind = G.latent_dim, linear.kind_of(D, hvp)
     k, budget = check_k(k, dim), int(spmd.smallest(memory_budget(memory)))
@@ -235,14 +236,13 @@ def _fitted(
     G: Generator, D: Distance, plan: Plan, precision: str, every: Sequence[jax.Device], *, adjust: bool
 ) -> Plan:
     """The plan with the largest program's own figure, its chunk reduced until that is within the budget."""
-    if plan.kind not in spmd.DIVISIBLE:
-        return plan
     for _ in range(TRIALS):
         size = _program_bytes(G, D, plan, precision, every)
         plan = replace(plan, bytes=size)
-        if size <= plan.memory or not adjust or plan.chunk == 1 or plan.solver != "dense":
+        chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, block_width(plan.dim, plan.k))
+        if size <= plan.memory or not adjust or chunk == 1 or plan.solver == "arpack":
             break
-        plan = replace(plan, chunk=max(1, min(plan.chunk // 2, int(plan.chunk * plan.memory / size))))
+        plan = replace(plan, chunk=max(1, min(chunk // 2, int(chunk * plan.memory / size))))
     return plan
 
 
@@ -255,12 +255,13 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
     static = {"mesh": mesh, "kind": plan.kind, "precision": precision}
     if plan.solver == "dense":
         count = -(-plan.dim // shares) * shares
-        tangents = spmd.described((count, plan.dim), G.dtype, mesh, spmd.TANGENTS)
+        axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
+        tangents = spmd.described((count, plan.dim), G.dtype, mesh, axis)
         sizes = linear.embedding_sizes(G, D)
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
         lowered = spmd.rows.lower(*weights, codes, tangents, chunk=plan.chunk, group=group, **static)
     else:
-        width = -(-block_width(plan.dim, plan.k) // shares) * shares
+        width = min(-(-block_width(plan.dim, plan.k) // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)
         blocks = spmd.described(shape, G.dtype, mesh, spmd.CODES, None, spmd.TANGENTS)
         lowered = spmd.products.lower(*weights, codes, blocks, **static)

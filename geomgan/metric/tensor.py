@@ -179,14 +179,19 @@ def _bind_distribution(G: Generator, D: Distance) -> Distance:
 
 def prepare(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Distance, jax.Array]:
     """Check a metric's arguments before tracing; returns the bound distance and the cast code."""
-    if not isinstance(G, Generator):
-        raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
-    if not isinstance(D, Distance):
-        raise TypeError(f"D is {type(D).__name__}; expected a Distance, for example geomgan.distances.lpips('alex').")
+    check_types(G, D)
     check_choice(precision, linear.PRECISIONS, "precision")
     check_choice(hvp, linear.HVP, "hvp")
     check_code(z, G.latent_dim)
     return bind(G, D), jnp.asarray(z, G.dtype)
+
+
+def check_types(G: Any, D: Any) -> None:
+    """Raise ``TypeError`` unless these are a generator and a distance."""
+    if not isinstance(G, Generator):
+        raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
+    if not isinstance(D, Distance):
+        raise TypeError(f"D is {type(D).__name__}; expected a Distance, for example geomgan.distances.lpips('alex').")
 
 
 def tangents_at_once(chunk: int | None, dim: int, hvp: str) -> int:

@@ -14,7 +14,7 @@ from flax.errors import FlaxError
 
 from geomgan.distances.digit_classifier import DigitClassifier
 from geomgan.errors import CheckpointError, OptionError, check_choice
-from geomgan.generators import Generator, Network, biggan, biggan_deep, pggan, stylegan, stylegan2
+from geomgan.generators import Generator, Network, biggan, biggan_deep, nvidia_stylegan2, pggan, stylegan, stylegan2
 from geomgan.generators import generative_latent_space as gls
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.network import FlaxFunction
@@ -82,6 +82,9 @@ FAMILIES: dict[str, dict[str, Part]] = {
     },
     "digit-classifier": {
         "classifier": Part(lambda _: DigitClassifier(), lambda _: ((32, 32, 1),)),
+    },
+    "nvidia-stylegan2": {
+        "generator": Part(stylegan2.network, _code, nvidia_stylegan2.generator),
     },
     "pggan-gan-zoo": {
         "generator": Part(pggan.network, lambda c: (*_code(c), ()), pggan.growing),

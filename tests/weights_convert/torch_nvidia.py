@@ -1,0 +1,196 @@
+"""The official StyleGAN2 and StyleGAN3 written in torch from their definition, with the tensor names of the pickles.
+
+Weights are modulated sample by sample, zeros are inserted and filters are two-dimensional: slow, and as in the papers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.fixtures import golden
+from tests.golden import make_weights
+from tests.weights_convert.torch_models import randomise
+from tests.weights_convert.torch_stylegan import convolved, held, pixel_norm
+from weights_convert.__main__ import main
+
+
+def write_pickle(path: Path, state: Mapping[str, torch.Tensor], **arguments: Any) -> None:
+    """An official pickle of a generator with these tensors and constructor arguments."""
+    sizes = {"z_dim": 0, "c_dim": 0, "w_dim": 0, "img_resolution": 0, "img_channels": 3}
+    tensors = [
+        {"name": name, "shape": list(x.shape), "dtype": "float32", "init": {"kind": "values", "values": x.tolist()}}
+        for name, x in state.items()
+    ]
+    config = {"init_kwargs": {**sizes, **arguments}, "num_ws": 0}
+    write_manifest({"config": config, "seed": 0, "tensors": tensors}, path)
+
+
+def write_manifest(manifest: Mapping[str, Any], path: Path) -> None:
+    """An official pickle with the tensors of a fixture."""
+    sys.modules.setdefault("make_weights", make_weights)  # as the module below imports it
+    from tests.golden.make_nvidia_pickle import write_nvidia_pickle
+
+    write_nvidia_pickle(manifest, path)
+
+
+def write_fixture(name: str, family: str, folder: Path) -> Path:
+    """The model folder of a fixture, from an official pickle and by the command line."""
+    write_manifest(golden(name)[0], folder / "a.pkl")
+    assert main([family, str(folder / "a.pkl"), str(folder / "model")]) == 0
+    (folder / "a.pkl").unlink()
+    return folder / "model"
+
+
+def dense(before: int, after: int) -> nn.Module:
+    return held(weight=torch.zeros(after, before), bias=torch.zeros(after))
+
+
+def linear(layer: nn.Module, x: torch.Tensor, rate: float = 1.0) -> torch.Tensor:
+    return F.linear(x, layer.weight * (rate / math.sqrt(x.shape[-1])), layer.bias * rate)
+
+
+class MappingNetwork(nn.Module):
+    """``z`` and the class's embedding, both normalised, through dense layers."""
+
+    def __init__(self, latent: int, width: int, depth: int, classes: int, rate: float):
+        super().__init__()
+        self.depth, self.rate, self.classes = depth, rate, classes
+        if classes:
+            self.embed = dense(classes, width)
+        sizes = [latent + (width if classes else 0), *[width] * depth]
+        for i, (before, after) in enumerate(itertools.pairwise(sizes)):
+            setattr(self, f"fc{i}", dense(before, after))
+        self.register_buffer("w_avg", torch.zeros(width))
+
+    def forward(self, z: torch.Tensor, label: int = 0) -> torch.Tensor:
+        x = pixel_norm(z)
+        if self.classes:
+            one_hot = F.one_hot(torch.full((len(z),), label), self.classes).float()
+            x = torch.cat([x, pixel_norm(linear(self.embed, one_hot))], 1)
+        for i in range(self.depth):
+            x = math.sqrt(2) * F.leaky_relu(linear(getattr(self, f"fc{i}"), x, self.rate), 0.2)
+        return x
+
+
+def modulated(x: torch.Tensor, weight: torch.Tensor, styles: torch.Tensor, demodulate: bool, convolve: Any):
+    out = []
+    for sample, style in zip(x, styles, strict=True):
+        kernel = weight * style[:, None, None]
+        if demodulate:
+            kernel = kernel / torch.sqrt((kernel**2).sum((1, 2, 3), keepdim=True) + 1e-8)
+        out.append(convolve(sample[None], kernel))
+    return torch.cat(out)
+
+
+def spread(x: torch.Tensor, up: int) -> torch.Tensor:
+    zeros = torch.zeros(*x.shape[:2], up * x.shape[2], up * x.shape[3])
+    zeros[:, :, ::up, ::up] = x
+    return zeros
+
+
+# --- StyleGAN2 ---
+
+
+class Layer2(nn.Module):
+    def __init__(self, before: int, after: int, width: int, side: int, up: bool, noise: bool):
+        super().__init__()
+        self.up, self.noise = up, noise
+        self.weight = nn.Parameter(torch.zeros(after, before, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(after))
+        self.affine = dense(width, before)
+        self.register_buffer("resample_filter", torch.zeros(4, 4))
+        if noise:
+            self.noise_strength = nn.Parameter(torch.zeros(()))
+            self.register_buffer("noise_const", torch.zeros(side, side))
+
+    def convolve(self, x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        if not self.up:
+            return F.conv2d(x, kernel, padding=1)
+        return convolved(F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), 4 * self.resample_filter, 1, 1)
+
+    def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        x = modulated(x, self.weight, linear(self.affine, w), True, self.convolve)
+        if self.noise:
+            x = x + self.noise_strength * self.noise_const
+        return math.sqrt(2) * F.leaky_relu(x + self.bias[:, None, None], 0.2)
+
+
+class ToRGB2(nn.Module):
+    def __init__(self, before: int, channels: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(channels, before, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.affine = dense(width, before)
+
+    def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        styles = linear(self.affine, w) / math.sqrt(x.shape[1])
+        return modulated(x, self.weight, styles, False, F.conv2d) + self.bias[:, None, None]
+
+
+class Official2(nn.Module):
+    """StyleGAN2-ADA; ``features`` by resolution from 4 pixels."""
+
+    def __init__(
+        self,
+        latent: int,
+        width: int,
+        features: Sequence[int],
+        channels: int = 3,
+        depth: int = 2,
+        classes: int = 0,
+        noise: bool = True,
+        taps: Sequence[float] = (1, 3, 3, 1),
+        rate: float = 0.01,
+    ):
+        super().__init__()
+        self.sides = [4 * 2**i for i in range(len(features))]
+        self.mapping = MappingNetwork(latent, width, depth, classes, rate)
+        self.synthesis = nn.Module()
+        for side, before, after in zip(self.sides, [features[0], *features], features, strict=False):
+            block = nn.Module()
+            block.register_buffer("resample_filter", torch.zeros(4, 4))
+            if side == 4:
+                block.const = nn.Parameter(torch.zeros(after, 4, 4))
+            else:
+                block.conv0 = Layer2(before, after, width, side, True, noise)
+            block.conv1 = Layer2(after, after, width, side, False, noise)
+            block.torgb = ToRGB2(after, channels, width)
+            setattr(self.synthesis, f"b{side}", block)
+        publish(self, latent, rate)
+        kernel = torch.tensor(taps, dtype=torch.float32)
+        with torch.no_grad():
+            for name, tensor in self.state_dict().items():
+                if name.endswith("resample_filter"):
+                    tensor.copy_(kernel[:, None] * kernel / kernel.sum() ** 2)
+
+    def forward(self, w_plus: torch.Tensor) -> torch.Tensor:
+        x = image = torch.zeros(0)
+        for i, side in enumerate(self.sides):
+            block = getattr(self.synthesis, f"b{side}")
+            x = block.conv0(x, w_plus[:, 2 * i - 1]) if i else block.const.repeat(len(w_plus), 1, 1, 1)
+            x = block.conv1(x, w_plus[:, 2 * i])
+            rgb = block.torgb(x, w_plus[:, 2 * i + 1])
+            image = rgb + convolved(spread(image, 2), 4 * block.resample_filter, 2, 1) if i else rgb
+        return image
+
+
+def publish(module: nn.Module, seed: int, rate: float) -> None:
+    """Random weights of the sizes that published ones have."""
+    randomise(module, seed)
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if name.startswith("mapping.fc"):
+                tensor *= 5 / rate if name.endswith("weight") else 0.2 / rate
+            elif name.endswith(".weight"):
+                tensor *= 5
+            elif name.endswith("affine.bias"):
+                tensor += 1
