@@ -95,9 +95,7 @@ def wavegan() -> gg.Generator:
     return made("wavegan", {**config, "repeats": True})
 
 
-def pretrained_biggan(
-    resolution: int = 128,
-) -> tuple[gg.Generator, Callable[[np.ndarray], np.ndarray]] | None:
+def pretrained_biggan() -> tuple[gg.Generator, Callable[[np.ndarray], np.ndarray]] | None:
     """Our conversion of a randomly initialised model of pytorch-pretrained-biggan, and that model; None without it."""
     try:
         import torch
@@ -105,7 +103,9 @@ def pretrained_biggan(
     except ImportError:
         return None
     torch.manual_seed(0)
-    model = BigGAN(BigGANConfig(output_dim=resolution)).eval()
+    model = BigGAN(BigGANConfig()).eval()
+    torch.nn.init.ones_(model.generator.bn.weight)  # the package leaves them as the memory was
+    torch.nn.init.zeros_(model.generator.bn.bias)
     with tempfile.TemporaryDirectory() as folder:
         torch.save(model.state_dict(), Path(folder, "pytorch_model.bin"))
         Path(folder, "config.json").write_text(json.dumps(model.config.to_dict()))

@@ -121,18 +121,18 @@ def generator_of(state: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, {**arguments, **_plain(arguments.get("synthesis_kwargs"))}
 
 
-def number(name: str, options: Mapping[str, str], arguments: Mapping[str, Any], default: float) -> float:
-    """A positive number: the option, or what the file says, or the published default."""
+def number(
+    name: str, options: Mapping[str, str], arguments: Mapping[str, Any], default: float, zero: bool = False
+) -> float:
+    """A positive number (or ``zero``): the option, or what the file says, or the published default."""
     value = options.get(name, arguments.get(name, default))
     try:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError
-        result = float(value)
-        if not 0 < result < 1e9:
-            raise ValueError
+        result = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
     except (ValueError, OverflowError):
+        result = math.nan
+    if not 0 <= result < 1e9 or not (result or zero):
         kind = OptionError if name in options else CheckpointError
-        raise kind(f"{name} is {str(value)[:40]!r}; expected a positive number.") from None
+        raise kind(f"{name} is {str(value)[:40]!r}; expected a {'non-negative' if zero else 'positive'} number.")
     return result
 
 

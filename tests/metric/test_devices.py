@@ -1,6 +1,7 @@
 """Metric fields on eight simulated devices, and on two processes, are those of one device."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -126,6 +127,22 @@ def test_other_devices_finish_a_store(two_processes, eight, tmp_path):
     for folder in (two_processes / "resumed.zarr", eight / "interrupted.zarr"):
         tensors = np.asarray(gg.MetricField.read(folder).tensors)
         assert np.median(np.abs(tensors - whole).max((1, 2)) / np.abs(whole).max((1, 2))) < 1e-5
+
+
+def test_the_script_of_the_documentation_runs(tmp_path):
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    script = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "initialize()" in block)
+    assert len(script.splitlines()) <= 16
+    script = script.replace("/shared/", f"{tmp_path}/").replace("1000", "3").replace("resize=64", "resize=32")
+    (tmp_path / "field.py").write_text(script)
+    command = [sys.executable, str(tmp_path / "field.py"), "--one"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    result = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.strip().endswith("0 codes failed")
+    assert (gg.MetricField.read(tmp_path / "run.zarr").status == 1).all()
 
 
 def test_compilations_do_not_grow_with_codes():
