@@ -13,10 +13,11 @@ import numpy as np
 from flax.core import FrozenDict
 
 from geomgan.errors import check_choice, check_finite, check_floating
-from geomgan.metric.block import block_lanczos
+from geomgan.metric.block import block_lanczos, block_width
 from geomgan.metric.memory import memory_budget
 from geomgan.metric.tensor import MetricOperator
 
+HEAVY_BYTES = 128 * 2**20
 SOLVERS = ("auto", "dense", "arpack", "block")
 FORWARD_MODE, PRODUCT = 1.2, 5.5  # cost of one of many batched JVPs, and of one product g v, in forward passes
 
@@ -87,7 +88,8 @@ def eigenpairs(
         products = dim
     else:
         multiply = _multiplier(g, to_standard, from_standard)
-        iterative: Callable = partial(block_lanczos, rounding=reachable(_epsilon(g)))
+        width = block_width(dim, k, heavy=_is_heavy(g))
+        iterative: Callable = partial(block_lanczos, rounding=reachable(_epsilon(g)), width=width)
         solve = _arpack if solver == "arpack" and k < dim else iterative  # ARPACK cannot find all d
         values, vectors, residuals, products = solve(multiply, dim, k, tol, max_products or most_products(dim), seed)
     largest = float(np.abs(values).max(initial=0.0))
@@ -182,6 +184,13 @@ def _choose(g: Any, dim: int, k: int, solver: str) -> tuple[str, str]:
         outputs = jax.eval_shape(g.state, jax.ShapeDtypeStruct((dim,), g.dtype))
         size = dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
     return choose_solver(g.kind, dim, k, int(size <= memory_budget()), solver)
+
+
+def _is_heavy(g: Any) -> bool:
+    """Whether one product fills the processor alone, by the bytes that it reads."""
+    if not isinstance(g, MetricOperator) or jax.default_backend() != "cpu":
+        return False
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(g.state)) > HEAVY_BYTES
 
 
 def _multiplier(g: Any, to_standard: Callable, from_standard: Callable) -> Callable[[np.ndarray], np.ndarray]:

@@ -16,7 +16,7 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import GeomganError
 from geomgan.generators.generator import Generator
 from geomgan.metric import linear, spmd
-from geomgan.metric.block import Pairs, block_width, lanczos_blocks
+from geomgan.metric.block import Pairs, lanczos_blocks
 from geomgan.metric.eigenpairs import (
     eigenpairs,
     largest_pairs,
@@ -72,7 +72,7 @@ def halved(job: Job) -> Job:
         OutOfMemory: there is only one.
     """
     plan = job.plan
-    chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, block_width(plan.dim, plan.k))
+    chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
     if chunk == 1:
         raise OutOfMemory(
             f"the device ran out of memory with {plan.batch} codes and 1 tangent at a time (solver {plan.solver!r}). "
@@ -130,14 +130,14 @@ def _block(job: Job, codes: np.ndarray) -> Results:
     """Top pairs of every code of the step by block Lanczos, all products of a round in one program."""
     plan, n = job.plan, len(codes)
     on_devices = spmd.shard(codes, job.mesh, spmd.CODES)
-    width, shares = block_width(plan.dim, plan.k), plan.mesh[1]
+    width, shares = plan.width, plan.mesh[1]
     width += -width % shares
     limits: dict[str, Any] = {
         "tol": job.tol,
         "max_products": most_products(plan.dim),
         "rounding": reachable(job.epsilon),
     }
-    talks = [lanczos_blocks(plan.dim, plan.k, seed=job.seed, **limits) for _ in range(n)]
+    talks = [lanczos_blocks(plan.dim, plan.k, seed=job.seed, width=plan.width, **limits) for _ in range(n)]
     waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in enumerate(talks)}
     pairs: dict[int, Pairs] = {}
     while waiting:

@@ -119,10 +119,10 @@ def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:
 def tangent_chunk(dim: int, limit: int | None = None) -> int:
     """Tangents pushed together: the largest divisor of ``dim`` up to ``limit``, or ``limit`` if that is too small.
 
-    A whole number of chunks compiles one loop body instead of two. On CPU more than about 32 are slower again: their
-    activations leave the cache (measured on DCGAN-64 with LPIPS: 0.20 s at 25, 0.23 s at 50, 0.25 s at 100).
+    A whole number of chunks compiles one loop body instead of two. On CPU more than about 25 gain nothing or lose, as
+    their activations leave the cache, and take more memory (measured on DCGAN-64 and BigGAN-deep-128 with LPIPS).
     """
-    limit = limit or (32 if jax.default_backend() == "cpu" else 128)
+    limit = limit or (25 if jax.default_backend() == "cpu" else 128)
     divisor = max(n for n in range(1, min(dim, limit) + 1) if dim % n == 0)
     return divisor if 2 * divisor >= min(dim, limit) else limit
 

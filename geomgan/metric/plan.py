@@ -26,6 +26,7 @@ TOGETHER = {"cpu": (64 * 2**20, 2e9), "accelerator": (2 * 2**30, 1e12)}
 # Share of the matrix product's rate that convolutional networks reach (measured on CPU: benchmarks/peers.py).
 EFFICIENCY = {"dense": 0.55, "block": 0.35, "arpack": 0.15}
 Groups = tuple[tuple[int, ...] | None, ...]
+HEAVY_FLOPS = 2e9  # a forward pass above this fills a CPU alone
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
 
 
@@ -42,6 +43,7 @@ class Plan:
         reason: why that one.
         chunk: tangents pushed together.
         batch: codes that one device computes together; also the codes in a chunk of a store.
+        width: columns of a block of the block solver.
         groups: leaves of the embedding whose Jacobian is held at a time, one group after the other; ``(None,)`` is
             all of it at once.
         mesh: devices as (positions for codes, devices that share a position's tangents).
@@ -59,6 +61,7 @@ class Plan:
     reason: str
     chunk: int
     batch: int
+    width: int
     groups: Groups
     mesh: tuple[int, int]
     flops: float
@@ -113,6 +116,7 @@ def plan_field(
         solver: as for :func:`geomgan.metric_field`, also ``chunk``, ``batch``, ``precision``, ``hvp``, ``devices``.
         chunk: tangents pushed together.
         batch: codes computed together on a device.
+        width: columns of a block of the block solver.
         groups: leaves of the embedding taken together; by default as many as fit.
         precision: of matrix products.
         hvp: ``"exact"`` or ``"finite-difference"``.
@@ -158,6 +162,7 @@ def plan_field(
         reason=reason,
         chunk=limit,
         batch=batch,
+        width=block_width(dim, k, heavy=forward > HEAVY_FLOPS and jax.default_backend() == "cpu"),
         groups=parts,
         mesh=mesh,
         flops=_flops(solver, kind, dim, k, forward, len(parts), sum(sizes) // (4 * dim)),
@@ -239,7 +244,7 @@ def _fitted(
     for _ in range(TRIALS):
         size = _program_bytes(G, D, plan, precision, every)
         plan = replace(plan, bytes=size)
-        chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, block_width(plan.dim, plan.k))
+        chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
         if size <= plan.memory or not adjust or chunk == 1 or plan.solver == "arpack":
             break
         plan = replace(plan, chunk=max(1, min(chunk // 2, int(chunk * plan.memory / size))))
@@ -261,7 +266,7 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
         lowered = spmd.rows.lower(*weights, codes, tangents, chunk=plan.chunk, group=group, **static)
     else:
-        width = min(-(-block_width(plan.dim, plan.k) // shares), plan.chunk) * shares
+        width = min(-(-plan.width // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)
         blocks = spmd.described(shape, G.dtype, mesh, spmd.CODES, None, spmd.TANGENTS)
         lowered = spmd.products.lower(*weights, codes, blocks, **static)

@@ -37,7 +37,7 @@ def metric_tensor(
         G: the generator.
         D: the squared distance.
         z: one code ``(d,)``.
-        chunk: tangents computed together; memory grows with it. By default up to 32 on CPU.
+        chunk: tangents computed together; memory grows with it. By default up to 25 on CPU.
         precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``.
         hvp: ``"exact"``, or ``"finite-difference"`` for a generator or a distance that has no derivatives.
 

@@ -14,7 +14,17 @@ from flax.errors import FlaxError
 
 from geomgan.distances.digit_classifier import DigitClassifier
 from geomgan.errors import CheckpointError, OptionError, check_choice
-from geomgan.generators import Generator, Network, biggan, biggan_deep, nvidia_stylegan2, pggan, stylegan, stylegan2
+from geomgan.generators import (
+    Generator,
+    Network,
+    biggan,
+    biggan_deep,
+    nvidia_stylegan2,
+    nvidia_stylegan3,
+    pggan,
+    stylegan,
+    stylegan2,
+)
 from geomgan.generators import generative_latent_space as gls
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.network import FlaxFunction
@@ -85,6 +95,9 @@ FAMILIES: dict[str, dict[str, Part]] = {
     },
     "nvidia-stylegan2": {
         "generator": Part(stylegan2.network, _code, nvidia_stylegan2.generator),
+    },
+    "nvidia-stylegan3": {
+        "generator": Part(nvidia_stylegan3.network, _code, nvidia_stylegan3.generator),
     },
     "pggan-gan-zoo": {
         "generator": Part(pggan.network, lambda c: (*_code(c), ()), pggan.growing),

@@ -293,7 +293,7 @@ class Official3(nn.Module):
             else:
                 weight = weight / weight.square().mean((1, 2, 3), keepdim=True).sqrt()
                 styles = styles / styles.square().mean(1, keepdim=True).sqrt()
-            x = modulated(x, weight, styles, not last, lambda x, kernel: F.conv2d(x, kernel, padding=len(kernel[0, 0]) - 1))
+            x = modulated(x, weight, styles, not last, full_convolution)
             x = x / layer.magnitude_ema.sqrt() + layer.bias[:, None, None]
             if last:
                 break
@@ -301,13 +301,12 @@ class Official3(nn.Module):
             lost = len(ups) + len(downs) - 2
             total = (self.sides[k] - 1) * down + 1 - (before + size - 1) * up + lost
             low = (total + up) // 2
-            x = filtered(spread(x, up), up * up * ups[:, None] * ups, low, total - low)
+            x = convolved(spread(x, up), up * up * ups[:, None] * ups, low, total - low)
             x = math.sqrt(2) * F.leaky_relu(x, 0.2)
-            x = filtered(x, downs if downs.ndim == 2 else downs[:, None] * downs, 0, 0)[:, :, ::down, ::down]
+            x = convolved(x, downs if downs.ndim == 2 else downs[:, None] * downs, 0, 0)[:, :, ::down, ::down]
             assert x.shape[2] == self.sides[k]
         return x * self.output_scale
 
 
-def filtered(x: torch.Tensor, kernel: torch.Tensor, before: int, after: int) -> torch.Tensor:
-    """Every channel, padded or (negative) cropped, convolved (flipped) with one kernel."""
-    return convolved(x, kernel, before, after)
+def full_convolution(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    return F.conv2d(x, kernel, padding=kernel.shape[2] - 1)
