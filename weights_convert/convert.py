@@ -27,7 +27,6 @@ MODULES = (  # one module per family, or family of families
     "generative_latent_space",
     "lpips",
     "nvidia_stylegan2",
-    "nvidia_stylegan3",
     "pggan",
     "sngan",
     "stylegan",

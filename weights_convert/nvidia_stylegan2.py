@@ -35,12 +35,12 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     if (activation := arguments.get("activation", "lrelu")) != "lrelu":
         raise CheckpointError(f"the network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
     sides = stylegan2.noise_sides(tuple(config["features"]))
-    tensors = _with_noise(tensors, [f"synthesis.{name}" for name in published(config) if "conv" in name], sides)
-    rows, template = mapping_rows(config, tensors, options, arguments)
+    complete = _with_noise(tensors, [f"synthesis.{name}" for name in published(config) if "conv" in name], sides)
+    rows, template = mapping_rows(config, complete, options, arguments)
     template["generator"] = stylegan2.template(config)
     template["noise"] = {f"map{i}": shape(side, side) for i, side in enumerate(sides)}
     rows += _synthesis(config)
-    params = fill(tensors, rows, template, f"a StyleGAN2-ADA of {config['resolution']} pixels", FILTERS)
+    params = fill(complete, rows, template, f"a StyleGAN2-ADA of {config['resolution']} pixels", FILTERS)
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I); w, w+ and s by mapping z"}
     return Converted(card, params)
 

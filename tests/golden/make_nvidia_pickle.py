@@ -12,7 +12,6 @@ import types
 from collections import OrderedDict
 
 import torch
-
 from make_weights import make_state_dict
 
 BUFFERS = {
