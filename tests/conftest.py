@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import gc
 from pathlib import Path
 
 import jax
@@ -12,6 +13,14 @@ ROOT = Path(__file__).parents[1]
 jax.config.update("jax_compilation_cache_dir", str(ROOT / ".jax_cache"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 jax.config.update("jax_platforms", "cpu")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Drop compiled programs after each file: thousands of them exhaust the memory maps that a process may have."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture
