@@ -159,7 +159,14 @@ def test_ctrl_c_is_said_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "geomgan.cli", "analyze", "digits-dcgan", "--distance", "lpips-alex"]
     command += ["--codes", "80", "--top", "2", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores Ctrl-C
+    )
     stored = lambda: int((gg.MetricField.read(out / "field.zarr").status > 0).sum())
     while process.poll() is None:
         time.sleep(0.05)
