@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 ASSETS = ROOT.parent / "shared" / "assets"
 
-needs_assets = pytest.mark.skipif(not ASSETS.is_dir(), reason=f"the published files are not here: no folder {ASSETS}")
+needs_assets = pytest.mark.skipif(
+    not ASSETS.is_dir(), reason=f"no folder {ASSETS}: put the published files there to run this"
+)
 
 
 @functools.cache

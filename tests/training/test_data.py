@@ -81,7 +81,7 @@ def test_pickles_are_refused(tmp_path):
         load_mnist(write(tmp_path, x_train=np.array([{}] * 5, dtype=object)))
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="MNIST is not in ../shared/assets")
+@pytest.mark.skipif(not MNIST.exists(), reason="MNIST is not here: put it into ../shared/assets to run this")
 def test_real_mnist():
     data = load_mnist(MNIST.parent)
     assert data.train_images.shape == (60000, 32, 32, 1)

@@ -195,7 +195,9 @@ def test_old_storage_views(tmp_path):
 def real_files() -> list:
     names = ["generative-latent-space/*.pth", "dcgan-faces64/weights.tar", "hessian-penalty/*.pt"]
     found = [path for name in names for path in sorted(ASSETS.glob(name))]
-    absent = pytest.param(None, marks=pytest.mark.skip(reason=f"{ASSETS} is not here"))
+    absent = pytest.param(
+        None, marks=pytest.mark.skip(reason=f"no folder {ASSETS}: put the published files there to run this")
+    )
     return [pytest.param(path, id=path.name) for path in found] or [absent]
 
 

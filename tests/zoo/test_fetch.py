@@ -20,7 +20,7 @@ from geomgan.errors import CheckpointError, NotHereError
 from tests.fixtures import assert_close
 from tests.weights_convert.torch_models import saved, tutorial_dcgan
 
-pytest.importorskip("pip", reason="fetching uses pip, which is not installed")
+pytest.importorskip("pip", reason="fetching uses pip: python -m ensurepip to run this")
 
 WHEEL = "tiny_faces-1.0-py3-none-any.whl"
 METADATA = "Metadata-Version: 2.1\nName: tiny-faces\nVersion: 1.0\nRequires-Dist: never-to-be-installed\n"
