@@ -27,7 +27,7 @@ from flax import traverse_util
 
 import geomgan as gg
 from benchmarks import random_models
-from geomgan.generators import stylegan, stylegan2
+from geomgan.generators import nvidia_stylegan3, stylegan, stylegan2
 from geomgan.metric.flops import count_flops
 from geomgan.zoo.families import FAMILIES, build
 from weights_convert.convert import convert
@@ -81,9 +81,15 @@ def growing(family: str, side: int, **more: Any) -> gg.Generator:
     return made(family, config, stylegan.template(config) if family == "stylegan" else None)
 
 
-def style2(side: int) -> gg.Generator:
+def style2(family: str, side: int) -> gg.Generator:
     config = stylegan2.configuration(side)
-    return made("stylegan2", config, stylegan2.template(config))
+    return made(family, config, stylegan2.template(config))
+
+
+def style3(side: int) -> gg.Generator:
+    """Configuration T, filters with the weights of averages."""
+    config = nvidia_stylegan3.configuration(side)
+    return made("nvidia-stylegan3", config, nvidia_stylegan3.template(config))
 
 
 def big(family: str, classes: int) -> gg.Generator:
@@ -106,6 +112,11 @@ def pretrained_biggan() -> tuple[gg.Generator, Callable[[np.ndarray], np.ndarray
     model = BigGAN(BigGANConfig()).eval()
     torch.nn.init.ones_(model.generator.bn.weight)  # the package leaves them as the memory was
     torch.nn.init.zeros_(model.generator.bn.bias)
+    one_hot = torch.zeros(1, model.config.num_classes)
+    with torch.no_grad():
+        for _ in range(10):  # spectral norms start from random vectors, and are found in training mode only
+            model.train()(torch.randn(1, model.config.z_dim), one_hot, 0.7)
+    model.eval()
     with tempfile.TemporaryDirectory() as folder:
         torch.save(model.state_dict(), Path(folder, "pytorch_model.bin"))
         Path(folder, "config.json").write_text(json.dumps(model.config.to_dict()))
@@ -145,7 +156,11 @@ CASES = {
         ("256 px", lambda: growing("stylegan", 256, mapping=[512] * 8)),
         ("64 px", lambda: growing("stylegan", 64, mapping=[512] * 8)),
     ),
-    "stylegan2": Case(("256 px", lambda: style2(256)), ("64 px", lambda: style2(64))),
+    "stylegan2": Case(("256 px", lambda: style2("stylegan2", 256)), ("64 px", lambda: style2("stylegan2", 64))),
+    "nvidia-stylegan2": Case(
+        ("256 px", lambda: style2("nvidia-stylegan2", 256)), ("64 px", lambda: style2("nvidia-stylegan2", 64))
+    ),
+    "nvidia-stylegan3": Case(("T, 256 px", lambda: style3(256)), ("T, 32 px", lambda: style3(32))),
     "wavegan": Case(("16384 samples", wavegan)),
 }
 

@@ -22,6 +22,7 @@ from geomgan.metric.tensor import bind
 
 TOP, TOL = 20, 1e-6
 CODES, LOOP_CODES = 32, 4
+SMALL = 16  # dimensions up to which all tensors of a field are computed in one program by hand as well
 ROWS, TANGENTS, PRODUCTS = 24, 32, 8  # BigGAN-deep: measured of the peers
 STYLE_ROWS, STYLE_TANGENTS, PATIENCE = 8, 64, 100.0  # StyleGAN2; ours is measured whole if it takes less (seconds)
 
@@ -120,7 +121,14 @@ def dcgan_field(full: bool) -> Case:
 def vae_field(full: bool) -> Case:
     del full
     G = random_models.vae_decoder(16)
-    m = model(f"VAE decoder (random weights), d = 16, mse, {CODES} codes", G, gg.distances.mse(), CODES)
+    m = model(f"VAE decoder, convolutions (random weights), d = 16, mse, {CODES} codes", G, gg.distances.mse(), CODES)
+    return _field(m, CODES, ("50", "80"))
+
+
+def dense_vae_field(full: bool) -> Case:
+    del full
+    G = random_models.dense_vae_decoder(16)
+    m = model(f"VAE decoder, dense layers (random weights), d = 16, mse, {CODES} codes", G, gg.distances.mse(), CODES)
     return _field(m, CODES, ("50", "80"))
 
 
@@ -128,6 +136,7 @@ def _field(m: Model, codes: int, goals: tuple[str, str]) -> Case:
     def ours() -> np.ndarray:
         return np.asarray(gg.metric_field(m.G, m.D, m.z, progress=False).tensors)
 
+    by_hand = jax.jit(jax.vmap(gg.metric_tensor, (None, None, 0)))
     loop = Method(
         "torch double backward, codes and rows in a loop",
         lambda _: peers.hessian_loop(m.distance, m.z[:codes]) / 2,
@@ -136,7 +145,9 @@ def _field(m: Model, codes: int, goals: tuple[str, str]) -> Case:
         goals=goals,
         extrapolated="" if codes == CODES else f"{codes} codes x {CODES / codes:g}",
     )
-    methods = [Method("geomgan metric_field", lambda _: ours()), loop]
+    methods = [Method("geomgan metric_field (with eigenpairs)", lambda _: ours()), loop]
+    if m.G.latent_dim <= SMALL:
+        methods.insert(0, Method("jit(vmap(geomgan.metric_tensor))", lambda _: np.asarray(by_hand(m.G, m.D, m.z))))
     return checked(m.name, methods, ours(), CODES * m.gflop, short=True)
 
 
@@ -271,6 +282,18 @@ def stylegan2(full: bool, multiplier: int = 2) -> Case:
     return checked(m.name, [ours, peer], block, m.gflop)
 
 
+def stylegan2_256(full: bool) -> Case:
+    """Channel multiplier 1, as GAN-Geometry has it; what is looked at is the share of the matrix product's rate."""
+    del full
+    G = random_models.stylegan2(256, channel_multiplier=1)
+    D = bind(G, gg.distances.mse())
+    gflop = G.latent_dim * forward_flops(G, D) / 1e9
+    name = "StyleGAN2-256 (random weights, channel multiplier 1), w, mse, one metric"
+    z = np.asarray(G.sample_latent(jax.random.key(0), 1)[0])
+    compute = lambda _: np.asarray(gg.metric_tensor(G, D, z))
+    return Case(name, [Method("geomgan metric_tensor", compute, goals=("45 %", ""))], gflop)
+
+
 def slice_of_metric(m: Model, count: int) -> Callable[[], np.ndarray]:
     """A call that pushes the first ``count`` tangents, and the block of the metric that they make."""
     mesh = spmd.device_mesh(1)
@@ -291,5 +314,7 @@ CASES: dict[str, Callable[[bool], Case]] = {
     "biggan": biggan,
     "biggan-top": biggan_top,
     "stylegan2": stylegan2,
+    "stylegan2-256": stylegan2_256,
     "vae-field": vae_field,
+    "dense-vae-field": dense_vae_field,
 }

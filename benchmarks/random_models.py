@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from geomgan.generators import biggan_deep as deep
 from geomgan.generators import stylegan2 as style2
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.generative_latent_space import Decoder
+from geomgan.generators.layers import Dense
 from geomgan.generators.upconv import LAYOUTS, MEAN, Upconv
 
 
@@ -33,6 +35,25 @@ def vae_decoder(latent_dim: int = 16, seed: int = 0) -> gg.Generator:
     shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(latent_dim))["params"]
     params = jax.tree.map(lambda s: _scaled_normal(rng, s.shape, 1.0), shapes)
     return gg.Generator.from_module(module, params, latent_dim, name="vae-decoder (random weights)")
+
+
+class DenseDecoder(nn.Module):
+    """``z -> sigmoid(W2 relu(W1 z))``: the decoder of PyTorch's VAE example, 400 hidden units, 28 pixels."""
+
+    @nn.compact
+    def __call__(self, z):
+        hidden = nn.relu(Dense(400, name="hidden")(z))
+        return nn.sigmoid(Dense(784, name="output")(hidden)).reshape(28, 28, 1)
+
+
+def dense_vae_decoder(latent_dim: int = 16, seed: int = 0) -> gg.Generator:
+    """A VAE's decoder of two dense layers; kernels are normal with variance ``1 / fan_in``."""
+    module, rng = DenseDecoder(), np.random.default_rng(seed)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(latent_dim))["params"]
+    params = jax.tree.map(lambda s: _scaled_normal(rng, s.shape, 1.0), shapes)
+    return gg.Generator.from_module(
+        module, params, latent_dim, output_range=(0, 1), name="dense-vae-decoder (random weights)"
+    )
 
 
 def lpips_squeeze(seed: int = 0) -> gg.distances.Distance:

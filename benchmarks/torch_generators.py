@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import geomgan as gg
+from benchmarks.random_models import DenseDecoder
 from geomgan.generators.biggan_deep import BigGANDeep
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.generative_latent_space import Decoder
@@ -32,6 +33,8 @@ def generator(G: gg.Generator) -> Forward:
             return dcgan(module, G.params)
         case Decoder():
             return vae_decoder(G.params)
+        case DenseDecoder():
+            return dense_vae_decoder(G.params)
         case BigGANDeep():
             return biggan_deep(module, G.params)
         case StyleNetwork(space="w", layers=None):
@@ -88,6 +91,13 @@ def vae_decoder(params: Weights) -> Forward:
         return torch.tanh(F.conv2d(x, *last))
 
     return forward
+
+
+def dense_vae_decoder(params: Weights) -> Forward:
+    (first, a), (second, b) = (
+        (tensor(np.transpose(params[n]["kernel"])), tensor(params[n]["bias"])) for n in ("hidden", "output")
+    )
+    return lambda z: torch.sigmoid(F.linear(F.relu(F.linear(z, first, a)), second, b)).reshape(1, 1, 28, 28)
 
 
 def biggan_deep(module: BigGANDeep, params: Weights) -> Forward:

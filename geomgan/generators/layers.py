@@ -114,11 +114,14 @@ def upsample_convolve(x: jax.Array, kernel: jax.Array, factor: int) -> jax.Array
     """``convolve(upsample(x, factor), kernel, padding=p)`` without the upsampled map, for kernels of ``2 p + 1`` taps.
 
     Output ``f i + a`` sees tap ``t`` at input ``i + ⌊(a + t - p) / f⌋``: several taps meet the same input. A 3 x 3
-    kernel and ``f = 2`` take 16/36 of the multiplications. Exact up to rounding.
+    kernel and ``f = 2`` take 16/36 of the multiplications. Exact up to rounding. Maps below :data:`SMALL` pixels are
+    upsampled all the same: there the sums of taps, made anew in each call, cost one sample more than they save.
     """
     size = kernel.shape[0]
     if size == 1:
         return upsample(convolve(x, kernel), factor)
+    if np.prod(x.shape[:-1]) < SMALL:
+        return convolve(upsample(x, factor), kernel, padding=size // 2)
     meets = (np.arange(factor)[:, None] + np.arange(size) - size // 2) // factor
     return _by_phases(x, kernel, meets, [factor * side for side in x.shape[:-1]])
 
@@ -149,6 +152,7 @@ def transposed_convolve(
 
 
 NARROW = 256  # channels
+SMALL = 256  # pixels
 ABSENT = np.iinfo(np.int64).max  # a tap that a phase does not see
 
 

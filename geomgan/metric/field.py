@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,25 +224,29 @@ def _steps(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """``(first code, results)`` of every batch, as they are finished.
 
-    On an accelerator the next step starts before the results of the last one are looked at. The last step repeats
-    codes to be as large as the others: it compiles nothing new.
+    As many steps as the plan says are under way at a time. The last step repeats codes to be as large as the others:
+    it compiles nothing new.
     """
     from tqdm import tqdm
 
     n, batch, positions = len(codes), job.plan.batch, job.plan.mesh[0]
     steps = [todo[i : i + positions] for i in range(0, len(todo), positions)]
-    overlap = jax.default_backend() != "cpu"
     show = progress and bool(todo) and jax.process_index() == 0
-    with tqdm(total=n, desc="metric tensors", unit="code", disable=not show) as bar:
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=n, desc="metric tensors", unit="code", disable=not show))
         bar.update(n - sum(min(start + batch, n) - start for start in todo))
+        pool = None
+        if jax.default_backend() == "cpu" and job.plan.steps > 1:  # elsewhere the device has a queue of its own
+            pool = ThreadPoolExecutor(job.plan.steps)
+            stack.callback(pool.shutdown, cancel_futures=True)
         launched: list[tuple[Sequence[int], np.ndarray, engine.Job, Any]] = []
-        for i in range(len(steps) + 1):
+        for i in range(len(steps) + job.plan.steps - 1):
             if i < len(steps):
                 starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
                 rows = np.concatenate([np.arange(start, start + batch) for start in starts])
                 together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
-                launched.append((steps[i], together, job, _attempt(job, together)))
-            if launched and (not overlap or i == len(steps) or len(launched) > 1):
+                launched.append((steps[i], together, job, _attempt(job, together, pool)))
+            if launched and (i >= len(steps) or len(launched) >= job.plan.steps):
                 unpadded, together, tried, wait = launched.pop(0)
                 job, results = _result(job, tried, together, wait)
                 for position, start in enumerate(unpadded):
@@ -251,8 +256,10 @@ def _steps(
                     bar.update(stop - start)
 
 
-def _attempt(job: engine.Job, codes: np.ndarray) -> Any:
+def _attempt(job: engine.Job, codes: np.ndarray, pool: ThreadPoolExecutor | None = None) -> Any:
     """A started step, or the error of a device that had no memory to start it."""
+    if pool:
+        return pool.submit(lambda: engine.launch(job, codes)()).result
     try:
         return engine.launch(job, codes)
     except Exception as error:

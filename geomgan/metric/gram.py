@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-BLOCK_BYTES = 2**20  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
+BLOCK_BYTES = 2**21  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
 
 
 def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:

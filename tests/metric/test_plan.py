@@ -159,12 +159,21 @@ def test_the_chunk_is_reduced_until_the_compiled_program_fits(options):
 def test_batches_share_out_codes_and_fill_a_device():
     G = smooth_generator(6)
     assert plan_field(G, MSE, 5, estimate=False).batch == 5  # little work: all of them together
-    assert plan_field(G, MSE, 1000, estimate=False).batch == 64
+    assert plan_field(G, MSE, 1000, estimate=False).batch == 63  # 16 batches of equal size, of at most 64
     assert plan_field(G, MSE, 1000, batch=7, estimate=False).batch == 7
     assert plan_field(G, MSE, 3, batch=7, estimate=False).batch == 3
     assert plan_field(G, MSE, 1000, k=2, solver="block", estimate=False).batch == 1
     jacobian = 6 * 768 * 4
     assert plan_field(G, MSE, 1000, memory=12 * jacobian, estimate=False).batch == 3  # a quarter of the memory
+
+
+def test_two_batches_are_under_way_where_memory_allows():
+    G = small_dcgan()
+    plan = partial(plan_field, G, MSE, 40, batch=4, estimate=False)
+    assert plan().steps == 2
+    assert "2 such batches under way" in str(plan())
+    assert plan(memory=int(1.5 * plan().bytes)).steps == 1
+    assert plan_field(G, MSE, 4, batch=4, estimate=False).steps == 1
 
 
 def test_work_is_counted():
