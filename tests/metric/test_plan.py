@@ -1,5 +1,7 @@
 """Plans of metric fields: what they choose, and what they say."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -201,7 +203,7 @@ def test_a_plan_runs_nothing_and_says_what_it_chose(monkeypatch):
     lines = dict(line.split(maxsplit=1) for line in str(plan).splitlines())
     assert lines["codes"] == "40 of dimension 8"
     assert lines["method"] == f"dense, 8 eigenpairs each: {plan.reason}"
-    assert lines["together"] == "4 codes and 8 tangents on each device"
+    assert lines["together"] == "4 codes and 8 tangents on each device, 2 such batches under way"
     assert lines["devices"] == "1 (1 for codes x 1 for tangents)"
     assert lines["memory"] == f"{readable(plan.bytes)} on each device besides the weights, of 3.0 GiB"
     assert lines["work"] == f"{plan.flops / 1e9:.3g} GFLOP for each code"
