@@ -60,6 +60,8 @@ def made(family: str, config: dict[str, Any], template: Any = None, classes: int
     def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) > 1 or name.endswith("constant"):
             return rng.standard_normal(shape, np.float32) * (2 / np.prod(shape[:-1])) ** 0.5
+        if name.endswith(("/up", "/down")):  # StyleGAN3's low-pass filters, as averages
+            return np.full(shape, 1 / (6 if name.endswith("/up") else shape[0]))
         return np.full(shape, float(name.endswith(("scale", "gain", "std", "strength"))))
 
     flat = traverse_util.flatten_dict(template or shapes(kind.module(config), *kind.inputs(config)), sep="/")
@@ -86,9 +88,8 @@ def style2(family: str, side: int) -> gg.Generator:
     return made(family, config, stylegan2.template(config))
 
 
-def style3(side: int) -> gg.Generator:
-    """Configuration T, filters with the weights of averages."""
-    config = nvidia_stylegan3.configuration(side)
+def style3(side: int, most: int = 512) -> gg.Generator:
+    config = nvidia_stylegan3.configuration(side, channel_max=most)
     return made("nvidia-stylegan3", config, nvidia_stylegan3.template(config))
 
 
@@ -160,7 +161,7 @@ CASES = {
     "nvidia-stylegan2": Case(
         ("256 px", lambda: style2("nvidia-stylegan2", 256)), ("64 px", lambda: style2("nvidia-stylegan2", 64))
     ),
-    "nvidia-stylegan3": Case(("T, 256 px", lambda: style3(256)), ("T, 32 px", lambda: style3(32))),
+    "nvidia-stylegan3": Case(("T, 256 px", lambda: style3(256)), ("T, 32 px, 64 channels", lambda: style3(32, 64))),
     "wavegan": Case(("16384 samples", wavegan)),
 }
 

@@ -27,6 +27,7 @@ MODULES = (  # one module per family, or family of families
     "generative_latent_space",
     "lpips",
     "nvidia_stylegan2",
+    "nvidia_stylegan3",
     "pggan",
     "sngan",
     "stylegan",
@@ -34,6 +35,10 @@ MODULES = (  # one module per family, or family of families
     "upconv",
     "wavegan",
 )
+
+
+DISCRIMINATORS = ("d", "D", "discriminator", "netD")  # keys of whole checkpoints
+MAX_NAME = 256  # of a tensor
 
 
 @dataclass(frozen=True)
@@ -114,21 +119,29 @@ def convert(
     provenance = [_provenance(path) for path in files]
     for entry in provenance:
         _check_name(kind, **entry)
-    states = {path.name if kind.files else "": kind.read(path, stand_ins=kind.stand_ins) for path in files}
+    states = {path.name if kind.files else "": _read(kind, path) for path in files}
     try:
         config = _config(kind, files[0])
     except NotHereError as error:
         raise NotHereError(f"{error}{_other_family(family, states)}") from None
     try:
-        converted = kind.convert({**states, **config}, options)
+        with np.errstate(all="ignore"):  # what overflows is reported as not finite, with its name
+            converted = kind.convert({**states, **config}, options)
     except OptionError:
         raise
-    except (ArithmeticError, LookupError, TypeError, CheckpointError) as error:  # shapes that no model of it has
+    except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:  # shapes that no model has
         mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
         reason = str(error) if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
     entries = {"family": family, **converted.card, **(card or {}), "files": provenance}
     return write_measured(out, entries, converted.params)
+
+
+def _read(family: Family, path: Path) -> Any:
+    try:
+        return family.read(path, stand_ins=family.stand_ins)
+    except CheckpointError as error:
+        raise CheckpointError(f"{str(error).rstrip('.')}. {family.name} takes {family.checkpoint}.") from None
 
 
 def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
@@ -141,9 +154,16 @@ def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
     while isinstance(state, dict) and (key := next((key for key in keys if key in state), None)):
         state = state[key]
     if not isinstance(state, dict) or not state or not all(isinstance(x, np.ndarray) for x in state.values()):
-        held = sorted(map(str, state))[:8] if isinstance(state, dict) else type(state).__name__
-        raise CheckpointError(f"the file holds {held}; expected a state dict of tensors" + _under(keys) + ".")
-    return renamed(state, lambda name: str(name).removeprefix("module."))
+        held = sorted(str(key)[:80] for key in state)[:8] if isinstance(state, dict) else type(state).__name__
+        alone = isinstance(state, dict) and any(key in state for key in DISCRIMINATORS) and "G" not in state
+        hint = " A discriminator alone makes no images: get the file with the generator." if alone else ""
+        raise CheckpointError(f"the file holds {held}; expected a state dict of tensors" + _under(keys) + "." + hint)
+    for name, array in state.items():
+        if not isinstance(name, str) or len(name) > MAX_NAME or not name.isprintable():
+            raise CheckpointError(f"a tensor has the name {str(name)[:80]!a}; expected up to {MAX_NAME} letters.")
+        if np.iscomplexobj(array):
+            raise CheckpointError(f"the tensor {name} has complex numbers; expected real ones.")
+    return renamed(state, lambda name: name.removeprefix("module."))
 
 
 def renamed(tensors: Mapping[Any, np.ndarray], rename: Callable[[Any], str]) -> dict[str, np.ndarray]:

@@ -49,6 +49,8 @@ def spectral_norm(
     Files of its first version hold no ``v``; there ``v = Wᵀu / ‖Wᵀu‖``.
     """
     matrix = np.moveaxis(weight, output_axis, 0).reshape(weight.shape[output_axis], -1)
+    if u.ndim != 1 or (v is not None and v.ndim != 1):
+        raise ValueError("the vectors of the spectral norm have several axes")
     if v is None:
         v = u @ matrix / np.linalg.norm(u @ matrix)
     return weight / (u @ matrix @ v)

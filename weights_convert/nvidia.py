@@ -17,14 +17,13 @@ import numpy as np
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.restricted_pickle import StandIn, misfit
 from weights_convert.convert import state_dict
-from weights_convert.stylegan2 import numbered, shape
+from weights_convert.stylegan2 import check_resolution, numbered, shape
 from weights_convert.table import Computed, Layer, Row, Tensors
 from weights_convert.torch_file import read_checkpoint
 
 CHECKPOINT = "a .pkl of the official repository, or a file {G_ema: state dict}"
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
-TENSORFLOW = ("dnnlib.tflib.network.Network", "tfutil.Network")
-STAND_INS = (PERSISTENT, "dnnlib.EasyDict", "dnnlib.util.EasyDict", "torch.nn.modules.*", *TENSORFLOW)
+STAND_INS = (PERSISTENT, "dnnlib.EasyDict", "dnnlib.util.EasyDict", "torch.nn.modules.*")
 ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors
 MAX_TENSORS, MAX_NAME = 10_000, 256
 RATE = 0.01  # learning-rate multiplier of the mapping network, where the file does not say: weights are divided by it
@@ -36,7 +35,7 @@ def read(path: str | Path, *, stand_ins: tuple[str, ...] = STAND_INS) -> dict[st
     """``{"G_ema": state dict, "init_kwargs": arguments}`` of an official pickle, or what ``torch.save`` wrote.
 
     Raises:
-        CheckpointError: the file is damaged, is one of the TensorFlow versions, or has no ``G_ema``.
+        CheckpointError: the file is damaged, or holds no networks.
     """
     tree = read_checkpoint(path, stand_ins=stand_ins, plain_pickle=True)
     try:
@@ -46,29 +45,17 @@ def read(path: str | Path, *, stand_ins: tuple[str, ...] = STAND_INS) -> dict[st
 
 
 def _networks(tree: Any) -> dict[str, Any]:
-    first = tree[0] if isinstance(tree, tuple | list) and tree else tree
-    if isinstance(first, StandIn) and first.name in TENSORFLOW:
-        raise CheckpointError(
-            "the file holds networks of the TensorFlow version. Convert it first with the official repository "
-            "(stylegan3 or stylegan2-ada-pytorch): python legacy.py --source=THIS.pkl --dest=NEW.pkl, then give "
-            "NEW.pkl. That program runs code from the file: use it on files that you trust."
-        )
     if isinstance(tree, StandIn):
         tree = {"G_ema": tree}
     if not isinstance(tree, dict):
         raise misfit(f"a {type(tree).__name__}", CHECKPOINT)
     held = tree.get("G_ema")
-    if isinstance(held, StandIn):
-        tensors = dict(_tensors(held))
-        if len(tensors) > MAX_TENSORS:
-            raise misfit(f"more than {MAX_TENSORS} tensors in G_ema", "fewer")
-        return {"G_ema": tensors, ARGUMENTS: _plain(_attributes(held).get("_init_kwargs"))}
-    if held is None and not any(isinstance(value, np.ndarray) for value in tree.values()):
-        networks = [str(name)[:40] for name, value in tree.items() if value is not None][:8]
-        raise CheckpointError(
-            f"the file holds {', '.join(networks) or 'nothing'}, but no G_ema, the averaged generator that is used."
-        )
-    return tree
+    if not isinstance(held, StandIn):
+        return {name: value for name, value in tree.items() if value is not None}
+    tensors = dict(_tensors(held))
+    if len(tensors) > MAX_TENSORS:
+        raise misfit(f"more than {MAX_TENSORS} tensors in G_ema", "fewer")
+    return {"G_ema": tensors, ARGUMENTS: _plain(_attributes(held).get("_init_kwargs"))}
 
 
 def _tensors(root: StandIn) -> Iterator[tuple[str, np.ndarray]]:
@@ -121,6 +108,14 @@ def generator_of(state: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, {**arguments, **_plain(arguments.get("synthesis_kwargs"))}
 
 
+def check_sides(options: Mapping[str, str], arguments: Mapping[str, Any], resolution: int) -> None:
+    """Raise if the option ``resolution``, or what the file says it is, contradicts the tensors."""
+    check_resolution(options, resolution)
+    said = arguments.get("img_resolution")
+    if type(said) is int and said > 0 and said != resolution:
+        raise CheckpointError(f"the file says img_resolution={said}, but its tensors make images of {resolution}.")
+
+
 def number(
     name: str, options: Mapping[str, str], arguments: Mapping[str, Any], default: float, zero: bool = False
 ) -> float:
@@ -140,7 +135,9 @@ def mapping_config(tensors: Tensors) -> dict[str, Any]:
     """``latent_dim``, widths of the ``mapping``, number of ``classes`` (0: unconditional), from the tensors."""
     depth = numbered(tensors, "mapping.fc{}.weight")
     embedding = tensors.get("mapping.embed.weight")
-    conditions, classes = embedding.shape if embedding is not None else (0, 0)
+    conditions, classes = (embedding.shape[0], embedding.shape[1]) if embedding is not None else (0, 0)
+    if embedding is not None and not embedding.size:
+        raise CheckpointError("the tensor mapping.embed.weight has no entries. The file is damaged.")
     return {
         "latent_dim": tensors["mapping.fc0.weight"].shape[1] - conditions,
         "mapping": [tensors[f"mapping.fc{i}.weight"].shape[0] for i in range(depth)],

@@ -12,11 +12,19 @@ from geomgan.errors import CheckpointError
 from geomgan.generators import stylegan2
 from weights_convert.convert import Converted, Family
 from weights_convert.layouts import kernel
-from weights_convert.nvidia import CHECKPOINT, GAIN, STAND_INS, generator_of, mapping_config, mapping_rows, read
+from weights_convert.nvidia import (
+    CHECKPOINT,
+    GAIN,
+    STAND_INS,
+    check_sides,
+    generator_of,
+    mapping_config,
+    mapping_rows,
+    read,
+)
 from weights_convert.stylegan2 import (
     TAPS,
     check_levels,
-    check_resolution,
     checked_sizes,
     expect_generator,
     shape,
@@ -31,7 +39,7 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Resolution, widths, depth of the mapping, classes and the filter are read from the tensors."""
     tensors, arguments = generator_of(states[""])
     config = configuration(tensors)
-    check_resolution(options, config["resolution"])
+    check_sides(options, arguments, config["resolution"])
     if (activation := arguments.get("activation", "lrelu")) != "lrelu":
         raise CheckpointError(f"the network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
     sides = stylegan2.noise_sides(tuple(config["features"]))

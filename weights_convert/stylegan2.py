@@ -23,7 +23,13 @@ FILTERS = {
     "*blur.kernel": "the resampling filter; it is in the configuration",
     "*upsample.kernel": "the resampling filter; it is in the configuration",
 }
-DISCRIMINATOR = ("final_conv.0.weight", "final_linear.0.weight", "from_rgb.0.conv.weight_orig")
+DISCRIMINATOR = (  # tensors that every discriminator of the StyleGAN families has one of
+    "final_conv.0.weight",
+    "final_linear.0.weight",
+    "from_rgb.0.conv.weight_orig",
+    "linear.linear.weight_orig",
+    "b4.out.weight",
+)
 
 
 def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:

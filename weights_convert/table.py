@@ -20,6 +20,7 @@ from geomgan.errors import CheckpointError
 from weights_convert import layouts
 
 Tensors = Mapping[str, np.ndarray]
+MAX_GROWTH, MAX_ADDED = 8, 1 << 25  # parameters per number in the file, and what conversion may add (noise maps)
 IGNORED = {"*num_batches_tracked": "a counter of training"}  # pattern of names -> why nothing here needs it
 
 
@@ -120,6 +121,7 @@ def fill(
             made_by[name] = row
 
     wanted = {name: tuple(leaf.shape) for name, leaf in traverse_util.flatten_dict(template, sep="/").items()}
+    _check_sizes(wanted, tensors, what)
     for row in rows:
         if isinstance(row, Layer):
             put(row, _layer(row, take, tensors))
@@ -151,6 +153,13 @@ def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
     """The parameters of a Flax module as shapes; runs nothing."""
     examples = [jax.ShapeDtypeStruct(shape, np.float32) for shape in inputs]
     return jax.eval_shape(module.init, jax.random.key(0), *examples)["params"]
+
+
+def _check_sizes(wanted: Mapping[str, tuple[int, ...]], tensors: Tensors, what: str) -> None:
+    """Refuse a small file that claims a huge model: products of two sides that no tensor has together."""
+    numbers, held = sum(map(math.prod, wanted.values())), sum(np.size(array) for array in tensors.values())
+    if numbers > MAX_GROWTH * held + MAX_ADDED:
+        raise CheckpointError(f"{what} of these widths has {numbers} parameters, but the file only {held} numbers.")
 
 
 def _check(row: Row, name: str, array: np.ndarray, wanted: tuple[int, ...] | None, what: str) -> None:
@@ -195,10 +204,14 @@ def _layer(row: Layer, take: Callable[[str], Any], tensors: Tensors) -> dict[str
             weight = layouts.spectral_norm_half_step(weights[0], weights[1], row.epsilon)
         weight = weight * row.scale
         offset = offsets[0] * row.bias_scale if offsets else np.zeros(weight.shape[axis])
+        if len({np.shape(array) for array in statistics}) > 1:
+            raise ValueError(f"the parts of {row.norm} have different shapes")
         if statistics:
             scale, shift = layouts.batch_norm(*statistics)
             if row.layout == "dense_to_map" and scale.size * math.prod(row.spatial) == weight.shape[axis]:
                 scale, shift = (np.repeat(x, math.prod(row.spatial)) for x in (scale, shift))  # a norm per channel
+            if scale.shape != (weight.shape[axis],):
+                raise ValueError(f"{row.norm} has the shape {scale.shape} for {weight.shape[axis]} outputs")
             weight = weight * scale.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
             offset = offset * scale + shift
         filled = {f"{row.target}/kernel": layouts.kernel(weight, row.layout, row.spatial)}

@@ -7,6 +7,7 @@ Both formats of ``torch.save`` are read, the zip archive and the older sequence 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 MAX_RECORDS = 200_000  # of a zip archive; there is one per storage
 MAX_NESTING = 3  # of files inside of files; official StyleGAN pickles have one
+TENSORFLOW = re.compile(rb"(?:dnnlib\.tflib\.network|tfutil).{1,5}Network", re.DOTALL)  # a class as pickles name it
+OFFICIAL = b"torch_utils.persistence"
 
 
 def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = (), plain_pickle: bool = False) -> Any:
@@ -62,11 +65,26 @@ def _read(data: bytes, stand_ins: Sequence[str], depth: int, plain_pickle: bool 
     except CheckpointError:
         magic = None
     if magic != MAGIC or type(magic) is not int:
+        if TENSORFLOW.search(data, 0, 1 << 16):
+            raise misfit(
+                "networks of the TensorFlow versions of StyleGAN",
+                "those of PyTorch. Convert the file first with the official repository (stylegan3 or "
+                "stylegan2-ada-pytorch), python legacy.py --source=THIS.pkl --dest=NEW.pkl, and NEW.pkl then as "
+                "nvidia-stylegan2. That program takes StyleGAN2 and StyleGAN2-ADA, and runs code from the file: use it "
+                "on files that you trust. For older networks take their PyTorch ports: families stylegan and pggan",
+            )
         if plain_pickle and data[:1] == b"\x80":
             return load(data, names=names, stand_ins=stand_ins)[0]
-        hint = "; torch_handlers() lets restricted_pickle.load_file read tensors in one" if data[:1] == b"\x80" else ""
-        raise misfit(f"{looks_like(data)}{hint}", "a file written by torch.save")
+        raise misfit(looks_like(data) + _about_pickle(data), "a file written by torch.save")
     return _read_legacy(data, start, names, stand_ins)
+
+
+def _about_pickle(data: bytes) -> str:
+    if data[:1] != b"\x80":
+        return ""
+    if OFFICIAL in data:
+        return " of the official StyleGAN2-ADA or StyleGAN3 (convert it as nvidia-stylegan2 or nvidia-stylegan3)"
+    return "; torch_handlers() lets restricted_pickle.load_file read tensors in one"
 
 
 def _names(depth: int) -> Names:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from geomgan.restricted_pickle import NAMES, Names, bare_name, misfit
+from geomgan.restricted_pickle import NAMES, Names, bare_name, check_shape, misfit
 
 BFLOAT16 = "bfloat16"
 _STORAGES = {
@@ -87,7 +87,7 @@ def strided(storage: Any, offset: Any, size: Any, stride: Any, dtype: np.dtype |
         raise misfit("a tensor with an invalid offset, size or stride", "numbers from 0")
     if dtype is not None:
         storage = storage.view(dtype)
-    count = math.prod(size)
+    count = math.prod(check_shape(size))
     if not count:
         return np.empty(size, storage.dtype)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))

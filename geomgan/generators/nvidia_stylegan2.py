@@ -1,7 +1,8 @@
 """The official PyTorch StyleGAN2-ADA (Karras, Aittala, Hellsten, Laine, Lehtinen and Aila, 2020).
 
 The network of :mod:`geomgan.generators.stylegan2` with classes: an embedding of the class, normalised, goes into the
-mapping network beside ``z``. It is the same for all codes, so that it only shifts the first layer's bias.
+mapping network beside ``z``. It is the same for all codes, so that it only shifts the first layer's bias. The
+original's clamp of activations to ±256 (``conv_clamp``) serves half precision and is left out.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ compare and print.
 from geomgan.restricted_pickle.builders import NAMES
 from geomgan.restricted_pickle.files import looks_like, read_bytes
 from geomgan.restricted_pickle.reader import load, load_file
-from geomgan.restricted_pickle.values import Names, Pending, StandIn, bare_name, misfit
+from geomgan.restricted_pickle.values import Names, Pending, StandIn, bare_name, check_shape, misfit
 
 __all__ = [
     "NAMES",
@@ -22,6 +22,7 @@ __all__ = [
     "Pending",
     "StandIn",
     "bare_name",
+    "check_shape",
     "load",
     "load_file",
     "looks_like",

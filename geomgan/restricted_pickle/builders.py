@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.restricted_pickle.values import Names, Pending, StandIn, bare_name, check_key, mapping, misfit
+from geomgan.restricted_pickle.values import Names, Pending, StandIn, bare_name, check_key, check_shape, mapping, misfit
 
 
 def _members(values: Any = ()) -> Iterable[Any]:
@@ -60,10 +60,7 @@ def _array(raw: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> np
     if not isinstance(dtype, np.dtype) or not isinstance(raw, bytes | bytearray | str):
         raise misfit(f"a numpy array of {type(raw).__name__}", "bytes and a dtype of numbers")
     raw = raw if isinstance(raw, bytearray) else _latin1(raw)
-    sizes = shape if isinstance(shape, tuple) else (None,)
-    if len(sizes) > 32 or not all(type(n) is int and 0 <= n < 1 << 48 for n in sizes):
-        raise misfit("an invalid numpy shape", "up to 32 sizes")
-    if len(raw) != math.prod(shape) * dtype.itemsize:
+    if len(raw) != math.prod(check_shape(shape)) * dtype.itemsize:
         raise misfit(f"{len(raw)} bytes for a {dtype} array of shape {shape}", "as many as fill it")
     native = dtype.newbyteorder("=")
     flat = np.frombuffer(memoryview(raw).toreadonly() if raw else b"", dtype).astype(native, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ MAX_STEPS = 5_000_000  # opcodes in one pickle, and nodes in the tree it makes
 MAX_DEPTH = 100  # well below Python's recursion limit, for whoever walks the result
 MAX_NUMBER = 1024  # bytes of one integer: converting decimal text takes quadratic time
 MAX_NAME = 256  # characters of "module.name"
+MAX_AXES, MAX_SIDE = 32, 1 << 48  # of an array
+MAX_EMPTY = 1 << 22  # the product of an empty array's other sides: its sum over the axis of length 0 has that size
 
 Handler = Callable[..., Any]
 Names = Mapping[str, Handler | None]
@@ -20,6 +23,16 @@ Names = Mapping[str, Handler | None]
 def misfit(found: str, expected: str) -> CheckpointError:
     """The error for a file that holds one thing and should hold another."""
     return CheckpointError(f"found {found}; expected {expected}")
+
+
+def check_shape(shape: Any) -> tuple[int, ...]:
+    """``shape``, if an array that costs no more than its bytes in the file can have it."""
+    sizes = shape if isinstance(shape, tuple) else (None,)
+    if len(sizes) > MAX_AXES or not all(type(n) is int and 0 <= n < MAX_SIDE for n in sizes):
+        raise misfit("an invalid shape of an array", f"up to {MAX_AXES} sizes")
+    if 0 in sizes and math.prod(n or 1 for n in sizes) > MAX_EMPTY:
+        raise misfit(f"an array without entries of shape {sizes}", f"sides up to {MAX_EMPTY} in all")
+    return sizes
 
 
 @dataclass(slots=True)

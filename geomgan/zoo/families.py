@@ -20,6 +20,7 @@ from geomgan.generators import (
     biggan,
     biggan_deep,
     nvidia_stylegan2,
+    nvidia_stylegan3,
     pggan,
     stylegan,
     stylegan2,
@@ -94,6 +95,9 @@ FAMILIES: dict[str, dict[str, Part]] = {
     },
     "nvidia-stylegan2": {
         "generator": Part(stylegan2.network, _code, nvidia_stylegan2.generator),
+    },
+    "nvidia-stylegan3": {
+        "generator": Part(nvidia_stylegan3.network, _code, nvidia_stylegan3.generator),
     },
     "pggan-gan-zoo": {
         "generator": Part(pggan.network, lambda c: (*_code(c), ()), pggan.growing),

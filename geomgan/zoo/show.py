@@ -27,7 +27,9 @@ def table() -> str:
 def _row(entry: Entry) -> tuple[str, ...]:
     state = "here" if entry.is_here else "fetch" if entry.package else "convert"
     licence = re.split("[:(]", entry.licence)[0].strip()
-    return entry.name, entry.family, entry.latent, str(entry.resolution), licence, state
+    first, *others = entry.latent.split(", ")
+    spaces = ", ".join([first, *(space.split()[0] for space in others)])  # sizes of the others are on the card
+    return entry.name, entry.family, spaces, str(entry.resolution), licence, state
 
 
 def card_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -189,8 +189,9 @@ def in_w_plus(at64):
     return exact_metric(loaded("w+", at64), jnp.tile(w, 10)), w
 
 
-def test_metric_tensor_of_z_agrees_with_float64(at64):
-    G = loaded("z", at64, truncation=0.7)
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_the_metric_tensor_agrees_with_float64(at64, space):
+    G = loaded(space, at64, truncation=0.7)
     assert G.sample_shape.shape == (64, 64, 3)
     z = G.sample_latent(KEY, 1)[0]
     assert_close(gg.metric_tensor(G, gg.distances.mse(), z), exact_metric(G, z), 1e-5)

@@ -2,134 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import pickle
 import struct
-import subprocess
-import sys
 
-from tests.fixtures import ROOT
+import numpy as np
+import pytest
 
-NAMED = {
-    "os": "system popen",
-    "posix": "system execv",
-    "nt": "system",
-    "builtins": "eval exec compile getattr setattr open __import__",
-    "__builtin__": "eval execfile",
-    "subprocess": "Popen check_output",
-    "torch": "load save hub.load jit.load",
-    "torch.serialization": "load",
-    "numpy": "load fromfile memmap",
-    "numpy.testing._private.utils": "runstring",
-    "importlib": "import_module",
-    "operator": "attrgetter methodcaller",
-    "functools": "partial reduce",
-    "types": "CodeType FunctionType",
-    "pickle": "loads load",
-    "io": "open",
-    "codecs": "open",
-    "_codecs": "decode",
-    "copyreg": "add_extension pickle",
-    "shutil": "rmtree",
-    "runpy": "run_path",
-    "timeit": "timeit",
-    "ctypes": "CDLL",
-    "socket": "socket",
-    "webbrowser": "open",
-    "geomgan.restricted_pickle": "load_file read_bytes",
-}
+from tests.hostile import attacks, watched
 
-
-def attacks() -> dict[str, bytes]:
-    """Pickles that would do harm under pickle.load, one for each name and way to call it."""
-    made = {"ext": b"\x82\x01)R.", "ext4": b"\x84\x01\x00\x00\x00)R."}
-    argument = b"X\x0c\x00\x00\x00touch harmed"
-    for full in (f"{module}.{name}" for module, names in NAMED.items() for name in names.split()):
-        module, _, name = full.encode().rpartition(b".")
-        word = b"c" + module + b"\n" + name + b"\n"
-        stack = b"\x8c" + bytes([len(module)]) + module + b"\x8c" + bytes([len(name)]) + name + b"\x93"
-        made |= {
-            f"{full} reduce": word + argument + b"\x85R.",
-            f"{full} stack": stack + argument + b"\x85R.",
-            f"{full} newobj": word + argument + b"\x85\x81.",
-            f"{full} newobj_ex": word + argument + b"\x85}\x92.",
-            f"{full} inst": b"(" + argument + b"i" + module + b"\n" + name + b"\n.",
-            f"{full} obj": b"(" + word + argument + b"o.",
-            f"{full} state": b"ccollections\nOrderedDict\n)R}U\x0c__setstate__" + word + b"sb}b.",
-            f"{full} class": b"ccollections\nOrderedDict\n)R}(U\x09__class__" + word + b"U\x08__dict__}ub.",
-            f"{full} slots": b"ccollections\nOrderedDict\n)R}}U\x0a__reduce__" + word + b"s\x86b.",
-            f"{full} factory": b"ccollections\ndefaultdict\n(" + word + b"tR" + argument + b"Ns.",
-            f"{full} dtype": b"cnumpy\ndtype\n(" + word + b"tR.",
-            f"{full} array": b"cnumpy.core.multiarray\n_reconstruct\n(" + word + b")U\x01btR.",
-            f"{full} reconstructor": b"ccopyreg\n_reconstructor\n(" + word + word + argument + b"tR.",
-        }
-    return made
-
-
-WATCH = """
-import json, pathlib, sys
-from geomgan.errors import CheckpointError
-from geomgan.restricted_pickle import load, load_file
-import pickle, numpy as np
-load(pickle.dumps([np.arange(3.0), {"a"}], 0))  # whatever loads late, loads now
-folder = pathlib.Path(sys.argv[1])
-paths = sorted(folder.glob("*.pkl"))
-events, outcomes = [], {}
-
-def watch(event, args):
-    if event != "builtins.id" and (event != "open" or args[1] not in ("r", "rb")):
-        events.append(f"{event} {args!r}"[:200])
-
-sys.addaudithook(watch)
-for path in paths:
-    for stand_ins in ((), ("*",)):
-        try:
-            load_file(path, stand_ins=stand_ins)
-            outcome = "read"
-        except CheckpointError as error:
-            outcome = str(error)
-        outcomes.setdefault(path.stem, []).append(outcome)
-seen = list(events)
-print(json.dumps([seen, outcomes]))
-"""
-
-
-def child(script: str, *args) -> list:
-    """What a script prints as JSON, run by a fresh Python in this checkout."""
-    run = [sys.executable, "-c", script, *map(str, args)]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_attacks_are_refused_and_nothing_happens(tmp_path):
-    made = attacks()
-    for index, data in enumerate(made.values()):
-        (tmp_path / f"{index:04}.pkl").write_bytes(data)
-    events, outcomes = child(WATCH, tmp_path)
-    assert events == []
-    assert len(outcomes) == len(made)
-    for name, (strict, _) in zip(made, outcomes.values(), strict=True):
-        assert "which is not data" in strict or "copyreg extension" in strict, name
-    assert not (ROOT / "harmed").exists()
-
-
-BOUNDED = """
-import json, pathlib, resource, sys, time
-from geomgan.errors import CheckpointError
+GOOD = pickle.dumps([np.arange(3.0), {"a"}], 0)
+SETUP = """
 from geomgan.restricted_pickle import load_file
-here = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (here + (1 << 28),) * 2)
-outcomes = {}
-for path in sorted(pathlib.Path(sys.argv[1]).glob("*.pkl")):
-    start = time.monotonic()
-    try:
-        load_file(path)
-        outcome = "read"
-    except CheckpointError as error:
-        outcome = str(error)
-    outcomes[path.stem] = [outcome[:2000], time.monotonic() - start]
-print(json.dumps(outcomes))
+attempt = lambda path: load_file(path, stand_ins=STAND_INS)
 """
+
+
+@pytest.mark.parametrize("stand_ins", ["()", "('*',)"], ids=["strict", "any stand-in"])
+def test_attacks_are_refused_and_nothing_happens(tmp_path, stand_ins):
+    outcomes = watched(tmp_path, SETUP.replace("STAND_INS", stand_ins), attacks(), GOOD)
+    for name, outcome in outcomes.items():
+        refused = "which is not data" in outcome.text or "copyreg extension" in outcome.text
+        assert refused or stand_ins != "()", name
+
+
+def test_what_pickle_does_is_seen(tmp_path):
+    setup = (
+        "import pickle\nattempt = lambda path: path.endswith('good') or pickle.loads(pathlib.Path(path).read_bytes())"
+    )
+    for name, data, event in (
+        ("a", b"cos\nsystem\nX\x04\x00\x00\x00true\x85R.", "os.system"),
+        ("b", b"cbuiltins\nexec\nX\x01\x00\x00\x001\x85R.", "compile"),
+        ("c", b"cwave\nError\n.", "import"),
+        ("d", b"csocket\nsocket\n)R.", "socket.__new__"),
+    ):
+        (tmp_path / name).mkdir()
+        with pytest.raises(AssertionError, match=rf"00000: .*{event}"):
+            watched(tmp_path / name, setup, {name: data}, GOOD)
+
 
 MANY = 300_000
 
@@ -180,11 +89,11 @@ def bombs() -> dict[str, tuple[bytes, str]]:
 
 def test_bombs_are_refused_quickly_in_little_memory(tmp_path):
     made = bombs()
-    for name, (data, _) in made.items():
-        (tmp_path / f"{name}.pkl").write_bytes(data)
-    outcomes = child(BOUNDED, tmp_path)
+    outcomes = watched(
+        tmp_path, SETUP.replace("STAND_INS", "()"), {name: data for name, (data, _) in made.items()}, GOOD
+    )
     for name, (_, says) in made.items():
-        outcome, seconds = outcomes[name]
-        assert says in outcome, (name, outcome)
-        assert outcome == says or "found" in outcome or "names" in outcome, (name, outcome)
+        text, seconds, _ = outcomes[name]
+        assert says in text, (name, text)
+        assert text == says or "found" in text or "names" in text, (name, text)
         assert seconds < 60, (name, seconds)

@@ -158,3 +158,39 @@ def test_denormals_are_flushed_and_nothing_else():
     tiny = np.finfo(np.float32).tiny
     x = np.array([0, 1e-45, -5.6e-45, tiny / 2, -tiny / 2, tiny, -tiny, 1e-30, -3], np.float64)
     np.testing.assert_array_equal(flush_denormals(x), np.array([0, 0, 0, 0, 0, tiny, -tiny, 1e-30, -3], "f4"))
+
+
+@pytest.mark.parametrize(
+    ("norm", "says"),
+    [
+        ((1000, 1), "norm has the shape .* for 1 outputs|do not fit each other"),
+        ((3,), r"norm has the shape \(3,\) for 1 outputs"),
+        ((), "norm has the shape"),
+    ],
+)
+def test_a_norm_of_another_width_is_not_spread_over_the_weight(norm, says):
+    parts = ("weight", "bias", "running_mean", "running_var")
+    tensors = {
+        "a.weight": np.ones((1, 1000)),
+        "a.bias": np.ones(1),
+        **{f"norm.{part}": np.ones(norm) for part in parts},
+    }
+    with pytest.raises(CheckpointError, match=says):
+        fill(tensors, [Layer("a", "a", "dense", norm="norm")], {}, "it")
+    tensors["norm.bias"] = np.ones((1, 5))
+    with pytest.raises(CheckpointError, match="the parts of norm have different shapes"):
+        fill(tensors, [Layer("a", "a", "dense", norm="norm")], {}, "it")
+
+
+def test_a_vector_of_the_spectral_norm_with_two_axes_is_refused():
+    tensors = {"a.weight_orig": np.ones((2, 3)), "a.weight_u": np.ones((9, 2)), "a.weight_v": np.ones(3)}
+    with pytest.raises(CheckpointError, match="vectors of the spectral norm have several axes"):
+        fill(tensors, [Layer("a", "a", "dense", spectral_norm="stored", bias=False)], {}, "it")
+
+
+def test_a_small_file_of_a_huge_model_is_refused_before_anything_is_computed():
+    template = {"a": jax.ShapeDtypeStruct((1 << 20, 1 << 20), np.float32)}
+    with pytest.raises(
+        CheckpointError, match="it of these widths has 1099511627776 parameters, but the file only 1 num"
+    ):
+        fill({"a": np.ones(1)}, [Tensor("a", "a")], template, "it")
