@@ -9,7 +9,7 @@ demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
 	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --codes 16 --top 8 --seed 0 --out runs/demo
 
 test: lint  ## everything but the slow tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: .venv/installed-test  ## full-size parity, hundreds of kills, thousands of damaged files
 	$(BIN)/python -m pytest -m slow

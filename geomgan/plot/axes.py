@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from geomgan.metric.axes import AxisWalks
-from geomgan.plot.style import ACCENT, SECOND, SOFT, displayable, figure, styled
+from geomgan.distances.distance import Distance
+from geomgan.errors import check_choice
+from geomgan.generators.generator import Generator
+from geomgan.metric.axes import AxisWalks, equal_distance_walk, walk
+from geomgan.metric.paths import ends_of
+from geomgan.plot.images import check_images, labelled_grid
+from geomgan.plot.style import ACCENT, PAGE, SECOND, SOFT, figure, heading, legend_below, styled
+
+PAGE_PIXELS = 96  # kept of each image of a page: a whole spectrum stays in memory
+FORMULA = {"linear": "z + t v", "spherical": "cos(t) z + sin(t) |z| v⊥ on the sphere"}
+UNIT = {"linear": "step t (latent units)", "spherical": "angle t (radians)"}
 
 
 @styled
@@ -17,70 +28,254 @@ def axes_montage(
     output_range: tuple[float, float] | None = (-1, 1),
     step: float | None = None,
     ranks: Any = None,
+    title: str | None = None,
 ) -> Any:
-    """A grid of images: rows are axes, the centre column is the reference.
+    """A grid of images: rows are axes, columns are steps, the reference is framed.
+
+    Columns are labelled with the distance from the reference where the walks have equal steps in distance, and each
+    row with its range of ``t``; with ``t`` where the steps are the same in all rows, and each row with the distances
+    at its ends.
 
     Args:
-        walks: samples along the axes, an odd number each with the reference in the middle; equal steps in distance
-            come from :func:`geomgan.metric.axes.equal_distance_steps`.
+        walks: samples along the axes, see :mod:`geomgan.metric.axes`.
         values: the eigenvalue of each axis.
-        output_range: of the samples.
-        step: distance between neighbours, for the caption.
+        output_range: of the samples; None shows the range of all of them.
+        step: distance between neighbours, for walks along :func:`geomgan.metric.axes.equal_distance_steps`.
         ranks: the rank of each axis; by default 1, 2, ...
+        title: by default, what was computed.
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        ValueError: the samples are no images, there is not one value and one rank for each axis, or distances are to
+            be shown without the reference in the middle.
     """
-    rows, columns = walks.samples.shape[:2]
-    ranks = np.arange(1, rows + 1) if ranks is None else ranks
-    cell = 0.8
-    fig, axes = figure(cell * columns + 1.2, cell * rows + 0.6, rows, columns)
-    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for row in range(rows):
-        for column in range(columns):
-            ax = axes[row, column]
-            ax.imshow(displayable(walks.samples[row, column], output_range), interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
-            centre = column == columns // 2
-            for spine in ax.spines.values():
-                spine.set(visible=centre, color=SECOND, lw=2)
-        axes[row, 0].set_ylabel(
-            f"axis {ranks[row]}\nλ = {values[row]:.3g}", rotation=0, ha="right", va="center", fontsize=9
-        )
-    if step is not None:
-        digits = max(0, 1 - int(np.floor(np.log10(step))))
-        for column in range(columns):
-            offset = column - columns // 2
-            axes[0, column].set_title("reference" if offset == 0 else f"{offset * step:+.{digits}f}", fontsize=9)
-        fig.suptitle("signed distance from the reference, in equal steps", fontsize=10, x=0.56)
-    return fig
+    check_images(walks.samples.shape[2:])
+    rows = rank_labels(values, ranks, len(walks.samples))
+    title = title or f"Walks {FORMULA[walks.path]} along eigenvectors v of the metric tensor{_under(walks)}"
+    return labelled_grid(walks.samples, output_range, title=title, rows=rows, **_columns(walks, step))
 
 
 @styled
-def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None) -> Any:
-    """Distance from the reference along each axis, beside the quadratic prediction ``d = √λ |t|``.
+def axis_on_many(
+    G: Generator,
+    D: Distance,
+    vector: Any,
+    codes: Any,
+    *,
+    rank: int | None = None,
+    side: int = 5,
+    reach: float | None = None,
+    path: str = "linear",
+    spacing: str = "distance",
+    labels: Sequence[str] | None = None,
+    title: str | None = None,
+    progress: bool = True,
+) -> Any:
+    """One direction applied to many references: rows are references, columns are steps.
+
+    Source: ``vis_eigen_action`` of GAN-Geometry, whose example passes a matrix for the vector; it spaces by ``t``.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        vector: the direction ``(d,)``, for example an eigenvector of the metric at one code.
+        codes: the references ``(n, d)``.
+        rank: of the eigenvector, for the title.
+        side: images on each side of the reference.
+        reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
+        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
+        spacing: ``"distance"``, columns at the same distances from every reference; or ``"step"``, at the same ``t``.
+        labels: of the references; by default code 1, 2, ...
+        title: by default, what was computed.
+        progress: show a progress bar, with the time left.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        ValueError: the samples are no images, or shapes do not fit.
+    """
+    check_images(G.sample_shape.shape)
+    check_choice(spacing, ("distance", "step"), "spacing")
+    if np.shape(vector) != (G.latent_dim,):
+        raise ValueError(
+            f"vector has shape {np.shape(vector)}; expected ({G.latent_dim},): one direction. Of a matrix of "
+            "eigenvectors take a column, vectors[:, i]."
+        )
+    count = len(np.atleast_2d(codes))
+    labels = [f"code {i + 1}" for i in range(count)] if labels is None else list(labels)
+    if len(labels) != count:
+        raise ValueError(f"there are {len(labels)} labels for {count} references; expected one for each.")
+    options: dict[str, Any] = {"path": path, "progress": progress}
+    codes, column = np.atleast_2d(codes), np.asarray(vector)[:, None]
+    if spacing == "distance":
+        walks = equal_distance_walk(G, D, codes, column, side, reach=reach, **options)
+    else:
+        walks = walk(G, D, codes, column, np.linspace(*ends_of(reach, path), 2 * side + 1), **options)
+    name = "One direction v" if rank is None else f"Eigenvector v of rank {rank}"
+    title = title or f"{name} at {count} references z: walks {FORMULA[path]}{_under(walks)}"
+    return labelled_grid(walks.samples, G.output_range, title=title, rows=labels, **_columns(walks))
+
+
+@styled
+def spectrum_pages(
+    G: Generator,
+    D: Distance,
+    z: Any,
+    vectors: Any,
+    values: Any,
+    *,
+    rows: int = 16,
+    side: int = 4,
+    reach: float | None = None,
+    path: str = "linear",
+    ranks: Any = None,
+    progress: bool = True,
+) -> list[Any]:
+    """The whole spectrum at one code, page by page: every axis walked equally far in ``t``.
+
+    The distances at both ends of every walk, right of it, say how much an axis changes. Only images of 96 pixels are
+    kept.
+
+    Source: ``vis_eigen_frame`` of GAN-Geometry, which returns the last page only.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        z: the reference code ``(d,)``.
+        vectors: the axes as columns ``(d, k)``.
+        values: their eigenvalues ``(k,)``, descending.
+        rows: axes of a page.
+        side: images on each side of the reference.
+        reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
+        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
+        ranks: the rank of each axis; by default 1, 2, ..., k.
+        progress: show a progress bar, with the time left.
+
+    Returns:
+        Matplotlib figures.
+
+    Raises:
+        ValueError: the samples are no images, or shapes do not fit.
+    """
+    check_images(G.sample_shape.shape)
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2:
+        raise ValueError(f"vectors have shape {vectors.shape}; expected ({G.latent_dim}, k): axes are columns.")
+    if rows < 1 or side < 1:
+        raise ValueError(f"rows is {rows} and side {side}; expected at least 1.")
+    labels = rank_labels(values, ranks, vectors.shape[1])
+    steps = np.linspace(*ends_of(reach, path), 2 * side + 1)
+    starts, pages = range(0, len(labels), rows), []
+    for number, start in enumerate(tqdm(starts, "pages", unit="page", disable=not progress), 1):
+        part = slice(start, start + rows)
+        walks = walk(G, D, z, vectors[:, part], steps, path=path)
+        title = f"Spectrum of the metric tensor{_under(walks)}, page {number} of {len(starts)}: walks {FORMULA[path]}"
+        options = _columns(walks) | {"side": PAGE_PIXELS}
+        pages.append(labelled_grid(walks.samples, G.output_range, title=title, rows=labels[part], **options))
+    return pages
+
+
+@styled
+def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: Any = None) -> Any:
+    """Distance from the reference along each axis, beside what the metric predicts close to it.
+
+    Args:
+        walks: walks along the axes.
+        values: the eigenvalue of each axis.
+        ranks: the rank of each axis; by default 1, 2, ...
+        speeds: the slope of each curve at the reference, from :func:`geomgan.metric.axes.initial_speeds`. By default
+            ``√λ`` for linear walks; on the sphere no eigenvalue says it, and no prediction is drawn without.
 
     Returns:
         A matplotlib figure, one panel per axis on common scales.
+
+    Raises:
+        ValueError: there is not one value, rank and speed for each axis.
     """
     count = len(walks.steps)
-    ranks = np.arange(1, count + 1) if ranks is None else ranks
-    columns = min(4, count)
-    rows = -(-count // columns)
-    fig, axes = figure(2.1 * columns + 0.4, 1.7 * rows + 0.5, rows, columns, sharex=True, sharey=True)
-    top = 1.1 * float(walks.distances.max())
+    labels = rank_labels(values, ranks, count, ", ")
+    prediction = "predicted by the metric: speed · |t|"
+    if speeds is None and walks.path == "linear":
+        speeds, prediction = np.sqrt(np.maximum(np.asarray(values, np.float64), 0.0)), "predicted by the metric: √λ |t|"
+    if speeds is not None and len(speeds) != count:
+        raise ValueError(f"there are {len(speeds)} speeds for {count} axes; expected one for each.")
+    rows = -(-count // 4)
+    columns = -(-count // rows)
+    fig, axes = figure(PAGE * max(columns, 2) / 4, 1.45 * rows + 0.7, rows, columns, sharex=True, sharey=True)
+    top = 1.1 * float(walks.distances.max()) or 1.0
     for i, ax in enumerate(axes.flat):
         if i >= count:
             ax.set_visible(False)
             continue
         t = walks.steps[i]
-        ax.plot(t, np.sqrt(max(float(values[i]), 0.0)) * np.abs(t), color=SECOND, lw=1.2, ls="--", label="√λ |t|")
+        ax.axvline(0, color=SOFT, lw=0.6)
+        if speeds is not None:
+            ax.plot(t, speeds[i] * np.abs(t), color=SECOND, lw=1.2, ls="--", label=prediction)
         ax.plot(t, walks.distances[i], color=ACCENT, lw=1.8, label="measured")
         ax.set_ylim(0, top)
-        ax.set_title(f"axis {ranks[i]}, λ = {values[i]:.3g}", fontsize=9, loc="left")
-        ax.axvline(0, color=SOFT, lw=0.6)
-        ax.tick_params(labelbottom=i >= count - columns)  # the lowest panel of its column, also in a ragged last row
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=9)
-    fig.supxlabel("step t along the axis, in latent units", fontsize=10)
-    fig.supylabel("distance from the reference", fontsize=10)
+        ax.set_title(labels[i], loc="left")
+        lowest = i >= count - columns  # of its column, also in a ragged last row
+        ax.tick_params(labelbottom=lowest)
+        ax.set(xlabel=UNIT[walks.path] if lowest else "", ylabel="distance" if i % columns == 0 else "")
+    heading(fig, f"Distance from the reference along walks {FORMULA[walks.path]}{_under(walks)}")
+    legend_below(fig)
     return fig
+
+
+def rank_labels(values: Any, ranks: Any, count: int, between: str = "\n") -> list[str]:
+    """``axis 1, λ = 3.2`` and so on; ``ValueError`` unless there is one value and one positive rank for each axis."""
+    values = np.asarray(values)
+    ranks = np.arange(1, count + 1) if ranks is None else np.atleast_1d(ranks)
+    if values.shape != (count,) or ranks.shape != (count,):
+        raise ValueError(
+            f"there are {count} axes, values of shape {values.shape} and ranks of shape {ranks.shape}; expected one "
+            "value and one rank for each axis."
+        )
+    if not np.issubdtype(ranks.dtype, np.integer) or ranks.min() < 1:
+        raise ValueError(f"ranks are {ranks.tolist()}; expected integers from 1, the largest eigenvalue.")
+    return [f"axis {rank}{between}λ = {value:.3g}" for rank, value in zip(ranks, values, strict=True)]
+
+
+def _columns(walks: AxisWalks, step: float | None = None) -> dict[str, Any]:
+    """Labels of the columns and of the right margin of a grid of walks, for :func:`labelled_grid`."""
+    steps, distances, count = walks.steps, walks.distances, walks.steps.shape[1]
+    centre = count // 2 if count % 2 and not steps[:, count // 2].any() else None
+    if step is None and walks.spacing == "distance" and walks.gaps is not None:
+        step = float(walks.gaps[0])
+    if step is not None:
+        if centre is None:
+            raise ValueError(
+                "a step in distance was given, but the reference, t = 0, is not in the middle of the walks."
+            )
+        return {
+            "columns": _signed(step * (np.arange(count) - centre)),
+            "below": f"signed distance from the framed reference, in equal steps of {step:.3g}",
+            "right": [f"{_signed(ends)[0]} to {_signed(ends)[1]}" for ends in steps[:, [0, -1]]],
+            "right_title": UNIT[walks.path].replace(" (", "\n("),
+            "marked": centre,
+        }
+    same = np.ptp(steps, axis=0).max() <= 1e-6 * np.abs(steps).max()
+    return {
+        "columns": _signed(steps[0]) if same else [],
+        "below": (UNIT[walks.path] if same else f"{UNIT[walks.path]}, each axis in its own steps")
+        + ("; the reference is framed" if centre is not None else ""),
+        "right": [
+            f"{first:#.2g}, {last:#.2g}".replace(".,", ",").removesuffix(".") for first, last in distances[:, [0, -1]]
+        ],
+        "right_title": "distance at\nboth ends",
+        "marked": centre,
+    }
+
+
+def _signed(numbers: np.ndarray) -> list[str]:
+    """Numbers with signs and just enough decimals to tell neighbours apart."""
+    gap = float(np.min(np.diff(numbers), initial=np.inf)) if len(numbers) > 1 else 1.0
+    digits = max(0, 1 - int(np.floor(np.log10(gap)))) if 0 < gap < np.inf else 2
+    return ["0" if abs(number) < 1e-9 * gap else f"{number:+.{digits}f}".replace("-", "−") for number in numbers]
+
+
+def _under(walks: AxisWalks) -> str:
+    return "" if walks.measure == "distance" else f" under {walks.measure}"
