@@ -1,0 +1,112 @@
+"""The rows of a study: walks along many directions from a few references, all equally far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from geomgan.distances import Distance
+from geomgan.generators import Generator
+from geomgan.metric.axes import AxisWalks, equal_distance_steps, walk
+
+EQUAL = ("distance", "latent")
+FINE = 30  # samples on each side from which equal distances are found
+
+
+@dataclass(frozen=True)
+class StudyWalks:
+    """Walks along ``k`` directions from ``r`` references.
+
+    Attributes:
+        steps: ``(k, r, columns)``, in latent units.
+        distances: ``(k, r, columns)``, from the reference.
+        drawn: for each direction and reference, what ``draw`` returned for its samples.
+        said: how far the walks go and why, in one sentence.
+    """
+
+    steps: np.ndarray
+    distances: np.ndarray
+    drawn: list[list[Any]]
+    said: str
+
+
+def study_walks(
+    G: Generator,
+    D: Distance,
+    references: np.ndarray,
+    vectors: np.ndarray,
+    labels: Sequence[str],
+    reach: float,
+    columns: int,
+    equal: str,
+    draw: Callable[[np.ndarray, tuple[float, float]], Any],
+) -> StudyWalks:
+    """Walks that all go equally far to both sides.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        references: codes ``(r, d)``.
+        vectors: directions as columns ``(d, k)``.
+        labels: name of each direction, for the sentence.
+        reach: largest step, in latent units.
+        columns: samples of a walk, odd.
+        equal: ``"distance"``: equal steps in distance; from each reference as far as every direction gets to both
+            sides within ``reach``. ``"latent"``: equal steps to ``reach``.
+        draw: called with the samples ``(columns, ...)`` of a walk and the range of values to show; samples are not
+            kept.
+
+    Raises:
+        ValueError: a direction changes nothing, so that no common distance exists.
+    """
+    count, rows = len(labels), len(references)
+    along = lambda i, row, t, bar: _one(G, D, references[row], vectors[:, i], t, bar)
+    steps, ends = np.broadcast_to(np.linspace(-reach, reach, columns), (count, rows, columns)), None
+    if equal == "distance":
+        s = np.linspace(-1, 1, 2 * FINE + 1)
+        ticks = reach * s * np.abs(s)  # finest at the reference, where the strongest axes end
+        with tqdm(total=count * rows, desc="distances along rows", unit="row") as bar:
+            curves = np.stack([[along(i, row, ticks, bar).distances[0] for i in range(count)] for row in range(rows)])
+        by_row = [_equal_steps(labels, ticks, curve, columns // 2) for curve in curves]
+        steps, ends = np.stack([t for t, _ in by_row], axis=1), [end for _, end in by_row]
+    shown = G.output_range or _range_of(np.asarray(jax.vmap(G)(references)))
+    distances, drawn = np.zeros(steps.shape), []
+    with tqdm(total=count * rows, desc="pictures", unit="row") as bar:
+        for i in range(count):
+            walks = [along(i, row, steps[i, row], bar) for row in range(rows)]
+            distances[i] = [w.distances[0] for w in walks]
+            drawn.append([draw(w.samples[0], shown) for w in walks])
+    return StudyWalks(steps, distances, drawn, _said(ends, reach))
+
+
+def _equal_steps(labels: Sequence[str], ticks: np.ndarray, curves: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+    """Steps ``(k, 2 side + 1)`` of one row that are equal in distance for all directions, and how far they go."""
+    still = [label for label, curve in zip(labels, curves, strict=True) if not curve.max() > 0]
+    if still:
+        raise ValueError(
+            f"{still[0]} changes nothing: no distance is common to all. Leave it out, or pass equal='latent'."
+        )
+    t, gap = equal_distance_steps(AxisWalks(np.broadcast_to(ticks, curves.shape), curves[..., None], curves), side)
+    return t, gap * side
+
+
+def _one(G: Generator, D: Distance, z: np.ndarray, vector: np.ndarray, steps: np.ndarray, bar: tqdm) -> AxisWalks:
+    walks = walk(G, D, z, vector[:, None], steps)
+    bar.update()
+    return walks
+
+
+def _said(ends: Sequence[float] | None, reach: float) -> str:
+    if ends is None:
+        return f"Every row goes {reach:.3g} latent units to both sides."
+    distances = ", ".join(f"{end:.3g}" for end in ends)
+    return f"Rows 1 to {len(ends)} of every question go distances of {distances} to both sides."
+
+
+def _range_of(samples: np.ndarray) -> tuple[float, float]:
+    return float(samples.min()), float(samples.max())
