@@ -1,5 +1,60 @@
 """Statistics of metric fields."""
 
-from geomgan.analysis.spectra import Anisotropy, MeanSpectrum, anisotropy, mean_spectrum
+from geomgan.analysis.compare import Comparison, Correspondence, compare, eigenspaces
+from geomgan.analysis.compression import Compression, compression
+from geomgan.analysis.controls import random_frames, shuffle_weights
+from geomgan.analysis.distance_relation import DistanceRelation, consistency_and_distance
+from geomgan.analysis.homogeneity import (
+    Consistency,
+    Scatter,
+    Summary,
+    consistency,
+    consistency_example,
+    consistency_interval,
+)
+from geomgan.analysis.layers import LayerAlignment, LayerMetrics, layer_alignment, layer_metrics
+from geomgan.analysis.mean_metrics import mean_metric
+from geomgan.analysis.null_space import EquivalentDirections, NullSpace, equivalent_directions, null_space
+from geomgan.analysis.random_directions import RandomDirectionLaw, random_direction_law
+from geomgan.analysis.spectra import Anisotropy, MeanSpectrum, anisotropy, mean_spectrum, original_dimensions
+from geomgan.analysis.spectra_of import Spectra, spectra_of
+from geomgan.analysis.trust_radius import TrustRadius, trust_radius
 
-__all__ = ["Anisotropy", "MeanSpectrum", "anisotropy", "mean_spectrum"]
+__all__ = [
+    "Anisotropy",
+    "Comparison",
+    "Compression",
+    "Consistency",
+    "Correspondence",
+    "DistanceRelation",
+    "EquivalentDirections",
+    "LayerAlignment",
+    "LayerMetrics",
+    "MeanSpectrum",
+    "NullSpace",
+    "RandomDirectionLaw",
+    "Scatter",
+    "Spectra",
+    "Summary",
+    "TrustRadius",
+    "anisotropy",
+    "compare",
+    "compression",
+    "consistency",
+    "consistency_and_distance",
+    "consistency_example",
+    "consistency_interval",
+    "eigenspaces",
+    "equivalent_directions",
+    "layer_alignment",
+    "layer_metrics",
+    "mean_metric",
+    "mean_spectrum",
+    "null_space",
+    "original_dimensions",
+    "random_direction_law",
+    "random_frames",
+    "shuffle_weights",
+    "spectra_of",
+    "trust_radius",
+]

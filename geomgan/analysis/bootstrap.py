@@ -1,0 +1,52 @@
+"""Resampling of codes: random numbers from typed keys, and percentile intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+Interval = tuple[float, float, float]  # estimate, low, high
+
+
+def random_of(key: Any) -> np.random.Generator:
+    """Numpy's generator, seeded by a ``jax.random.key``; by ``jax.random.key(0)`` where ``key`` is None.
+
+    Raises:
+        TypeError: ``key`` is not one typed key.
+    """
+    key = jax.random.key(0) if key is None else key
+    if not isinstance(key, jax.Array) or not _is_key(key) or key.shape != ():
+        raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def _is_key(x: jax.Array) -> bool:
+    """Whether an array holds typed keys."""
+    return jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def check_resampling(draws: int, level: float) -> None:
+    """Raise ``ValueError`` unless there are draws and the level is between 0 and 1."""
+    if isinstance(draws, bool) or int(draws) != draws or draws < 1:
+        raise ValueError(f"draws is {draws!r}; expected a positive integer.")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; expected a number between 0 and 1, such as 0.95.")
+
+
+def percentile_interval(samples: np.ndarray, level: float) -> tuple[float, float]:
+    """The central interval that holds a share ``level`` of the samples ``(draws,)``; NaN among them are left out."""
+    samples = samples[np.isfinite(samples)]
+    if not len(samples):
+        return float("nan"), float("nan")
+    low, high = np.percentile(samples, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
+def median_interval(x: np.ndarray, draws: int, level: float, rng: np.random.Generator) -> Interval:
+    """The median of ``x (P,)`` over codes, with a percentile bootstrap over codes; no interval for one code."""
+    if len(x) < 2:
+        return float(np.median(x)), float("nan"), float("nan")
+    medians = np.median(x[rng.integers(len(x), size=(draws, len(x)))], axis=1)
+    return float(np.median(x)), *percentile_interval(medians, level)
