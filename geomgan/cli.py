@@ -10,7 +10,7 @@ from geomgan.errors import GeomganError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``geomgan models | fetch | convert | plan | analyze | export``; returns the exit status."""
+    """``geomgan models | fetch | convert | plan | analyze | study | study-results | export``; gives the exit status."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     try:
@@ -58,8 +58,43 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--seed", type=int, default=0, help="of the codes")
     analyze.add_argument("--resize", type=int, help="interpolate samples to this side before an LPIPS network")
     analyze.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
+    analyze.add_argument(
+        "--control", action=argparse.BooleanOptionalAction, default=True, help="also the model with shuffled weights"
+    )
+    analyze.add_argument(
+        "--layers", action=argparse.BooleanOptionalAction, help="compare the layers (default: where it is little work)"
+    )
+    analyze.add_argument("--compare", metavar="DISTANCE", help="a second distance, at the same codes")
     analyze.add_argument("--out", help="folder for the results (default: runs/MODEL-DISTANCE)")
     analyze.set_defaults(run=_analyze)
+
+    study = commands.add_parser(
+        "study", help="write a page that asks people what the axes of a model change (see also study-results)",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )  # fmt: skip
+    study.add_argument("model", metavar="MODEL", help="a name of `geomgan models`, or a converted model's folder")
+    study.add_argument("--distance", default="lpips-alex", help="squared distance between samples")
+    study.add_argument("--codes", type=int, default=16, help="latent codes of the mean metric")
+    study.add_argument("--axes", type=int, default=8, metavar="K", help="the K eigenvectors of largest eigenvalue")
+    study.add_argument("--ranks", help="these instead, such as 1,2,5-8")
+    study.add_argument("--controls", type=int, help="random directions among them (default: as many as axes)")
+    study.add_argument("--columns", type=int, default=7, help="pictures in a row, odd")
+    study.add_argument("--equal", default="distance", help="rows go equally far in distance, or latent")
+    study.add_argument("--reach", type=float, default=0.6, help="largest step, in radii of the prior")
+    study.add_argument("--pixels", type=int, default=128, help="largest side of a picture")
+    study.add_argument("--title", default="Pictures that change", help="of the page")
+    study.add_argument("--contact", default="", help="whom the page tells participants to send their answers to")
+    study.add_argument("--seed", type=int, default=0, help="of codes, controls and order; participants must not know")
+    study.add_argument("--resize", type=int, help="interpolate samples to this side before an LPIPS network")
+    study.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
+    study.add_argument("--out", help="folder for the page and its key (default: runs/MODEL-DISTANCE-study)")
+    study.set_defaults(run=_study)
+
+    results = commands.add_parser("study-results", help="merge the answers to a study and report what they say")
+    results.add_argument("key", metavar="KEY_JSON", help="the study_key.json of `geomgan study`")
+    results.add_argument("answers", metavar="ANSWERS.json", nargs="+", help="what participants downloaded")
+    results.add_argument("--out", help="folder for the results (default: the key's)")
+    results.set_defaults(run=_study_results)
 
     plan = commands.add_parser("plan", help="method, memory and time of a metric field, without computing it")
     plan.add_argument("model", metavar="MODEL", help="a name of `geomgan models`, or a converted model's folder")
@@ -109,8 +144,33 @@ def _analyze(arguments: argparse.Namespace) -> int:
     _keep_compiled_programs()
     out = arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}"
     choices = (arguments.model, arguments.distance, arguments.codes, arguments.top, arguments.seed)
-    finding, report = analyze(*choices, out, arguments.resize, arguments.memory)
+    more = {"control": arguments.control, "layers": arguments.layers, "compare": arguments.compare}
+    finding, report = analyze(*choices, out, arguments.resize, arguments.memory, **more)
     print(f"{finding} See {report}.")
+    return 0
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    from geomgan.study import StudyPlan, make_study, parse_ranks
+
+    _keep_compiled_programs()
+    ranks = parse_ranks(arguments.ranks) if arguments.ranks is not None else tuple(range(1, arguments.axes + 1))
+    controls = len(ranks) if arguments.controls is None else arguments.controls
+    same = ("distance", "codes", "columns", "equal", "reach", "pixels", "title", "contact", "seed", "resize")
+    plan = StudyPlan(arguments.model, ranks=ranks, controls=controls, **{x: getattr(arguments, x) for x in same})
+    out = Path(arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}-study")
+    finding, page = make_study(plan, out, arguments.memory)
+    print(f"{finding} Give {page} to participants; keep {page.with_name('study_key.json')} and the seed to yourself.")
+    return 0
+
+
+def _study_results(arguments: argparse.Namespace) -> int:
+    from geomgan.study import read_answers, read_key, study_results, summary_table, write_results
+
+    key = read_key(arguments.key)
+    results = study_results(key, read_answers(key, arguments.answers))
+    out = write_results(results, arguments.out or Path(arguments.key).parent)
+    print(f"{summary_table(results)}\n\nThe numbers are in {out / 'results.json'}, results.csv and answers.csv.")
     return 0
 
 

@@ -1,9 +1,48 @@
 """Figures, montages and the HTML report: every function takes data and returns a matplotlib figure, or HTML."""
 
-from geomgan.plot.axes import axes_montage, distance_curves
+from geomgan.plot.animation import animate
+from geomgan.plot.axes import axes_montage, axis_on_many, distance_curves, spectrum_pages
+from geomgan.plot.compare import comparison, eigenspaces
+from geomgan.plot.directions_law import isotropy_illusion
+from geomgan.plot.homogeneity import (
+    consistency_against_distance,
+    consistency_histogram,
+    consistency_matrix,
+    consistency_scatter,
+    consistency_synopsis,
+)
 from geomgan.plot.images import image_grid
-from geomgan.plot.report import html_report
-from geomgan.plot.spectrum import spectrum
+from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
+from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
+from geomgan.plot.report import Section, html_report
+from geomgan.plot.spectrum import spectra, spectrum
 from geomgan.plot.style import displayable
 
-__all__ = ["axes_montage", "displayable", "distance_curves", "html_report", "image_grid", "spectrum"]
+__all__ = [
+    "Section",
+    "amplification_curves",
+    "animate",
+    "axes_montage",
+    "axis_on_many",
+    "comparison",
+    "compression",
+    "consistency_against_distance",
+    "consistency_histogram",
+    "consistency_matrix",
+    "consistency_scatter",
+    "consistency_synopsis",
+    "displayable",
+    "distance_curves",
+    "eigenspaces",
+    "equivalent_directions",
+    "html_report",
+    "image_grid",
+    "isotropy_illusion",
+    "layer_matrix",
+    "layer_scatter",
+    "null_space",
+    "spectra",
+    "spectrum",
+    "spectrum_pages",
+    "trust_radius",
+]

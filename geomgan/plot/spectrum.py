@@ -1,42 +1,143 @@
-"""The spectrum of a metric field."""
+"""Spectra of metric fields."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.spectra import mean_spectrum
-from geomgan.metric.field import MetricField
-from geomgan.plot.style import ACCENT, SECOND, figure, styled
+from geomgan.analysis.spectra import MeanSpectrum, mean_spectrum
+from geomgan.plot.style import ACCENT, COLUMN, SECOND, SOFT, colours, figure, heading, legend_below, styled
+
+_EIGENVALUE = "eigenvalue λ\n(distance² per latent unit²)"
 
 
 @styled
-def spectrum(field: MetricField, title: str | None = None) -> Any:
-    """Mean eigenvalue by rank, its 5-95 % band over codes, and the noise floor, on a logarithmic scale.
+def spectrum(field: Any, title: str | None = None) -> Any:
+    """Mean eigenvalue by rank, its band over codes, and the noise floor, on a logarithmic scale.
+
+    Where the lower end of the band is not positive, the mean stands for it.
+
+    Args:
+        field: a metric field, a stack of tensors ``(P, d, d)``, or its :class:`~geomgan.analysis.MeanSpectrum`.
+        title: by default, the names of the generator and the distance.
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
     """
-    result = mean_spectrum(field)
-    rank = np.arange(1, len(result.mean) + 1)
-    fig, axes = figure(6.4, 3.8)
+    result = central(field)
+    fig, axes = figure(COLUMN, 2.5)
     ax = axes[0, 0]
-    floor = max(result.noise_floor, np.finfo(float).tiny)
-    positive = lambda x: np.maximum(x, floor * 1e-2)  # a logarithmic axis has no zero
-    n = int((field.status > 0).sum())
-    ax.fill_between(rank, positive(result.low), positive(result.high), color=ACCENT, alpha=0.2, lw=0,
-                    label=f"5 to 95 % of {n} codes")  # fmt: skip
-    ax.plot(rank, positive(result.mean), color=ACCENT, lw=2, label="mean")
-    ax.set_yscale("log")
-    if result.noise_floor > positive(result.low).min() * 1e-4:
-        ax.axhline(floor, color=SECOND, lw=1.2, ls="--", label="noise floor")
+    _curve(ax, result, result.kind, ACCENT, band=_band(result))
+    _limits(ax, [result], [1.0])
+    if result.noise_floor > ax.get_ylim()[0]:
+        ax.axhline(result.noise_floor, color=SECOND, lw=1.2, ls="--", label="noise floor")
+        ax.axhspan(ax.get_ylim()[0], result.noise_floor, color=SECOND, alpha=0.08, lw=0)
     else:
-        text = f"noise floor {result.noise_floor:.1e}, below this axis"
-        ax.annotate(text, (0.02, 0.03), xycoords="axes fraction", color=SECOND, fontsize=9)
-    ax.set(xlabel="rank of the eigenvalue", ylabel="eigenvalue of the metric tensor", xlim=(1, max(len(rank), 2)))
-    ax.set_title(title or f"{field.provenance.get('generator', '').split('#')[0]} under "
-                 f"{field.provenance.get('distance', '').split('#')[0]}", loc="left")  # fmt: skip
-    ax.grid(axis="y", alpha=0.25)
-    ax.legend(loc="upper right")
+        ax.plot([], [], color=SECOND, lw=1.2, ls="--", label=f"noise floor {result.noise_floor:.1e}, below axis")
+    ax.set_ylabel(_EIGENVALUE)
+    heading(fig, title or _name(field))
+    legend_below(fig)
     return fig
+
+
+@styled
+def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "linear", title: str | None = None) -> Any:
+    """Spectra of several fields in one figure, each with its band and noise floor.
+
+    Where the lower end of a band is not positive, the mean stands for it. A control, ``"NAME shuffled"`` beside
+    ``"NAME"``, has the same colour, dashed.
+
+    Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 1.
+
+    Args:
+        fields: label -> metric field, stack of tensors, or :class:`~geomgan.analysis.MeanSpectrum`.
+        normalised: divide each by its largest mean eigenvalue.
+        rank: ``"linear"`` or ``"log"``, the scale of the rank; logarithmic suits fields of very different dimension.
+        title: by default, what is shown.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
+    """
+    results = [central(field) for field in fields.values()]
+    units = [float(result.mean.max()) if normalised else 1.0 for result in results]
+    fig, axes = figure(COLUMN, 2.5)
+    ax = axes[0, 0]
+    for (label, (colour, control)), result, unit in zip(colours(fields).items(), results, units, strict=True):
+        _curve(ax, result, label, colour, unit, dashed=control)
+    _limits(ax, results, units)
+    ax.set_xscale(rank)
+    bottom = ax.get_ylim()[0]
+    for (colour, _), result, unit in zip(colours(fields).values(), results, units, strict=True):
+        if result.noise_floor / unit > bottom:
+            ax.axhline(result.noise_floor / unit, color=colour, lw=1, ls=":")
+    highest = max(result.noise_floor / unit for result, unit in zip(results, units, strict=True))
+    note = "noise floor" if highest > bottom else f"noise floors below {highest:.0e}, below axis"
+    ax.plot([], [], color=SOFT, lw=1, ls=":", label=note)
+    ax.set_ylabel(f"eigenvalue / largest {results[0].kind}" if normalised else _EIGENVALUE)
+    low, high = results[0].percentiles
+    kind = results[0].kind.capitalize()
+    heading(fig, title or f"{kind} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes")
+    legend_below(fig)
+    return fig
+
+
+def central(field: Any, kind: str = "mean") -> MeanSpectrum:
+    """The mean or median spectrum of a field; one that is computed already passes.
+
+    Raises:
+        ValueError: no eigenvalue is positive.
+    """
+    result = field if isinstance(field, MeanSpectrum) else mean_spectrum(field, kind=kind)
+    if not result.mean.max() > 0:
+        raise ValueError(f"the largest {result.kind} eigenvalue is {result.mean.max():.3g}; expected a positive one: "
+                         "the sample does not change with the code there.")  # fmt: skip
+    return result
+
+
+def _band(result: MeanSpectrum) -> str:
+    low, high = result.percentiles
+    return f"{low:g} to {high:g} % of {result.count} codes"
+
+
+def _name(field: Any) -> str:
+    names = [getattr(field, "provenance", {}).get(key, "").split("#")[0] for key in ("generator", "distance")]
+    return f"Spectrum of {names[0]} under {names[1]}" if all(names) else "Spectrum of the metric tensor"
+
+
+def positive_parts(result: MeanSpectrum) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Central curve, lower and upper end for a logarithmic axis.
+
+    NaN where the centre is not positive; where an end is not positive, the centre stands for it.
+    """
+    centre = np.where(result.mean > 0, result.mean, np.nan)
+    return centre, np.where(result.low > 0, result.low, centre), np.where(result.high > 0, result.high, centre)
+
+
+def _curve(
+    ax: Any, result: MeanSpectrum, label: str, colour: str, unit: float = 1.0, dashed: bool = False, band: str = ""
+) -> None:
+    rank = np.arange(1, len(result.mean) + 1)
+    centre, low, high = (x / unit for x in positive_parts(result))
+    ax.fill_between(rank, low, high, color=colour, alpha=0.18, lw=0, label=band or None)
+    ax.plot(rank, centre, color=colour, lw=1.6, ls="--" if dashed else "-", label=label)
+
+
+def _limits(ax: Any, results: list[MeanSpectrum], units: list[float]) -> None:
+    """A logarithmic axis that ends a decade below the noise floor where a spectrum sinks to it: deeper is rounding."""
+    ends = []
+    for result, unit in zip(results, units, strict=True):
+        lowest = min(float(result.mean.min()), float(result.low.min()))
+        bottom = lowest / 2 if lowest > result.noise_floor else result.noise_floor / 10
+        ends.append((bottom / unit, 2 * float(result.high.max()) / unit))
+    low, high = np.array(ends).T
+    ax.set(yscale="log", ylim=(low.min(), high.max()), xlabel="rank of the eigenvalue")
+    ax.set_xlim(1, max(max(len(result.mean) for result in results), 2))
+    ax.grid(axis="y", alpha=0.25)

@@ -1,0 +1,232 @@
+"""Figures of the null space: what hardly changes a sample, how far the metric says so, and what a code can lose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from geomgan.analysis.compression import Compression
+from geomgan.analysis.null_space import EquivalentDirections, NullSpace
+from geomgan.analysis.trust_radius import TrustRadius
+from geomgan.plot.images import pixels, shared_range, sheet
+from geomgan.plot.style import (
+    ACCENT,
+    CYCLE,
+    INK,
+    LETTER,
+    PAGE,
+    SECOND,
+    SMALL,
+    SOFT,
+    figure,
+    heading,
+    legend_below,
+    plain_ticks,
+    styled,
+)
+
+Range = tuple[float, float] | None
+CONTROL = CYCLE[2]  # blue is the top of the spectrum, red its bottom, green a control
+PIXELS, CURVES = 128, 2.3  # kept of an image; height of the panels with curves, in inches
+
+
+@styled
+def null_space(result: NullSpace, output_range: Range = (-1, 1)) -> Any:
+    """Samples of equal moves in the top and the bottom eigenspace, their distances, and the quadratic approximation.
+
+    Lines are means over directions, bands their range. Samples that are no images are left out.
+
+    Returns:
+        A matplotlib figure.
+    """
+    kinds = [_span(kind, result.dims) for kind in result.kinds]
+    shown = result.samples.shape[1]
+    labels = [f"{kind}, v{i + 1}" for kind in kinds for i in range(shown)]
+    rows = result.samples.reshape(2 * shown, *result.samples.shape[2:])
+    fig, (distance, ratio) = _images_over_curves(
+        rows, output_range, labels, [f"{t:g}" for t in result.lengths], "latent length t", 2,
+        colours=[ACCENT] * shown + [SECOND] * shown,
+    )  # fmt: skip
+    for kind, colour, measured, predicted in zip(
+        kinds, (ACCENT, SECOND), result.distances, result.predictions, strict=True
+    ):
+        _band(distance, result.lengths, measured, colour, f"{kind}, measured")
+        distance.plot(result.lengths, predicted.mean(axis=0), color=colour, lw=1.2, ls="--",
+                      label=f"{kind}, predicted: √(vᵀg v) t")  # fmt: skip
+        moved = np.flatnonzero((predicted > 0).all(axis=0))
+        _band(ratio, result.lengths[moved], measured[:, moved] / predicted[:, moved], colour, None)
+    distance.set_ylim(0, 1.15 * float(result.distances.max()) or 1.0)  # predictions leave: the measurement counts
+    ratio.axhline(1, color=SOFT, lw=0.9)
+    ratio.set_yscale("log")
+    _plain_log(ratio.yaxis)
+    distance.set(xlabel="latent length t", ylabel=f"distance ({result.measure})")
+    ratio.set(xlabel="latent length t", ylabel="measured / predicted")
+    where = (
+        "along great circles of |z| = const" if result.path == "spherical" else "along lines z + t v, v orthogonal to z"
+    )
+    density = ", so of equal density under N(0,\xa0I)," if result.dims > 1 else ""
+    heading(fig, f"Moves of equal length{density} in the top and the bottom eigenspace, {where}")
+    legend_below(fig)
+    return fig
+
+
+@styled
+def equivalent_directions(result: EquivalentDirections, output_range: Range = (-1, 1)) -> Any:
+    """Samples at the ends of ``v + μ u``, their distance from that of ``v``, and the cosine between the directions.
+
+    Returns:
+        A matplotlib figure.
+    """
+    null, control = f"u in the {_span('bottom', result.dims)}", "u in any direction"
+    shown = len(result.samples)
+    moves = np.concatenate([result.samples, result.control_samples])
+    first = np.broadcast_to(result.reference, (2 * shown, 1, *result.reference.shape))
+    fig, (cosine, distance) = _images_over_curves(
+        np.concatenate([first, moves], axis=1), output_range,
+        [f"{text}, u{i + 1}" for text in (null, control) for i in range(shown)],
+        ["z", *(f"μ = {mu:g}" for mu in result.mus)], f"G(z), then G(z + {result.length:g} (v + μ u))", 2,
+        colours=[SECOND] * shown + [CONTROL] * shown,
+    )  # fmt: skip
+    _band(cosine, result.mus, result.cosine, INK, None)
+    cosine.set(xlabel="μ", ylabel="cosine of v and v + μ u", ylim=(0, 1.03))
+    _band(distance, result.mus, result.distances, SECOND, null)
+    _band(distance, result.mus, result.control, CONTROL, control)
+    distance.axhline(result.moved, color=SOFT, lw=1.2, ls="--", label="what v itself changes: d(G(z), G(z + t v))")
+    distance.set(xlabel="μ", ylabel=f"distance from the end of v\n({result.measure})")
+    distance.set_ylim(0, None)
+    heading(fig, "Equivalent directions: v + μ u turns away from v, and its sample stays near that of v")
+    legend_below(fig)
+    return fig
+
+
+@styled
+def trust_radius(result: TrustRadius) -> Any:
+    """The trust radius of each axis, and the distance that the sample has moved there.
+
+    Triangles mark axes whose distance does not leave within reach, or has left at the first step.
+
+    Returns:
+        A matplotlib figure.
+    """
+    fig, axes = figure(PAGE, CURVES, 1, 2)
+    radius = np.clip(result.radius, result.steps[0], result.reach)
+    far, near = np.isinf(result.radius), result.radius < result.steps[0]
+    scale = np.sqrt(np.maximum(result.values, 0.0))
+    for ax, y in zip(axes[0], (radius, scale * radius), strict=True):
+        inside = ~far & ~near & (y > 0)
+        ax.plot(result.ranks[inside], y[inside], "o", ms=3.5, mew=0, color=ACCENT, label="axis")
+        for there, marker, text in ((far, "^", "not left within reach"), (near, "v", "left at the first step")):
+            there = there & (y > 0)
+            if there.any():
+                ax.plot(result.ranks[there], y[there], marker, ms=4.5, mew=0, color=SECOND, label=text)
+        ax.set(yscale="log", xlabel="rank of the axis")
+        ax.grid(axis="y", alpha=0.25)
+    axes[0, 0].axhline(result.reach, color=SOFT, lw=1, ls=":", label=f"reach, {result.reach:g}")
+    axes[0, 0].set_ylabel("trust radius, latent units")
+    if result.resolution > axes[0, 1].get_ylim()[0] / 10:
+        axes[0, 1].axhline(result.resolution, color=SOFT, lw=1, ls="--", label="rounding of the distance")
+    axes[0, 1].set_ylabel(f"√λ · radius, distance\n({result.measure})")
+    heading(fig, f"How far d = √λ |t| holds within {100 * result.tolerance:g}\xa0% along each axis")
+    legend_below(fig)
+    return fig
+
+
+@styled
+def compression(result: Compression, samples: int | None = None, output_range: Range = (-1, 1)) -> Any:
+    """Distance of projected codes' samples to the originals against the number of axes, beside random axes.
+
+    Lines are medians over codes (and draws), bands 5 to 95 %.
+
+    Args:
+        result: of the projections.
+        samples: codes whose images are drawn; by default two, or as many as are kept.
+        output_range: of the samples.
+
+    Returns:
+        A matplotlib figure.
+    """
+    shown = min(2 if samples is None else samples, len(result.samples))
+    pairs = zip(result.samples[:shown], result.control_samples[:shown], result.originals[:shown], strict=True)
+    rows = [np.concatenate([original[None], row]) for own, control, original in pairs for row in (own, control)]
+    labels = [f"code {i + 1}, {text}" for i in range(shown) for text in ("metric axes", "random axes")]
+    fig, (ax,) = _images_over_curves(
+        np.array(rows) if shown else np.empty((0, 1, *result.originals.shape[1:])), output_range, labels,
+        ["original", *(f"k = {k}" for k in result.ks)], "number of axes kept", 1, colours=[ACCENT, CONTROL] * shown,
+    )  # fmt: skip
+    order = np.argsort(result.ks)
+    ks = result.ks[order]
+    random = result.control.reshape(-1, len(ks))
+    for curves, colour, label in (
+        (result.distance, ACCENT, "axes of the metric"),
+        (random, CONTROL, "random orthonormal axes"),
+    ):
+        low, middle, high = np.percentile(curves[:, order], (5, 50, 95), axis=0)
+        ax.fill_between(ks, low, high, color=colour, alpha=0.18, lw=0)
+        ax.plot(ks, middle, "o-", ms=3, lw=1.5, color=colour, label=label)
+    ax.set(xlabel="number k of axes kept", ylabel=f"distance to the original\n({result.measure})")
+    ax.set_ylim(0, None)
+    ax.grid(axis="y", alpha=0.25)
+    codes = f"{len(result.distance)} codes" if len(result.distance) > 1 else "one code"
+    heading(fig, f"Compression: samples of {codes} projected on k axes about their centre (median, 5 to 95\xa0%)")
+    legend_below(fig)
+    return fig
+
+
+def _images_over_curves(
+    rows: np.ndarray,
+    output_range: Range,
+    labels: Sequence[str],
+    columns: Sequence[str],
+    below: str,
+    panels: int,
+    colours: Sequence[str],
+) -> tuple[Any, list[Any]]:
+    """A figure with a labelled grid of images ``(n, T, H, W, C)``, where samples are images, over panels for curves."""
+    if not len(rows) or rows.ndim != 5 or rows.shape[-1] not in (1, 3):
+        fig, axes = figure(PAGE, CURVES, 1, panels)
+        return fig, list(axes[0])
+    count, across, height, width = rows.shape[:4]
+    margin = max(map(len, labels)) * LETTER * SMALL / 72 + 0.2
+    cell = min(0.75, (PAGE - margin) / across)
+    images_height = cell * height / width * count + 0.55
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(PAGE, images_height + CURVES), layout="constrained")
+    upper, lower = fig.subfigures(2, 1, squeeze=False, height_ratios=(images_height, CURVES))[:, 0]
+    ax, axes = upper.subplots(), list(lower.subplots(1, panels, squeeze=False)[0])
+    values = shared_range(rows, output_range)
+    images = np.stack([[pixels(sample, values, PIXELS) for sample in row] for row in rows])
+    height, width = images.shape[2:4]
+    gap = max(1, round(0.04 * width))
+    ax.imshow(sheet(images, gap, 255), interpolation="nearest" if width < PIXELS else "auto")
+    ax.spines[:].set_visible(False)
+    for panel in (ax, *axes):
+        plain_ticks(panel)
+    ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+    ax.set_xticks([(width + gap) * i + width / 2 - 0.5 for i in range(across)], columns)
+    ax.set_yticks([(height + gap) * i + height / 2 - 0.5 for i in range(count)], labels)
+    for tick, colour in zip(ax.get_yticklabels(), colours, strict=True):
+        tick.set_color(colour)
+    ax.set_xlabel(below, fontsize=SMALL)
+    return fig, axes
+
+
+def _span(kind: str, dims: int) -> str:
+    return f"{kind} {dims} axes" if dims > 1 else f"{kind} axis"
+
+
+def _band(ax: Any, x: np.ndarray, curves: np.ndarray, colour: str, label: str | None) -> None:
+    """The mean of ``curves (n, T)`` and their range."""
+    ax.fill_between(x, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.18, lw=0)
+    ax.plot(x, curves.mean(axis=0), color=colour, lw=1.6, label=label)
+
+
+def _plain_log(axis: Any) -> None:
+    """Numbers such as 0.5 and 2 on a logarithmic axis, not powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
