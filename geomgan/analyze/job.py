@@ -18,9 +18,10 @@ from geomgan.analysis.homogeneity import NAMES
 from geomgan.analyze.findings import CONTROL, Findings, measure
 from geomgan.analyze.sections import sections
 from geomgan.distances import Distance
-from geomgan.errors import StoreError, check_choice
+from geomgan.errors import check_choice
+from geomgan.files import write_whole
 from geomgan.metric import metric_field
-from geomgan.plot.report import Section, csv_text, html_report
+from geomgan.plot.report import Section, csv_text, html_report, png
 
 DISTANCES: dict[str, Callable[[int | None], Distance]] = {
     "mse": lambda resize: _plain(distances.mse, resize),
@@ -106,15 +107,10 @@ def analyze(
     contents = summarize(found, run)
     makers = sections(found)
     parts = [make(found) for make in tqdm(makers, "figures", unit="section")]
-    try:
-        _write_figures(out / "figures", parts)
-        title = f"The latent geometry of {model} under {distance}"
-        _write(report, html_report(title, contents["finding"], [*parts, _provenance(contents)]))
-        _write(summary, json.dumps(contents, indent=1) + "\n")
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the report to {out}: {error}. The metric field is safe; free space and repeat the command."
-        ) from error
+    _write_figures(out / "figures", parts)
+    title = f"The latent geometry of {model} under {distance}"
+    write_whole(report, html_report(title, contents["finding"], [*parts, _provenance(contents)]))
+    write_whole(summary, json.dumps(contents, indent=1) + "\n")
     return contents["finding"], report
 
 
@@ -175,14 +171,14 @@ def _provenance(contents: Mapping[str, Any]) -> Section:
 
 
 def _write_figures(folder: Path, parts: Sequence[Section]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    """The figures of all sections, and the numbers behind each."""
     for part in parts:
         if part.figure is not None:
-            part.figure.savefig(folder / f"{part.name}.png", dpi=150, bbox_inches="tight")
+            write_whole(folder / f"{part.name}.png", png(part.figure))
         if part.animation:
-            (folder / f"{part.name}.gif").write_bytes(part.animation)
+            write_whole(folder / f"{part.name}.gif", part.animation)
         if part.numbers:
-            _write(folder / f"{part.name}.csv", csv_text(part.numbers))
+            write_whole(folder / f"{part.name}.csv", csv_text(part.numbers))
 
 
 def _plain_text(value: Any) -> str:
@@ -195,10 +191,3 @@ def _plain(distance: Callable[[], Distance], resize: int | None) -> Distance:
     if resize is not None:
         raise ValueError("--resize is for the LPIPS distances. Leave it out.")
     return distance()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -19,6 +19,22 @@ def count_flops(function: Callable, *arguments: Any) -> float:
     return _of(jax.make_jaxpr(function)(*arguments).jaxpr)
 
 
+def largest_array(function: Callable, *arguments: Any) -> int:
+    """Bytes of the largest array that ``function(*arguments)`` makes, fused or not; runs nothing."""
+    return _largest(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _largest(jaxpr: Any) -> int:
+    own = [out.aval.size * out.aval.dtype.itemsize for equation in jaxpr.eqns for out in equation.outvars]
+    return max([0, *own, *(_largest(body) for equation in jaxpr.eqns for body in _bodies(equation))])
+
+
+def _bodies(equation: Any) -> list[Any]:
+    """The programs inside an equation: of loops, branches, and functions of their own."""
+    values = [v for value in equation.params.values() for v in (value if isinstance(value, tuple | list) else (value,))]
+    return [body for body in (getattr(value, "jaxpr", value) for value in values) if hasattr(body, "eqns")]
+
+
 def _of(jaxpr: Any) -> float:
     return sum(_equation(equation) for equation in jaxpr.eqns)
 
@@ -35,6 +51,5 @@ def _equation(equation: Any) -> float:
         per_output = kernel.size / kernel.shape[out_axis]
         return 2.0 * output.size * per_output / math.prod(params["lhs_dilation"])
     times = params.get("length", 1) if name == "scan" else 1
-    bodies = [body for value in params.values() for body in (value if isinstance(value, tuple | list) else (value,))]
-    inner = [_of(getattr(body, "jaxpr", body)) for body in bodies if hasattr(getattr(body, "jaxpr", body), "eqns")]
+    inner = [_of(body) for body in _bodies(equation)]
     return times * (max(inner, default=0.0) if name == "cond" else sum(inner))

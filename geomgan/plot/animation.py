@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.errors import StoreError, check_choice, check_finite
+from geomgan.files import write_whole
 from geomgan.metric.axes import AxisWalks
 from geomgan.plot.axes import FORMULA, UNIT, rank_labels
 from geomgan.plot.images import check_images, pixels, shared_range
@@ -96,7 +97,7 @@ def animate(
     encoded = io.BytesIO()
     pictures = (scene.frame(i) for i in tqdm(order, path.name, unit="frame", disable=not progress))
     encode(encoded, scene, pictures, fps)
-    _write(path, encoded.getvalue())
+    write_whole(path, encoded.getvalue())
     return path
 
 
@@ -255,15 +256,3 @@ def _mp4(file: Any, scene: _Scene, pictures: Iterable, fps: float) -> None:
             frame = av.VideoFrame.from_image(picture)
             container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=BT709)))
         container.mux(stream.encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}. Free space, or choose another folder, and repeat.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

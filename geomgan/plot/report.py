@@ -115,11 +115,11 @@ def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, A
     return {str(name): rows[:, i] for i, name in enumerate(names)}
 
 
-def png(figure: Any, dpi: int = 150) -> str:
-    """A matplotlib figure as base64 PNG."""
+def png(figure: Any, dpi: int = 150) -> bytes:
+    """A matplotlib figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
 
 
 def _text(value: Any) -> str:
@@ -132,7 +132,7 @@ def _section(part: Section) -> str:
         blocks.append(f'<p class="see">{_text(part.see)}</p>')
     if part.figure is not None:
         width = part.figure.get_figwidth()
-        source = f"data:image/png;base64,{png(part.figure)}"
+        source = f"data:image/png;base64,{base64.b64encode(png(part.figure)).decode()}"
         blocks.append(f'<figure><img alt="{_text(part.heading)}" style="width:{width:.1f}in" src="{source}"></figure>')
     if part.animation:
         source = f"data:image/gif;base64,{base64.b64encode(part.animation).decode()}"

@@ -15,9 +15,10 @@ import numpy as np
 from geomgan.analysis.mean_metrics import mean_metric
 from geomgan.analyze import named_distance
 from geomgan.errors import StoreError, check_choice
+from geomgan.files import write_whole
 from geomgan.generators import Generator
 from geomgan.metric import eigenpairs, metric_field
-from geomgan.study.files import FORMAT, KEY, PAGE, write_whole
+from geomgan.study.files import FORMAT, KEY, PAGE
 from geomgan.study.walks import EQUAL, StudyWalks, study_walks
 
 ROWS = 5  # references of a question, as in the paper

@@ -21,13 +21,14 @@ import numpy as np
 from geomgan.errors import GeomganError
 from geomgan.generators import Generator, Network
 from geomgan.home import home
-from geomgan.metric.flops import count_flops
+from geomgan.metric.flops import count_flops, largest_array
 from geomgan.model_folder import REFERENCE, read_model, write_model
 from geomgan.zoo.catalogue import catalogue
 from geomgan.zoo.families import FAMILIES, build
 
 NUMBERS = 256  # of one sample that a reference keeps, at most
 LARGEST = 50e9  # FLOPs of a forward pass: above, compiling and running it would dominate a conversion
+WIDEST = 2**30  # bytes of one activation: a checkpoint from elsewhere must not take the memory
 TOLERANCE = 1e-4  # of the largest magnitude
 ORIGINALS = Path(__file__).parent / "references"
 
@@ -81,12 +82,15 @@ def measure(
         return figures, None
     network = build(card, params, None, card["family"], {})
     shape = _input_shape(network)
-    flops = count_flops(_flat_output, network, jax.ShapeDtypeStruct(shape, jnp.float32))
+    code = jax.ShapeDtypeStruct(shape, jnp.float32)
+    flops, widest = count_flops(_flat_output, network, code), largest_array(_flat_output, network, code)
     figures["forward_gflop"] = float(f"{flops / 1e9:.4g}")
     if published:
         figures["parity"] = f"{_difference(network, published):.1e} of the largest magnitude, against the original"
     if flops > LARGEST:
         return {**figures, "reference": f"none: a forward pass takes more than {LARGEST / 1e9:.0f} GFLOP"}, None
+    if widest > WIDEST:
+        return {**figures, "reference": f"none: an activation takes {widest / 2**30:.1f} GiB"}, None
     codes = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
     sample = np.asarray(_flat_output(network, codes[0]), np.float64)
     if not np.isfinite(sample).all():

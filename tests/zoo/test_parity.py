@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import geomgan as gg
 from geomgan.errors import CheckpointError
+from geomgan.metric.flops import largest_array
 from geomgan.model_folder import read_model, write_model
 from geomgan.zoo import parity
 from geomgan.zoo.families import FAMILIES
@@ -42,6 +44,20 @@ def model(home):
 
 
 # --- What is measured ---
+
+
+def test_a_network_with_huge_activations_is_not_run(monkeypatch):
+    _, reference = measure(CARD, weights())
+    assert reference is not None
+    widest = largest_array(lambda x: jnp.tanh(jnp.zeros((4, 1000)) + x).sum(), jnp.ones(1000))
+    assert widest == 4 * 4 * 1000
+    monkeypatch.setattr(parity, "WIDEST", 16 * 16 * 3 * 4 - 1)  # its sample
+    monkeypatch.setattr(parity, "_flat_output", lambda *_: pytest.fail("run"))
+    monkeypatch.setattr(parity, "count_flops", lambda *_: 1.0)
+    monkeypatch.setattr(parity, "largest_array", lambda *_: 16 * 16 * 3 * 4)
+    figures, reference = measure(CARD, weights())
+    assert reference is None
+    assert figures["reference"].startswith("none: an activation takes")
 
 
 def test_figures_of_a_model(model):
