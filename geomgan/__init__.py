@@ -31,7 +31,7 @@ from geomgan.metric import (
 )
 
 if TYPE_CHECKING:
-    from geomgan import plot, training, zoo
+    from geomgan import analysis, plot, study, training, zoo
     from geomgan.zoo import load
 
 __version__ = version("geomgan")
@@ -46,6 +46,7 @@ __all__ = [
     "Network",
     "NotHereError",
     "StoreError",
+    "analysis",
     "distances",
     "eigenpairs",
     "ensemble",
@@ -55,6 +56,7 @@ __all__ = [
     "metric_operator",
     "metric_tensor",
     "plot",
+    "study",
     "training",
     "zoo",
 ]
@@ -62,7 +64,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Modules that bring heavy imports (Orbax, matplotlib) load when they are first used."""
-    if name in ("plot", "training", "zoo"):
+    if name in ("analysis", "plot", "study", "training", "zoo"):
         return import_module(f"geomgan.{name}")
     if name == "load":
         return import_module("geomgan.zoo").load

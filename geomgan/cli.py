@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from geomgan.errors import GeomganError
+from geomgan.errors import GeomganError, StoreError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -145,7 +147,8 @@ def _analyze(arguments: argparse.Namespace) -> int:
     out = arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}"
     choices = (arguments.model, arguments.distance, arguments.codes, arguments.top, arguments.seed)
     more = {"control": arguments.control, "layers": arguments.layers, "compare": arguments.compare}
-    finding, report = analyze(*choices, out, arguments.resize, arguments.memory, **more)
+    with _stored_in_out():
+        finding, report = analyze(*choices, out, arguments.resize, arguments.memory, **more)
     print(f"{finding} See {report}.")
     return 0
 
@@ -159,7 +162,8 @@ def _study(arguments: argparse.Namespace) -> int:
     same = ("distance", "codes", "columns", "equal", "reach", "pixels", "title", "contact", "seed", "resize")
     plan = StudyPlan(arguments.model, ranks=ranks, controls=controls, **{x: getattr(arguments, x) for x in same})
     out = Path(arguments.out or Path("runs") / f"{Path(arguments.model).name}-{arguments.distance}-study")
-    finding, page = make_study(plan, out, arguments.memory)
+    with _stored_in_out():
+        finding, page = make_study(plan, out, arguments.memory)
     print(f"{finding} Give {page} to participants; keep {page.with_name('study_key.json')} and the seed to yourself.")
     return 0
 
@@ -177,10 +181,10 @@ def _study_results(arguments: argparse.Namespace) -> int:
 def _plan(arguments: argparse.Namespace) -> int:
     from geomgan.analyze import named_distance
     from geomgan.metric.plan import plan_field
-    from geomgan.zoo import load
+    from geomgan.zoo import load_generator
 
     _keep_compiled_programs()
-    G, D = load(arguments.model), named_distance(arguments.distance, arguments.resize)
+    G, D = load_generator(arguments.model), named_distance(arguments.distance, arguments.resize)
     options = {"k": arguments.top, "solver": arguments.solver, "memory": arguments.memory}
     print(plan_field(G, D, arguments.codes, **options))
     return 0
@@ -193,6 +197,17 @@ def _export(arguments: argparse.Namespace) -> int:
     left = f" {skipped} codes are failed or not computed yet." if skipped else ""
     print(f"{written} codes are in {arguments.out}.{left}")
     return 0
+
+
+@contextlib.contextmanager
+def _stored_in_out() -> Iterator[None]:
+    """Stores lie in the folder ``--out``: messages about them say so."""
+    from geomgan.metric.store import ANOTHER
+
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(str(error).replace(ANOTHER, "name another folder with --out")) from error
 
 
 def _keep_compiled_programs() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+MOST_NAMES = 12  # in a message
 
 
 class GeomganError(Exception):
@@ -30,18 +33,35 @@ class OptionError(GeomganError, ValueError):
     """An option has a value that it cannot take."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """One sentence that names the entries of ``known`` closest to ``name``."""
+def nearest(name: str, known: Iterable[str], lister: str = "") -> str:
+    """One sentence that names the entries of ``known`` closest to ``name``.
+
+    Where nothing is close it names them all; where they are many, it is ``lister``, or names the first.
+    """
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     if close:
         return f"Did you mean {' or '.join(map(repr, close))}?"
+    if len(known) > MOST_NAMES:
+        return lister or f"Known: {', '.join(map(repr, known[:MOST_NAMES]))} and {len(known) - MOST_NAMES} more."
     return f"Known: {', '.join(map(repr, known))}." if known else "None are known."
+
+
+def called(name: str) -> str:
+    """How messages call a generator of this name."""
+    return "this generator" if name == "<lambda>" else name
 
 
 def is_concrete(x) -> bool:
     """Whether ``x`` holds values, and not a tracer inside ``jit`` or ``vmap``."""
     return not isinstance(x, jax.core.Tracer)
+
+
+def check_key(key: Any) -> None:
+    """Raise ``TypeError`` unless ``key`` is one typed key, as ``jax.random.key`` makes them; also of tracers."""
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed or key.shape != ():
+        raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
 
 
 def check_floating(x, what: str) -> None:
@@ -82,8 +102,8 @@ def check_finite(x, what: str) -> None:
         raise ValueError(f"{what} holds {bad} NaN or infinite values; expected finite numbers.")
 
 
-def check_choice(value, choices: Iterable[str], what: str) -> None:
-    """Raise ``OptionError`` naming the nearest choice unless ``value`` is one of ``choices``."""
+def check_choice(value, choices: Iterable[str], what: str, lister: str = "") -> None:
+    """Raise ``OptionError`` naming the nearest choice (see :func:`nearest`) unless ``value`` is one of ``choices``."""
     choices = list(choices)
     if value not in choices:
-        raise OptionError(f"{what}={value!r} is not known. {nearest(value, choices)}")
+        raise OptionError(f"{what}={value!r} is not known. {nearest(value, choices, lister)}")

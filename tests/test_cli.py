@@ -86,6 +86,8 @@ def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
     np.testing.assert_allclose(summary["consistency"]["digits-dcgan"]["log"][0], alike)
     assert alike > summary["consistency"]["shuffled weights"]["log"][0] + 0.3
     assert f"{dimensions:g} hold 99 %" in closing
+    shared = gg.analysis.shared_trace(field)[~np.eye(3, dtype=bool)].mean()
+    assert f"hold {100 * shared:.0f} % of another's" in closing
     page = (out / "report.html").read_text()
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
     shown = {p.stem for p in (out / "figures").glob("*.png")}
@@ -113,7 +115,9 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     before = (out / "report.html").read_bytes()
     assert main([*ARGUMENTS, "--out", str(out), "--distance", "euclidean"]) == 2
-    assert "belongs to another run" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "belongs to another run" in error
+    assert error.endswith("or name another folder with --out.\n")
     assert (out / "report.html").read_bytes() == before
 
 
@@ -134,17 +138,24 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
     ("arguments", "message"),
     [
         (["analyze", "digit-dcgan"], "Did you mean 'digits-dcgan'"),
+        *(
+            ([c, "digits-classifier"], "is a network of a distance, not a generator")
+            for c in ("analyze", "plan", "study")
+        ),
         (["analyze", "digits-dcgan", "--distance", "lpips-alx"], "Did you mean 'lpips-alex'"),
         (["analyze", "digits-dcgan", "--top", "65"], "expected 1 to 64"),
         (["analyze", "digits-dcgan", "--codes", "0"], "at least 1"),
         (["analyze", "digits-dcgan", "--distance", "mse", "--resize", "64"], "Leave it out"),
         (["analyze", "digits-dcgan", "--distance", "mse", "--memory", "much"], "a text such as '8GB'"),
         (["plan", "digits-dcgan", "--distance", "mse", "--memory", "0"], "a text such as '8GB'"),
+        (["plan", "digits-dcgan", "--memory", "8"], "8 bytes; expected at least 1.0 MiB. Did you mean '8GB'?"),
+        (["plan", "digits-dcgan", "--memory", "8000"], "Did you mean '8000MB'?"),
         (["plan", "digits-dcgan", "--distance", "mse", "--solver", "blok"], "Did you mean 'block'"),
         (["plan", "digits-dcgan", "--distance", "mse", "--top", "65"], "from 1 to 64"),
         (["plan", "digits-dcgan", "--distance", "mse", "--codes", "0"], "positive integer"),
         (["analyze", "faces64"], "run `geomgan fetch faces64`"),
         (["fetch", "face64"], "Did you mean 'faces64'"),
+        (["models", "nope"], "model='nope' is not known. `geomgan models` lists them."),
         (["models", "face64"], "Did you mean 'faces64'"),
         (["models", "faces64", "--check"], "run `geomgan fetch faces64`"),
         (["fetch", "mnist-vae"], "cannot be fetched: get the folder TrainedModels"),
@@ -153,7 +164,7 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
     ],
 )
 def test_mistakes_get_one_clear_line(arguments, message, tmp_path, capsys):
-    arguments = [*arguments, "--out", str(tmp_path / "run")] if arguments[0] == "analyze" else arguments
+    arguments = [*arguments, "--out", str(tmp_path / "run")] if arguments[0] in ("analyze", "study") else arguments
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")

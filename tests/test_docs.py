@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 
@@ -36,6 +39,26 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
     assert layers[0] == ("hidden",)
     assert namespace["field"].values.shape == (4, 8)
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)
+
+
+def test_the_readme_runs_in_a_fresh_process(tmp_path):
+    blocks = [block for block in python_blocks(ROOT / "README.md") if "biggan" not in block]  # a model to convert first
+    start = (
+        "import numpy as np\nfn = lambda params, z: (params * z).reshape(8, 8, 8)\nparams = np.ones(512, np.float32)\n"
+    )
+    features = "features = lambda params, x: params.sum() * x.mean(axis=-1)\n"
+    script = "\n".join([start, features, *blocks, "np.testing.assert_array_less(0.5, alike.summary('log').mean)"])
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache")}
+    run = [sys.executable, "-c", script]
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "spectra.png", "homogeneity.png"}
+
+
+def test_links_of_the_documentation_exist():
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
 def test_the_readme_names_every_family():

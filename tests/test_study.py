@@ -219,7 +219,7 @@ def tone(params, z):
 
 def test_sounds_are_refused(tmp_path, monkeypatch):
     audio = gg.Generator.from_function(tone, jnp.ones(()), 4, name="tones")
-    monkeypatch.setattr("geomgan.zoo.load", lambda _: audio)
+    monkeypatch.setattr("geomgan.zoo.load_generator", lambda _: audio)
     with pytest.raises(ValueError, match=r"tones makes samples of shape \(100, 1\); a study shows pictures"):
         make_study(replace(PLAN, model="tones"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -338,6 +338,8 @@ def test_missing_files_and_wrong_keys_are_said(key, tmp_path):
         read_answers(key, [tmp_path / "nowhere.json"])
     with pytest.raises(ValueError, match="at least one file"):
         read_answers(key, [])
+    with pytest.raises(ValueError, match=r"key\.json: this is not an answers file; pass what participants downloaded"):
+        read_answers(key, [written(tmp_path / "key.json", {"format": 1, "study": key.study, "trials": {}})])
     with pytest.raises(ValueError, match="'trials' is missing"):
         read_key(written(tmp_path / "answers.json", answers_of(key)))
 

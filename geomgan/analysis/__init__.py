@@ -11,11 +11,13 @@ from geomgan.analysis.homogeneity import (
     consistency,
     consistency_example,
     consistency_interval,
+    pair_interval,
 )
 from geomgan.analysis.layers import LayerAlignment, LayerMetrics, layer_alignment, layer_metrics
 from geomgan.analysis.mean_metrics import mean_metric
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace, equivalent_directions, null_space
 from geomgan.analysis.random_directions import RandomDirectionLaw, random_direction_law
+from geomgan.analysis.shared_trace import shared_trace
 from geomgan.analysis.spectra import Anisotropy, MeanSpectrum, anisotropy, mean_spectrum, original_dimensions
 from geomgan.analysis.spectra_of import Spectra, spectra_of
 from geomgan.analysis.trust_radius import TrustRadius, trust_radius
@@ -52,8 +54,10 @@ __all__ = [
     "mean_spectrum",
     "null_space",
     "original_dimensions",
+    "pair_interval",
     "random_direction_law",
     "random_frames",
+    "shared_trace",
     "shuffle_weights",
     "spectra_of",
     "trust_radius",

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from geomgan.errors import check_key
+
 Interval = tuple[float, float, float]  # estimate, low, high
 
 
@@ -17,14 +19,8 @@ def random_of(key: Any) -> np.random.Generator:
         TypeError: ``key`` is not one typed key.
     """
     key = jax.random.key(0) if key is None else key
-    if not isinstance(key, jax.Array) or not _is_key(key) or key.shape != ():
-        raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
+    check_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
-
-
-def _is_key(x: jax.Array) -> bool:
-    """Whether an array holds typed keys."""
-    return jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def check_resampling(draws: int, level: float) -> None:

@@ -195,15 +195,20 @@ def consistency_interval(
     Returns:
         estimate, low, high.
     """
+    return pair_interval(c.matrix(name), draws, level, key)
+
+
+def pair_interval(matrix: np.ndarray, draws: int = 1000, level: float = 0.95, key: jax.Array | None = None) -> Interval:
+    """Mean of the defined entries of ``matrix (P, P)`` off the diagonal, with the bootstrap of codes as above."""
     check_resampling(draws, level)
-    matrix, rng = c.matrix(name), random_of(key)
-    count = len(matrix)
+    count, rng = len(matrix), random_of(key)
     defined = np.isfinite(matrix) & ~np.eye(count, dtype=bool)
     entries = np.where(defined, matrix, 0.0)
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(float)
     weight = ((drawn @ defined) * drawn).sum(axis=1)
     means = ((drawn @ entries) * drawn).sum(axis=1) / np.where(weight > 0, weight, np.nan)
-    return c.summary(name).mean, *percentile_interval(means, level)
+    mean = float(entries.sum() / defined.sum()) if defined.any() else float("nan")
+    return mean, *percentile_interval(means, level)
 
 
 def quadratic_forms(frame: np.ndarray, vectors: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from geomgan.analysis.homogeneity import CONSTANT, quadratic_forms, tensor_corre
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice, check_code
+from geomgan.errors import called, check_choice, check_code
 from geomgan.generators.generator import Generator
 from geomgan.metric.field import metric_field
 from geomgan.metric.tensor import bind, check_types
@@ -96,7 +96,7 @@ def layer_metrics(
     bind(G, D)
     names = G.layers if layers is None else tuple(layers)
     if not names:
-        wanted = f"{G.name} has no named layers" if layers is None else "layers is empty"
+        wanted = f"{called(G.name)} has no named layers" if layers is None else "layers is empty"
         raise ValueError(
             f"{wanted}; expected at least one to compare with the sample. Make the generator with "
             "Generator.from_module, name its activations with geomgan.generators.tap, and choose from G.layers."

@@ -19,6 +19,7 @@ from geomgan.metric.tensor import bind
 SHARES = (0.9, 0.99, 0.999, 0.9999)
 LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
 CONTROL = "shuffled weights"
+VARIED = 16  # codes whose samples are compared
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Findings:
         G, D: generator and distance.
         field: its metric field.
         control: that of the generator with shuffled weights at the same codes, if there is one.
+        contrast: how much the control's samples differ between codes (mean standard deviation), relative to the
+            model's; NaN without a control. A dead control says little.
         other: name of another distance and its field at the same codes, if there is one.
         alignment: of its layers at the first code, if they were compared.
         top: axes to show.
@@ -43,6 +46,7 @@ class Findings:
     D: Distance
     field: MetricField
     control: MetricField | None
+    contrast: float
     other: tuple[str, MetricField] | None
     alignment: LayerAlignment | None
     top: int
@@ -85,7 +89,7 @@ def measure(
     G: Generator,
     D: Distance,
     field: MetricField,
-    control: MetricField | None,
+    control: tuple[Generator, MetricField] | None,
     other: tuple[str, MetricField] | None,
     *,
     layers: bool | None,
@@ -94,7 +98,7 @@ def measure(
 ) -> Findings:
     """The shared statistics; ``layers`` None compares layers where that is little work."""
     D = bind(G, D)
-    fields = {name: field} | ({CONTROL: control} if control else {})
+    fields = {name: field} | ({CONTROL: control[1]} if control else {})
     several = {label: f for label, f in fields.items() if len(f.finished) > 1}
     if layers is None:
         layers = bool(G.layers) and forward_flops(G, D) * G.latent_dim * len(G.layers) <= LAYER_WORK
@@ -107,7 +111,8 @@ def measure(
         G=G,
         D=D,
         field=field,
-        control=control,
+        control=control[1] if control else None,
+        contrast=_variation(control[0], field.codes) / _variation(G, field.codes) if control else float("nan"),
         other=other,
         alignment=alignment,
         top=top,
@@ -115,3 +120,9 @@ def measure(
         anisotropies={label: analysis.anisotropy(f, SHARES) for label, f in fields.items()},
         consistencies={label: analysis.consistency(f, progress=True, above_floor=True) for label, f in several.items()},
     )
+
+
+def _variation(G: Generator, codes: np.ndarray) -> float:
+    """Standard deviation over a few codes, mean over the values of a sample."""
+    samples = np.stack([np.asarray(G(z), np.float64) for z in codes[:VARIED]])
+    return max(float(samples.std(axis=0).mean()), float(np.finfo(np.float32).tiny))

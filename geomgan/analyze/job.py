@@ -77,9 +77,9 @@ def analyze(
     Returns:
         What was found, in one line, and the report.
     """
-    from geomgan.zoo import load
+    from geomgan.zoo import load_generator
 
-    G, D = load(model), named_distance(distance, resize)
+    G, D = load_generator(model), named_distance(distance, resize)
     second = named_distance(compare) if compare else None
     if codes < 1:
         raise ValueError(f"codes is {codes}; expected at least 1.")
@@ -94,13 +94,14 @@ def analyze(
     run |= {"control": control, "layers": layers, "compare": compare}
     options: dict[str, Any] = {"memory": memory, "notes": run}
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
-    shuffled = metric_field(
-        analysis.shuffle_weights(G, key), D, z, store=out / "control.zarr", **options
-    ) if control else None  # fmt: skip
+    shuffled = None
+    if control:
+        mixed = analysis.shuffle_weights(G, key)
+        shuffled = mixed, metric_field(mixed, D, z, store=out / "control.zarr", **options)
     other = (compare, metric_field(G, second, z, store=out / "other.zarr", **options)) if compare and second else None
     report, summary = out / "report.html", out / "summary.json"
     finished = json.loads(summary.read_text()) if summary.is_file() else {}
-    computed = sum(f.provenance["computed_codes"] for f in (field, shuffled, other and other[1]) if f)
+    computed = sum(f.provenance["computed_codes"] for f in (field, *(pair[1] for pair in (shuffled, other) if pair)))
     if report.is_file() and finished.get("run") == run and not computed:
         return finished["finding"], report
     found = measure(G.name, G, D, field, shuffled, other, layers=layers, top=top, key=key)
@@ -119,15 +120,28 @@ def summarize(found: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
     field, shape = found.field, found.anisotropies[found.name]
     values = field.values[field.finished]
     half, most = (shape.intervals[f"dimensions_{share}"][0] for share in (0.9, 0.99))
+    span = 10 ** shape.intervals["orders"][0]
     finding = (
-        f"{run['model']} under {run['distance']}: {half:g} of {values.shape[1]} latent dimensions hold 90 % of the "
-        f"change in its samples and {most:g} hold 99 % (median of {len(values)} codes); the largest eigenvalue is "
-        f"{values[:, 0].mean():.3g}, {10 ** shape.intervals['orders'][0]:.2g} times the smallest above the noise floor."
+        f"{run['model']} under {run['distance']}: for small steps, {half:g} of {values.shape[1]} latent dimensions "
+        f"hold 90 % of the trace of the metric and {most:g} hold 99 % (median of {len(values)} codes); the largest "
+        f"eigenvalue, {values[:, 0].mean():.3g} on average, is {span:.2g} times the smallest above the noise floor."
     )
     alike = {label: analysis.consistency_interval(c) for label, c in found.consistencies.items()}
     if found.name in alike:
-        finding += f" The axes of one code predict the metric of another with r = {alike[found.name][0]:.2f} (log)"
-        finding += f", {alike[CONTROL][0]:.2f} for shuffled weights." if CONTROL in alike else "."
+        share = analysis.pair_interval(analysis.shared_trace(found.field))[0]
+        finding += (
+            f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
+            f"{alike[found.name][0]:.2f}"
+        )
+        finding += f" ({alike[CONTROL][0]:.2f} for shuffled weights)" if CONTROL in alike else ""
+        chance = 100 * most / values.shape[1]
+        finding += (
+            f"; the {most:g} axes that hold 99 % of one code's trace hold {100 * share:.0f} % of another's "
+            f"({chance:.0f} % by chance)."
+        )
+    if found.other:
+        r = float(np.median(analysis.compare(found.field, found.other[1]).tensor_r))
+        finding += f" The tensors under {found.other[0]} correlate with these with r = {r:.2f} (median)."
     return {
         "finding": finding,
         "run": dict(run),
@@ -137,6 +151,10 @@ def summarize(found: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
         "consistency": {
             label: _plain_intervals({name: analysis.consistency_interval(c, name) for name in NAMES})
             for label, c in found.consistencies.items()
+        },
+        "shared_trace": {
+            label: [float(x) for x in analysis.pair_interval(analysis.shared_trace(found.fields[label]))]
+            for label in found.consistencies
         },
         "largest_residual": float(np.nanmax(field.residuals)),
         "failed_codes": sorted(field.failures),
@@ -162,7 +180,7 @@ def _provenance(contents: Mapping[str, Any]) -> Section:
     details = {
         "command": command,
         "noise floor (median)": f"{contents['noise_floor']:.2e}",
-        "largest residual ‖g v - λ v‖": f"{contents['largest_residual']:.2e}",
+        "largest residual ‖g v − λ v‖": f"{contents['largest_residual']:.2e}",
         "failed codes, left out": ", ".join(map(str, contents["failed_codes"])) or "none",
         **{name: _plain_text(value) for name, value in contents["provenance"].items()},
     }

@@ -24,8 +24,9 @@ def montage(found: Findings) -> Section:
     z, vectors, values = found.axes
     walks = equal_distance_walk(found.G, found.D, z, vectors, MONTAGE_SIDE, reach=REACH)
     see = (
-        "Each row walks along one eigenvector of the metric tensor at the first code, the largest eigenvalue on top. "
-        "Columns are equally far apart in distance: look for what one row changes and the others leave alone."
+        f"Each row walks along one eigenvector of the metric tensor at code {found.first}, the largest eigenvalue on "
+        "top. Columns are equally far from the reference in distance: look for what one row changes and the others "
+        "leave alone. Far steps leave the range that the eigenvalue predicts (see the trust radius)."
     )
     figure = plot.axes_montage(walks, values, found.G.output_range)
     numbers = {"rank": np.arange(1, len(values) + 1), "eigenvalue": values}
@@ -44,10 +45,16 @@ def animation(found: Findings) -> Section:
         )
         data = path.read_bytes()
     see = (
-        f"The first {few} axes, there and back at constant perceptual speed: every frame is as far from the last one. "
-        "Where a mark runs along its scale, the sample hardly changes."
+        f"The first {few} axes, there and back at constant perceptual speed: every frame is as far from the last one "
+        "in distance. Where a mark moves fast, the sample hardly changes."
     )
-    return Section("walk", "The axes, moving", see, animation=data, numbers=matrix_columns(walks.steps.T))
+    return Section(
+        "walk",
+        "The axes, moving",
+        see,
+        animation=data,
+        numbers=matrix_columns(walks.steps.T, [f"t of axis {i + 1}" for i in range(few)]),
+    )
 
 
 def curves(found: Findings) -> Section:
@@ -55,8 +62,8 @@ def curves(found: Findings) -> Section:
     z, vectors, values = found.axes
     walks = walk(found.G, found.D, z, vectors, np.linspace(-REACH, REACH, CURVE_STEPS))
     see = (
-        "Distance from the first code's sample along its own axes, and the quadratic prediction of the metric. They "
-        "touch at the reference; where they part, the space is curved."
+        f"Distance from the sample of code {found.first} along its own axes, and the prediction √λ |t| of the metric. "
+        "They touch at the reference; where they part, the metric at the reference no longer describes the change."
     )
     numbers = {"t": walks.steps[0]} | {f"axis {i + 1}": row for i, row in enumerate(walks.distances)}
     return Section("curves", "How far each axis reaches", see, plot.distance_curves(walks, values), numbers)
@@ -69,8 +76,9 @@ def trust(found: Findings) -> Section:
     ranks = np.unique(np.geomspace(1, found.G.latent_dim, min(24, found.G.latent_dim)).round().astype(int))
     result = analysis.trust_radius(found.G, found.D, found.field.codes[i], pairs, reach=2 * REACH, ranks=ranks.tolist())
     see = (
-        f"The trust radius of an axis is the step up to which its eigenvalue predicts the distance to "
-        f"{100 * result.tolerance:g} %, to both sides. Sort the table by any column; ∞ is beyond {result.reach:g}."
+        f"The trust radius of an axis at code {i}: the first step at which the distance leaves √λ |t| by more than "
+        f"{100 * result.tolerance:g} %, on the nearer side (∞ if not within {result.reach:g}). Ranks are spaced in "
+        f"equal ratios. Distances below {result.resolution:.1g} are rounding."
     )
     table = {
         "rank": result.ranks,
@@ -80,6 +88,9 @@ def trust(found: Findings) -> Section:
         "towards -t": result.sides[:, 0],
         "towards +t": result.sides[:, 1],
     }
+    rounded = np.sqrt(np.maximum(result.values, 0)) * result.radius <= result.resolution
+    if rounded.any():
+        table["within rounding"] = np.where(rounded, "yes", "no")
     return Section("trust_radius", "How far to trust each axis", see, plot.trust_radius(result), table, table)
 
 
@@ -106,11 +117,14 @@ def null_space(found: Findings) -> Section:
     g = found.metric(i)
     dims, lengths = max(1, min(dim // 4, dim // 2)), np.linspace(0, 2 * REACH, 7)
     result = analysis.null_space(found.G, found.D, found.field.codes[i], g, dims, found.key, lengths)
+    ratio = result.distances[..., -1].mean(axis=1) / np.maximum(result.predictions[..., -1].mean(axis=1), 1e-30)
     see = (
-        f"Moves of equal length, so of equal prior density, in the {dims} top and the {dims} bottom dimensions. What "
-        "stays the same below is the null space: directions that the prior fills and the samples do not show."
+        f"Moves of equal length from code {i}, so of equal density under a normal prior, in the {dims} top and the "
+        f"{dims} bottom dimensions. Rows that stay the same are the null space: directions that the prior fills and "
+        f"the samples hardly show. At length {lengths[-1]:g} the bottom moves {ratio[1]:.2g} times as far as "
+        f"predicted, the top {ratio[0]:.2g} times: the metric at the reference holds for small steps only."
     )
-    names = [f"{kind} {j + 1}" for kind in result.kinds for j in range(result.distances.shape[1])]
+    names = [f"{kind}, direction {j}" for kind in result.kinds for j in range(result.distances.shape[1])]
     numbers = {"t": lengths} | matrix_columns(result.distances.reshape(len(names), -1).T, names)
     return Section("null_space", "The null space", see, plot.null_space(result, found.G.output_range), numbers)
 
@@ -126,8 +140,12 @@ def compression(found: Findings) -> Section:
         "Codes reduced to their coordinates on the first k axes of the mean metric, about the mean code: how far the "
         "samples end up from the originals. Where the curve is below that of random axes, the metric compresses."
     )
-    numbers = {"k": ks, "distance (mean)": result.distance.mean(0), "random axes": result.control.mean((0, 1)),
-               "share of variance kept": result.kept}  # fmt: skip
+    numbers = {
+        "k": ks,
+        "median distance": np.median(result.distance, axis=0),
+        "median distance, random axes": np.median(result.control, axis=(0, 1)),
+        "share of variance kept": result.kept,
+    }
     shown = 3 if found.images else None
     figure = plot.compression(result, shown, found.G.output_range)
     return Section("compression", "What a code can lose", see, figure, numbers)

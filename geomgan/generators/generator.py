@@ -9,8 +9,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from geomgan.errors import check_code
+from geomgan.errors import called, check_code, check_key
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -88,8 +89,12 @@ class Generator:
         """
         if not callable(fn):
             raise TypeError(f"fn is {type(fn).__name__}; expected a function (params, z) -> sample.")
-        if isinstance(latent_dim, bool) or int(latent_dim) != latent_dim or latent_dim < 1:
-            raise ValueError(f"latent_dim is {latent_dim!r}; expected a positive integer.")
+        size = np.asarray(latent_dim)
+        if size.ndim or not np.issubdtype(size.dtype, np.integer) or size < 1:
+            raise ValueError(
+                f"latent_dim is {latent_dim!r}; expected a positive integer. Pass the number of dimensions of a code: "
+                "codes are flat, and fn may reshape them."
+            )
         if output_range is not None:
             low, high = (float(value) for value in output_range)
             if not low < high:
@@ -161,14 +166,15 @@ class Generator:
         """
         if not hasattr(self.function, "at"):
             raise ValueError(
-                f"{self.name} was made from a plain function, which has no named layers. Make it with "
+                f"{called(self.name)} was made from a plain function, which has no named layers. Make it with "
                 "Generator.from_module and name activations in the module with geomgan.generators.tap."
             )
         function = self.function.at(layer, self.layers)
         return replace(self, function=function, output_range=None, name=f"{self.name}:{layer}")
 
     def sample_latent(self, key: jax.Array, n: int) -> jax.Array:
-        """``n`` codes ``(n, d)`` from the model's own prior; ``key`` is a ``jax.random.key``."""
+        """``n`` codes ``(n, d)`` from the model's own prior; ``key`` is a ``jax.random.key``, or a ``TypeError``."""
+        check_key(key)
         return self.prior(self.params, key, (n, self.latent_dim)).astype(self.dtype)
 
     def __call__(self, z: Any) -> jax.Array:
@@ -190,7 +196,7 @@ class Generator:
         check_code(z, self.latent_dim)
         output = _output(self, jnp.asarray(z, self.dtype))
         if not isinstance(output, Gaussian):
-            raise ValueError(f"{self.name} is deterministic: it has no distribution. Call it for its sample.")
+            raise ValueError(f"{called(self.name)} is deterministic: it has no distribution. Call it for its sample.")
         return output
 
 

@@ -44,6 +44,14 @@ class Eigenpairs:
     converged: np.ndarray
     info: FrozenDict = field(metadata={"static": True})
 
+    def __repr__(self) -> str:
+        if not isinstance(self.values, np.ndarray):  # as in jax.tree.map and jax.jit
+            return f"Eigenpairs({self.values})"
+        return (
+            f"Eigenpairs({len(self.values)} of dimension {len(self.vectors)}, {np.sum(self.converged)} converged, "
+            f"noise floor {self.noise_floor:.2g}; {self.info.get('solver')})"
+        )
+
 
 def eigenpairs(
     g: Any,

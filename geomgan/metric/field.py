@@ -69,6 +69,15 @@ class MetricField:
     failures: dict[int, str]
     provenance: dict[str, Any]
 
+    def __repr__(self) -> str:
+        counts = {"finished": len(self.finished), "failed": int((self.status == FAILED).sum())}
+        counts |= {"pending": pending} if (pending := int((self.status == PENDING).sum())) else {}
+        G, D = (str(self.provenance.get(name, "unknown")).rsplit("#", 1)[0] for name in ("generator", "distance"))
+        return (
+            f"MetricField({len(self.codes)} codes of dimension {self.codes.shape[1]}, {self.values.shape[1]} "
+            f"eigenpairs each, {', '.join(f'{count} {what}' for what, count in counts.items())}; {G} under {D})"
+        )
+
     @property
     def finished(self) -> np.ndarray:
         """Indices of the codes that have results: neither pending nor failed."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 SHARE_OF_HOST, SHARE_OF_DEVICE = 0.5, 0.8
+LEAST = {str: 2**20, int: 2**10}  # bytes that a number without a unit can mean: of a text, otherwise
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -19,7 +20,7 @@ def memory_budget(memory: int | str | None = None) -> int:
             what is free: 80 % of an accelerator's, half of the host's for the CPU.
 
     Raises:
-        ValueError: ``memory`` is not a positive size.
+        ValueError: ``memory`` is not a positive size, or a number so small that its unit must be missing.
     """
     if memory is not None:
         return _parsed(memory)
@@ -47,6 +48,10 @@ def _parsed(memory: int | str) -> int:
         size = 0
     if size <= 0:
         raise ValueError(f"memory is {memory!r}; expected a positive number of bytes, or a text such as '8GB'.")
+    least = LEAST[str if isinstance(memory, str) else int]
+    if size < least and str(memory).strip()[-1].isdigit():
+        meant = f"{size}GB" if size < 1024 else f"{size}MB"
+        raise ValueError(f"memory is {size} bytes; expected at least {readable(least)}. Did you mean {meant!r}?")
     return size
 
 

@@ -20,6 +20,7 @@ from geomgan.errors import StoreError
 
 PENDING, DONE, NOT_CONVERGED, FAILED = 0, 1, 2, 3  # values of `status`
 LAZY = ("tensors", "vectors")  # arrays that grow with the square of the dimension are read when they are asked for
+ANOTHER = "name another store"  # the command line puts its option in the place of it
 _FORMAT, _PARTIAL = 2, ".zarr.json.partial"
 
 
@@ -86,7 +87,7 @@ def open_store(
     path = Path(path).expanduser().resolve()
     group = path / "zarr.json"
     if path.exists() and not group.is_file() and (not path.is_dir() or not _unfinished(path, arrays)):
-        raise StoreError(f"{path} exists and is not a metric field. Name another store, or remove it.")
+        raise StoreError(f"{path} exists and is not a metric field. Remove it, or {ANOTHER}.")
     with _written(path, "the store"):
         path.mkdir(parents=True, exist_ok=True)
     with _locked(path):
@@ -186,7 +187,7 @@ def _check_settings(path: Path, stored: dict[str, Any], now: dict[str, Any]) -> 
     if differences:
         raise StoreError(
             f"{path} belongs to another run. {'; '.join(differences)}. Repeat the call with the stored settings to "
-            "resume it, or name another store."
+            f"resume it, or {ANOTHER}."
         )
 
 
@@ -203,7 +204,7 @@ def _locked(path: Path) -> Iterator[None]:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise StoreError(f"{path} is being written by another process. Wait for it, or name another store.") from None
+        raise StoreError(f"{path} is being written by another process. Wait for it, or {ANOTHER}.") from None
     finally:
         os.close(folder)
 

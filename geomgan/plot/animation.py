@@ -193,9 +193,11 @@ class _Scene:
         ticks = [(low, 0.0), (high, 1.0)] + ([(0.0, 0.5)] if low < 0 < high else [])
         for t, anchor in ticks:
             draw.line([(x(t), middle - 3), (x(t), middle + 3)], SOFT, 1)
-            crowded = width < NUMBERED or (anchor == 0.5 and min(x(t) - x(low), x(high) - x(t)) < NUMBERED / 2)
-            text = "" if crowded else f"{t:+.3g}".replace("-", "−") if t else "0"
+            text = f"{t:+.3g}".replace("-", "−") if t else "0"
             taken = _font(11).getlength(text)
+            close = t and low < 0 < high and abs(x(t) - x(0)) < taken + 8  # the zero stays, its neighbour goes
+            if width < NUMBERED or close:
+                continue
             draw.text((round(x(t) - anchor * taken - (0.5 - anchor) * 2 * radius), middle + 6), text, INK, _font(11))
         centre = x(steps[index])
         draw.ellipse([centre - radius, middle - radius, centre + radius, middle + radius], ACCENT)

@@ -87,7 +87,7 @@ def axis_on_many(
         reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
         path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
         spacing: ``"distance"``, columns at the same distances from every reference; or ``"step"``, at the same ``t``.
-        labels: of the references; by default code 1, 2, ...
+        labels: of the references; by default code 0, 1, ...
         title: by default, what was computed.
         progress: show a progress bar, with the time left.
 
@@ -105,7 +105,7 @@ def axis_on_many(
             "eigenvectors take a column, vectors[:, i]."
         )
     count = len(np.atleast_2d(codes))
-    labels = [f"code {i + 1}" for i in range(count)] if labels is None else list(labels)
+    labels = [f"code {i}" for i in range(count)] if labels is None else list(labels)
     if len(labels) != count:
         raise ValueError(f"there are {len(labels)} labels for {count} references; expected one for each.")
     options: dict[str, Any] = {"path": path, "progress": progress}

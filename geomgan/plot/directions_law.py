@@ -31,13 +31,16 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
     edges = np.linspace(min(log.min() for log in logs), max(log.max() for log in logs), bins + 1)
     fig, axes = figure(COLUMN, 3.2, 2, height_ratios=(3.2, 1))
     top, bottom = axes[:, 0]
-    labels = (f"{dim} eigenvalues λ", f"α along {draws} random directions")
+    labels = (f"{dim} eigenvalues λ", f"rate of change α along {draws} random directions")
     for log, colour, label in zip(logs, (ACCENT, SECOND), labels, strict=True):
         top.hist(log, edges, weights=np.full(len(log), 100 / len(log)), color=colour, alpha=0.5, label=label)
         top.axvline(float(np.median(log)), color=colour, lw=1.4, ls=":")
     top.plot([], [], color=INK, lw=1.4, ls=":", label="median of each")
     top.axvline(float(np.log10(law.mean_predicted)), color=INK, lw=1.4, label="mean of both")
-    top.set(xlabel="log₁₀ of λ and of α\n(distance² per latent unit²)", ylabel="share, %")
+    top.set(
+        xlabel="log₁₀ of rate of change α along random\ndirections, and eigenvalues λ\n(distance² per latent unit²)",
+        ylabel="share, %",
+    )
 
     spread = float(np.var(law.values))
     smallest = (1e-16 * law.mean_predicted) ** 2  # rounding; an isotropic spectrum has no variance

@@ -10,6 +10,7 @@ import numpy as np
 from geomgan.analysis.distance_relation import DistanceRelation
 from geomgan.analysis.homogeneity import Consistency, correlations, quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.plot.inputs import check_input
 from geomgan.plot.style import (
     ACCENT,
     COLUMN,
@@ -30,10 +31,11 @@ from geomgan.plot.style import (
 )
 
 _CORRELATION = {
-    "log": "r of log₁₀ αᵢⱼ and log₁₀ λⱼ",
-    "linear": "r of αᵢⱼ and λⱼ",
-    "vectorised": "r of the entries of gᵢ and gⱼ",
+    "log": "r of log₁₀ α, rates of change along the axes\nof code i, and log₁₀ λ, eigenvalues of code j",
+    "linear": "r of α, rates of change along the axes\nof code i, and λ, eigenvalues of code j",
+    "vectorised": "r of the entries of the tensors of two codes",
 }
+RESULT = "the result of geomgan.analysis.consistency(F)"
 MANY = 5000  # points; above it, a density says more than dots
 
 
@@ -51,9 +53,11 @@ def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "l
         A matplotlib figure.
 
     Raises:
+        TypeError: something else is given.
         OptionError: there is no consistency of that name.
         ValueError: it is undefined for every pair.
     """
+    check_input(c, Consistency, "c", RESULT)
     names = [name] if isinstance(name, str) else list(name)
     lowest = min(float(_pairs(c, each).min()) for each in names)
     width = COLUMN if len(names) == 1 else PAGE
@@ -87,10 +91,14 @@ def consistency_histogram(c: Consistency | Mapping[str, Consistency], name: str 
         A matplotlib figure.
 
     Raises:
+        TypeError: something else is given.
         OptionError: there is no consistency of that name.
         ValueError: it is undefined for every pair.
     """
+    check_input(c, (Consistency, Mapping), "c", RESULT)
     labelled = {"": c} if isinstance(c, Consistency) else dict(c)
+    for label, each in labelled.items():
+        check_input(each, Consistency, f"c[{label!r}]", RESULT)
     pairs = [_pairs(each, name) for each in labelled.values()]
     low, high = min(float(r.min()) for r in pairs), max(float(r.max()) for r in pairs)
     edges = np.linspace(low, max(high, low + 1e-6), bins + 1)
@@ -152,9 +160,9 @@ def consistency_scatter(field: Any, codes: int | Sequence[int] = 4) -> Any:
             r = correlations(alpha, values)[1]
             title = f"{s.indices[source]} → {s.indices[target]}: r = {number(r, 2)}"
             ax.set_title(title, loc="left", fontsize=SMALL)
-    fig.supxlabel("log₁₀ λⱼ", fontsize=TEXT)
-    fig.supylabel("log₁₀ αᵢⱼ   (diagonal: number of eigenvalues)", fontsize=TEXT)
-    heading(fig, "Values of the tensor of code j along the axes of code i (i → j) against its own eigenvalues")
+    fig.supxlabel("log₁₀ λ, eigenvalues of code j", fontsize=TEXT)
+    fig.supylabel("log₁₀ α, rates of change along the axes of code i\n(diagonal: number of eigenvalues)", fontsize=TEXT)
+    heading(fig, "Rates of change of code j along the axes of code i (i → j) against its own eigenvalues")
     return fig
 
 
@@ -169,6 +177,9 @@ def consistency_synopsis(fields: Mapping[str, Consistency]) -> Any:
     Returns:
         A matplotlib figure.
     """
+    check_input(fields, Mapping, "fields", "a mapping of labels to results of geomgan.analysis.consistency(F)")
+    for label, c in fields.items():
+        check_input(c, Consistency, f"fields[{label!r}]", RESULT)
     fig, axes = figure(COLUMN, 3.3)
     ax = axes[0, 0]
     across = {label: c.summary("linear") for label, c in fields.items()}
@@ -194,6 +205,8 @@ def consistency_synopsis(fields: Mapping[str, Consistency]) -> Any:
 def consistency_against_distance(relation: DistanceRelation, bins: int = 8) -> Any:
     """Consistency of each pair of codes against their latent distance, with the mean over equally filled bins.
 
+    A pair is one point, the mean of its two directions ``(i, j)`` and ``(j, i)``.
+
     Returns:
         A matplotlib figure.
     """
@@ -212,7 +225,10 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8) -> A
     groups = [group for group in np.array_split(np.argsort(x, kind="stable"), bins) if len(group)]
     means = np.array([[x[group].mean(), y[group].mean(), y[group].std()] for group in groups]).T
     ax.errorbar(*means[:2], means[2], fmt="s-", ms=3.5, lw=1.2, color=SECOND, label="mean ± standard deviation")
-    ax.set(xlabel="distance of the two codes, latent units", ylabel=f"consistency ({relation.name}), Pearson r")
+    ax.set(
+        xlabel="distance of the two codes, latent units",
+        ylabel=f"consistency ({relation.name}), Pearson r,\nmean of (i, j) and (j, i)",
+    )
     test = f"r\xa0=\xa0{number(relation.r, 3)}, p\xa0=\xa0{relation.p:.2g} (Mantel test)"
     heading(fig, f"Consistency of pairs of codes and their latent distance: {test}")
     legend_below(fig)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.layers import LayerAlignment, index_of_layer
+from geomgan.analysis.layers import SAMPLE, LayerAlignment, index_of_layer
 from geomgan.errors import check_choice
 from geomgan.plot.style import (
     ACCENT,
@@ -18,20 +18,20 @@ from geomgan.plot.style import (
     SECOND,
     SMALL,
     SOFT,
+    TEXT,
     colour_bar,
     figure,
     heading,
     legend_below,
-    plain_ticks,
     styled,
 )
 
 _MEANING = {
-    "log": "Pearson r of log₁₀ αᵢⱼ and log₁₀ λ",
-    "linear": "Pearson r of αᵢⱼ and λ",
-    "vectorised": "Pearson r of the entries of gᵢ and gⱼ",
-    "slope": "slope of log₁₀ αᵢⱼ on log₁₀ λ",
-    "intercept": "intercept of log₁₀ αᵢⱼ on log₁₀ λ",
+    "log": "Pearson r of log₁₀ α and log₁₀ λ",
+    "linear": "Pearson r of α and λ",
+    "vectorised": "Pearson r of the entries of two tensors",
+    "slope": "slope of log₁₀ α on log₁₀ λ",
+    "intercept": "intercept of log₁₀ α on log₁₀ λ",
 }
 WRITTEN = 14  # layers up to which the numbers are written into the cells
 
@@ -71,19 +71,18 @@ def layer_matrix(a: LayerAlignment, name: str = "log") -> Any:
             bright = image.norm(matrix[i, j]) > 0.6
             ax.text(j, i, _short(matrix[i, j]), ha="center", va="center", fontsize=6, color=INK if bright else "white")
     ax.set(xlabel="layer j, whose metric measures", ylabel="layer i, whose axes are measured")
-    layer = "i" if a.source else "j"
-    subscript = "ᵢ" if a.source else "ⱼ"
-    colour_bar(fig, image, ax, _MEANING[name].replace("λ", f"λ{subscript}"))
-    eigenvalues = "" if name == "vectorised" else f", with the eigenvalues of layer {layer}"
-    heading(fig, f"Alignment of layers ({name}){eigenvalues}")
+    colour_bar(fig, image, ax, _MEANING[name])
+    of = f": rates of change α of layer j along the axes of layer i, eigenvalues λ of layer {'i' if a.source else 'j'}"
+    heading(fig, f"Alignment of layers ({name}){'' if name == 'vectorised' else of}")
     return fig
 
 
 @styled
-def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: bool = True) -> Any:
+def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: bool = True, own: bool = False) -> Any:
     """How much every layer stretches the axes of one layer: ``diag(U_iᵀ g_j U_i)`` by rank, a curve for each ``j``.
 
-    Curves that fall alike say that the layers share their axes; a curve of a layer with other axes is flat.
+    Curves that fall alike say that the layers share their axes; a curve of a layer with other axes is flat. Layers are
+    coloured from dark, the first, to bright, the last; solid and dashed lines alternate.
 
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 4.
 
@@ -91,6 +90,7 @@ def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: 
         a: the alignment of the layers.
         source: the layer whose axes are taken, by name or index; by default the last one, the sample.
         normalised: divide each curve by its maximum: layers differ in size and scale.
+        own: draw each layer's own eigenvalues too, dotted: how its curve would fall along its own axes.
 
     Returns:
         A matplotlib figure.
@@ -103,26 +103,24 @@ def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: 
     i, count = index_of_layer(a.names, source), len(a.names)
     fig, axes = figure(5.2, max(3.0, 0.2 * count + 0.6))
     ax, rank = axes[0, 0], np.arange(1, a.values.shape[1] + 1)
-    shades = mpl.colors.ListedColormap(mpl.colormaps["viridis"](np.linspace(0, 0.93, count)))
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.82, count))
+    looks = [{"color": shade, "lw": 1.2, "ls": ("-", (0, (4, 1.2)))[j % 2]} for j, shade in enumerate(shades)]
+    looks[i] = {"color": INK, "lw": 2.2, "zorder": 3}
+    for curve, look in zip(a.amplification[i], looks, strict=True):
+        ax.plot(rank, _scaled(curve, normalised), **look)
     for j in range(count):
-        curve = np.where(a.amplification[i, j] > 0, a.amplification[i, j], np.nan)
-        curve = curve / np.nanmax(curve) if normalised else curve
-        own = {"lw": 2.2, "color": INK, "ls": (0, (3, 1.2)), "zorder": 3} if j == i else {"lw": 1.1, "color": shades(j)}
-        ax.plot(rank, curve, **own)
-    ax.plot([], [], lw=2.2, color=INK, ls=(0, (3, 1.2)), label=f"{a.names[i]}: its own eigenvalues")
-    what = "α / largest α" if normalised else "α, distance² per latent unit²"
-    ax.set(yscale="log", xlim=(1, len(rank)), xlabel=f"rank of the axis of {a.names[i]}", ylabel=what)
+        if own and j != i:
+            label = "each layer's own eigenvalues, by their rank"
+            ax.plot(rank, _scaled(a.values[j], normalised), color=shades[j], lw=1.2, ls=":", label=label)
+    name = "the sample" if a.names[i] == SAMPLE else a.names[i]
+    what = "α / largest α of the layer" if normalised else "α, distance² per latent unit²"
+    ax.set(yscale="log", xlim=(1, len(rank)), xlabel=f"rank of the axis of {name}", ylabel=what)
     ax.grid(axis="y", alpha=0.25)
-    bounds = mpl.colors.BoundaryNorm(np.arange(-0.5, count), count)
-    bar = fig.colorbar(mpl.cm.ScalarMappable(bounds, shades), ax=ax, ticks=range(count), aspect=30)
-    bar.set_ticklabels(a.names)
-    bar.outline.set_visible(False)
-    bar.ax.invert_yaxis()
-    plain_ticks(bar.ax)
-    bar.ax.tick_params(length=0)
-    bar.set_label("layer j, from code to sample")
-    heading(fig, f"Amplification α = diag(Uᵢᵀ gⱼ Uᵢ) by every layer j along the axes of layer i, {a.names[i]}")
-    legend_below(fig)
+    names = [f"{each}: its own eigenvalues" if j == i else each for j, each in enumerate(a.names)]
+    _label_ends(ax, ax.lines[:count], names)
+    heading(fig, f"Rates of change α of every layer along the axes of {name}")
+    if own:
+        legend_below(fig)
     return fig
 
 
@@ -165,8 +163,8 @@ def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[in
         ax.set_title(
             f"{a.names[j]}\nr = {_short(a.log[i, j])}, slope {_short(a.slope[i, j])}", loc="left", fontsize=SMALL
         )
-    fig.supylabel("α = diag(Uᵢᵀ gⱼ Uᵢ)", fontsize=9)
-    heading(fig, f"Axes of {a.names[i]} measured by other layers, distance² per latent unit²")
+    fig.supylabel("rate of change α", fontsize=TEXT)
+    heading(fig, f"Rates of change α of layers along the axes of {a.names[i]}, distance² per latent unit²")
     legend_below(fig)
     return fig
 
@@ -174,7 +172,37 @@ def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[in
 def _limits(matrix: np.ndarray, correlation: bool) -> tuple[float, float]:
     finite = matrix[np.isfinite(matrix)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    return (np.floor(10 * low) / 10, 1.0) if correlation else (low, max(high, low + 1e-6))
+    return (0.0 if low >= 0 else -1.0, 1.0) if correlation else (low, max(high, low + 1e-6))
+
+
+def _scaled(curve: np.ndarray, normalised: bool) -> np.ndarray:
+    """A curve for a logarithmic axis, divided by its maximum if asked."""
+    curve = np.where(curve > 0, curve, np.nan)
+    return curve / np.nanmax(curve) if normalised and np.isfinite(curve).any() else curve
+
+
+def _label_ends(ax: Any, lines: Sequence[Any], names: Sequence[str]) -> None:
+    """Write each line's name at its end, right of the axes, moved apart where lines end close to each other."""
+    bottom, top = np.log10(ax.get_ylim())
+    ax.set_ylim(10.0**bottom, 10.0**top)
+    ends = {k: np.flatnonzero(np.isfinite(line.get_ydata()))[-1:] for k, line in enumerate(lines)}
+    points = {k: (float(lines[k].get_xdata()[last[0]]), float(lines[k].get_ydata()[last[0]]))
+              for k, last in ends.items() if len(last)}  # fmt: skip
+    order = sorted(points, key=lambda k: points[k][1])
+    heights = np.array([(np.log10(points[k][1]) - bottom) / (top - bottom) for k in order])
+    gap = 1.2 * SMALL / 72 / (ax.figure.get_figheight() - 0.6)  # 0.6 inches are under the axes
+    for k, height in zip(order, _apart(heights, gap), strict=True):
+        look = {"arrowstyle": "-", "lw": 0.7, "color": lines[k].get_color(), "relpos": (0, 0.5), "shrinkA": 1,
+                "shrinkB": 0}  # fmt: skip
+        ax.annotate(names[k], points[k], (1.06, height), textcoords="axes fraction", va="center", fontsize=SMALL,
+                    color=lines[k].get_color(), arrowprops=look)  # fmt: skip
+
+
+def _apart(heights: np.ndarray, gap: float) -> np.ndarray:
+    """The heights closest to ascending ones that are at least ``gap`` apart: an isotonic regression."""
+    steps = gap * np.arange(len(heights))
+    y, n = heights - steps, len(heights)
+    return steps + [max(min(y[j : k + 1].mean() for k in range(i, n)) for j in range(i + 1)) for i in range(n)]
 
 
 def _short(x: float) -> str:

@@ -29,6 +29,7 @@ from geomgan.plot.style import (
 
 Range = tuple[float, float] | None
 CONTROL = CYCLE[2]  # blue is the top of the spectrum, red its bottom, green a control
+BANDS = "lines: mean over directions; bands: range"
 PIXELS, CURVES = 128, 2.3  # kept of an image; height of the panels with curves, in inches
 
 
@@ -67,7 +68,7 @@ def null_space(result: NullSpace, output_range: Range = (-1, 1)) -> Any:
         "along great circles of |z| = const" if result.path == "spherical" else "along lines z + t v, v orthogonal to z"
     )
     density = ", so of equal density under N(0,\xa0I)," if result.dims > 1 else ""
-    heading(fig, f"Moves of equal length{density} in the top and the bottom eigenspace, {where}")
+    heading(fig, f"Moves of equal length{density} in the top and the bottom eigenspace, {where} ({BANDS})")
     legend_below(fig)
     return fig
 
@@ -96,7 +97,7 @@ def equivalent_directions(result: EquivalentDirections, output_range: Range = (-
     distance.axhline(result.moved, color=SOFT, lw=1.2, ls="--", label="what v itself changes: d(G(z), G(z + t v))")
     distance.set(xlabel="μ", ylabel=f"distance from the end of v\n({result.measure})")
     distance.set_ylim(0, None)
-    heading(fig, "Equivalent directions: v + μ u turns away from v, and its sample stays near that of v")
+    heading(fig, f"Equivalent directions: v + μ u turns away from v, and its sample stays near that of v ({BANDS})")
     legend_below(fig)
     return fig
 
@@ -105,7 +106,8 @@ def equivalent_directions(result: EquivalentDirections, output_range: Range = (-
 def trust_radius(result: TrustRadius) -> Any:
     """The trust radius of each axis, and the distance that the sample has moved there.
 
-    Triangles mark axes whose distance does not leave within reach, or has left at the first step.
+    Triangles mark axes whose distance does not leave within reach, or has left at the first step; open markers, those
+    whose predicted distance at the radius is below the rounding of the distance: it says little there.
 
     Returns:
         A matplotlib figure.
@@ -114,14 +116,20 @@ def trust_radius(result: TrustRadius) -> Any:
     radius = np.clip(result.radius, result.steps[0], result.reach)
     far, near = np.isinf(result.radius), result.radius < result.steps[0]
     scale = np.sqrt(np.maximum(result.values, 0.0))
+    below = scale * radius < result.resolution
     for ax, y in zip(axes[0], (radius, scale * radius), strict=True):
-        inside = ~far & ~near & (y > 0)
-        ax.plot(result.ranks[inside], y[inside], "o", ms=3.5, mew=0, color=ACCENT, label="axis")
-        for there, marker, text in ((far, "^", "not left within reach"), (near, "v", "left at the first step")):
-            there = there & (y > 0)
-            if there.any():
-                ax.plot(result.ranks[there], y[there], marker, ms=4.5, mew=0, color=SECOND, label=text)
-        ax.set(yscale="log", xlabel="rank of the axis")
+        for kind, marker, size, colour, text in (
+            (~far & ~near, "o", 3.5, ACCENT, "axis"),
+            (far, "^", 4.5, SECOND, "not left within reach"),
+            (near, "v", 4.5, SECOND, "left at the first step"),
+        ):
+            for there, face, label in (
+                (kind & ~below & (y > 0), colour, text),
+                (kind & below & (y > 0), "white", "below rounding" if marker == "o" else f"{text}, below rounding"),
+            ):
+                if there.any():
+                    ax.plot(result.ranks[there], y[there], marker, ms=size, mec=colour, mfc=face, mew=0.8, label=label)
+        ax.set(yscale="log", xlabel=_rank_label(result.ranks))
         ax.grid(axis="y", alpha=0.25)
     axes[0, 0].axhline(result.reach, color=SOFT, lw=1, ls=":", label=f"reach, {result.reach:g}")
     axes[0, 0].set_ylabel("trust radius, latent units")
@@ -134,7 +142,12 @@ def trust_radius(result: TrustRadius) -> Any:
 
 
 @styled
-def compression(result: Compression, samples: int | None = None, output_range: Range = (-1, 1)) -> Any:
+def compression(
+    result: Compression,
+    samples: int | None = None,
+    output_range: Range = (-1, 1),
+    labels: Sequence[str] | None = None,
+) -> Any:
     """Distance of projected codes' samples to the originals against the number of axes, beside random axes.
 
     Lines are medians over codes (and draws), bands 5 to 95 %.
@@ -143,16 +156,23 @@ def compression(result: Compression, samples: int | None = None, output_range: R
         result: of the projections.
         samples: codes whose images are drawn; by default two, or as many as are kept.
         output_range: of the samples.
+        labels: of the codes whose images are drawn; by default code 0, 1, ...
 
     Returns:
         A matplotlib figure.
+
+    Raises:
+        ValueError: there are fewer labels than codes drawn.
     """
     shown = min(2 if samples is None else samples, len(result.samples))
+    names = [f"code {i}" for i in range(shown)] if labels is None else list(labels)[:shown]
+    if len(names) < shown:
+        raise ValueError(f"there are {len(names)} labels for {shown} codes; expected one for each.")
     pairs = zip(result.samples[:shown], result.control_samples[:shown], result.originals[:shown], strict=True)
     rows = [np.concatenate([original[None], row]) for own, control, original in pairs for row in (own, control)]
-    labels = [f"code {i + 1}, {text}" for i in range(shown) for text in ("metric axes", "random axes")]
+    row_labels = [f"{name}, {text}" for name in names for text in ("metric axes", "random axes")]
     fig, (ax,) = _images_over_curves(
-        np.array(rows) if shown else np.empty((0, 1, *result.originals.shape[1:])), output_range, labels,
+        np.array(rows) if shown else np.empty((0, 1, *result.originals.shape[1:])), output_range, row_labels,
         ["original", *(f"k = {k}" for k in result.ks)], "number of axes kept", 1, colours=[ACCENT, CONTROL] * shown,
     )  # fmt: skip
     order = np.argsort(result.ks)
@@ -211,6 +231,16 @@ def _images_over_curves(
         tick.set_color(colour)
     ax.set_xlabel(below, fontsize=SMALL)
     return fig, axes
+
+
+def _rank_label(ranks: np.ndarray) -> str:
+    """Says which ranks are shown where some between the first and the last are not."""
+    count, (first, last) = len(ranks), (int(ranks.min()), int(ranks.max()))
+    if last - first < count:
+        return "rank of the axis"
+    ratios = (np.unique(np.geomspace(first, last, n).round()) for n in range(count, 3 * count))  # the same round alike
+    equal = any(np.array_equal(np.sort(ranks), series) for series in ratios)
+    return f"rank of the axis ({count} ranks{' in equal ratios' if equal else ''})"
 
 
 def _span(kind: str, dims: int) -> str:

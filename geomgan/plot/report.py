@@ -23,7 +23,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin-bottom: .3rem; } h2 { font-siz
 .see { max-width: 48rem; margin: .3rem 0 .8rem; } .numbers { color: #57606a; font-size: .85rem; margin: .2rem 0; }
 nav { columns: 2; font-size: .95rem; margin: 1rem 0; } nav a { display: block; } a { color: #2563a8; }
 figure { margin: .6rem 0; } img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; }
+table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; display: block; overflow-x: auto; }
 td, th { text-align: left; padding: .22rem 1.4rem .22rem 0; border-bottom: 1px solid #e5e8eb; vertical-align: top; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; } td:first-child { min-width: 10rem; }
 thead th button { font: inherit; font-weight: 600; border: 0; background: none; padding: 0; cursor: pointer;
@@ -36,7 +36,8 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 <p class="finding">$finding</p>
 <nav>$contents</nav>
 $sections
-<p>Made by geomgan $version.</p>
+<p>Distances d in figures are square roots of the squared distance: under LPIPS, √LPIPS. Codes are numbered from 0,
+ranks and axes from 1. Made by geomgan $version.</p>
 <script>
 for (const button of document.querySelectorAll("thead button")) button.addEventListener("click", () => {
   const head = button.parentElement, table = head.closest("table");

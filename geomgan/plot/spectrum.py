@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.spectra import MeanSpectrum, mean_spectrum
+from geomgan.metric.field import MetricField
+from geomgan.plot.inputs import check_input
 from geomgan.plot.style import ACCENT, COLUMN, SECOND, SOFT, colours, figure, heading, legend_below, styled
 
 _EIGENVALUE = "eigenvalue λ\n(distance² per latent unit²)"
@@ -27,6 +29,7 @@ def spectrum(field: Any, title: str | None = None) -> Any:
         A matplotlib figure.
 
     Raises:
+        TypeError: something else is given.
         ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
     """
     result = central(field)
@@ -38,7 +41,7 @@ def spectrum(field: Any, title: str | None = None) -> Any:
         ax.axhline(result.noise_floor, color=SECOND, lw=1.2, ls="--", label="noise floor")
         ax.axhspan(ax.get_ylim()[0], result.noise_floor, color=SECOND, alpha=0.08, lw=0)
     else:
-        ax.plot([], [], color=SECOND, lw=1.2, ls="--", label=f"noise floor {result.noise_floor:.1e}, below axis")
+        _note(ax, f"noise floor {result.noise_floor:.1e}, below the axis")
     ax.set_ylabel(_EIGENVALUE)
     heading(fig, title or _name(field))
     legend_below(fig)
@@ -64,8 +67,10 @@ def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "lin
         A matplotlib figure.
 
     Raises:
+        TypeError: something else is given.
         ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
     """
+    check_input(fields, Mapping, "fields", "a mapping of labels to fields, such as {'model': F}")
     results = [central(field) for field in fields.values()]
     units = [float(result.mean.max()) if normalised else 1.0 for result in results]
     fig, axes = figure(COLUMN, 2.5)
@@ -79,8 +84,10 @@ def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "lin
         if result.noise_floor / unit > bottom:
             ax.axhline(result.noise_floor / unit, color=colour, lw=1, ls=":")
     highest = max(result.noise_floor / unit for result, unit in zip(results, units, strict=True))
-    note = "noise floor" if highest > bottom else f"noise floors below {highest:.0e}, below axis"
-    ax.plot([], [], color=SOFT, lw=1, ls=":", label=note)
+    if highest > bottom:
+        ax.plot([], [], color=SOFT, lw=1, ls=":", label="noise floor")
+    else:
+        _note(ax, f"noise floors ≤ {highest:.1e}, below the axis")
     ax.set_ylabel(f"eigenvalue / largest {results[0].kind}" if normalised else _EIGENVALUE)
     low, high = results[0].percentiles
     kind = results[0].kind.capitalize()
@@ -93,13 +100,22 @@ def central(field: Any, kind: str = "mean") -> MeanSpectrum:
     """The mean or median spectrum of a field; one that is computed already passes.
 
     Raises:
+        TypeError: it is none of these.
         ValueError: no eigenvalue is positive.
     """
+    if np.ndim(field) == 0:  # neither an array nor a list
+        check_input(field, (MetricField, MeanSpectrum), "field", "a MetricField, a stack of tensors (P, d, d), or the "
+                    "result of geomgan.analysis.mean_spectrum(F)")  # fmt: skip
     result = field if isinstance(field, MeanSpectrum) else mean_spectrum(field, kind=kind)
     if not result.mean.max() > 0:
         raise ValueError(f"the largest {result.kind} eigenvalue is {result.mean.max():.3g}; expected a positive one: "
                          "the sample does not change with the code there.")  # fmt: skip
     return result
+
+
+def _note(ax: Any, text: str) -> None:
+    """A remark under the label of the horizontal axis."""
+    ax.set_xlabel(f"{ax.get_xlabel()}\n({text})")
 
 
 def _band(result: MeanSpectrum) -> str:

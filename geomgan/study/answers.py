@@ -139,6 +139,8 @@ class _Wrong(Exception):
 
 
 def _participant(key: StudyKey, path: str | os.PathLike, data: dict[str, Any]) -> Participant:
+    if "trials" in data and "answers" not in data:  # the key, perhaps of this study
+        raise _Wrong("this is not an answers file; pass what participants downloaded")
     if data.get("study") != key.study:
         raise _Wrong(
             f"study is {_shown(data.get('study'))}; expected {key.study!r}: these answers belong to another study"

@@ -103,9 +103,9 @@ def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None
         StoreError: the folder holds another study, or cannot be written.
     """
     from geomgan.plot.study_page import picture_row, study_page
-    from geomgan.zoo import load
+    from geomgan.zoo import load_generator
 
-    G, D = load(plan.model), named_distance(plan.distance, plan.resize)
+    G, D = load_generator(plan.model), named_distance(plan.distance, plan.resize)
     _check(plan, G)
     out = Path(out).expanduser()
     page, key_file = out / PAGE, out / KEY

@@ -3,6 +3,6 @@
 from geomgan.home import home
 from geomgan.zoo.catalogue import Entry, catalogue
 from geomgan.zoo.fetch import fetch
-from geomgan.zoo.load import card, load, locate
+from geomgan.zoo.load import card, load, load_generator, locate
 
-__all__ = ["Entry", "card", "catalogue", "fetch", "home", "load", "locate"]
+__all__ = ["Entry", "card", "catalogue", "fetch", "home", "load", "load_generator", "locate"]

@@ -85,5 +85,5 @@ def catalogue() -> dict[str, Entry]:
 
 def entry(name: str) -> Entry:
     """One model of the catalogue; ``ValueError`` with the nearest names if there is no such model."""
-    check_choice(name, catalogue(), "model")
+    check_choice(name, catalogue(), "model", "`geomgan models` lists them.")
     return catalogue()[name]

@@ -154,8 +154,12 @@ def build(
         raise ValueError(f"{name} was converted without its {part}. Convert it again from a checkpoint that has it.")
     kind = parts[part]
     if unknown := sorted(set(options) - set(kind.options)):
-        known = f"it has {', '.join(kind.options)}" if kind.options else "it has none: leave them out"
-        raise TypeError(f"{name} ({family}) has no option {', '.join(unknown)}; {known}.")
+        if kind.options:
+            raise TypeError(f"{name} ({family}) has no option {', '.join(unknown)}; it has {', '.join(kind.options)}.")
+        network = name if len(parts) == 1 else f"the {part} of {name}"
+        raise TypeError(
+            f"{network} takes no options, got {', '.join(unknown)}. Leave {'it' if len(unknown) == 1 else 'them'} out."
+        )
     try:
         return _network(kind, part, card, params, name, options)
     except (FlaxError, KeyError, TypeError, ValueError) as error:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from geomgan.errors import NotHereError
+from geomgan.errors import NotHereError, OptionError
+from geomgan.generators import Generator
 from geomgan.model_folder import CARD, read_card, read_model
 from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
 from geomgan.zoo.families import build
@@ -32,6 +33,21 @@ def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -
     folder, name = locate(model)
     card, params = read_model(folder)
     return build(card, params, part, name, options)
+
+
+def load_generator(model: str | os.PathLike) -> Generator:
+    """Open a model that must be a generator; as :func:`load`.
+
+    Raises:
+        OptionError: the model has no generator.
+    """
+    G = load(model)
+    if not isinstance(G, Generator):
+        raise OptionError(
+            f"{model} is a network of a distance, not a generator. Pass a generator, such as digits-dcgan; "
+            "`geomgan models` lists them."
+        )
+    return G
 
 
 def locate(model: str | os.PathLike) -> tuple[Path, str]:

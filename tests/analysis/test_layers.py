@@ -123,6 +123,9 @@ def test_bad_input():
     D = gg.distances.euclidean()
     with pytest.raises(ValueError, match="no named layers"):
         layer_metrics(linear_generator(np.eye(3, dtype=np.float32)), D, np.zeros(3))
+    nameless = gg.Generator.from_function(lambda p, z: p * z, np.float32(2), 3)
+    with pytest.raises(ValueError, match=r"^this generator has no named layers"):
+        layer_metrics(nameless, D, np.zeros(3))
     with pytest.raises(ValueError, match="plain function"):
         layer_metrics(smooth_generator(), D, np.zeros(6), ["block1"])
     G = linear_layers(np.eye(3), np.eye(3))

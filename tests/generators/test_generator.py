@@ -108,6 +108,15 @@ def test_the_prior_is_reproducible_and_normal():
     assert abs(float(z.std()) - 1) < 0.02
 
 
+def test_keys_are_typed():
+    G = small_dcgan()
+    for key in (0, jax.random.key_data(jax.random.key(0)), jax.random.split(jax.random.key(0))):
+        with pytest.raises(TypeError, match=r"expected one typed key\. Pass jax\.random\.key\(0\)"):
+            G.sample_latent(key, 3)
+    key = jax.random.key(0)
+    np.testing.assert_allclose(jax.jit(lambda key: G.sample_latent(key, 3))(key), G.sample_latent(key, 3), rtol=1e-6)
+
+
 def test_a_prior_of_ones_own():
     G = gg.Generator.from_function(
         lambda p, z: p * z, jnp.ones(2), 2, sample_latent=lambda key, n: jax.random.uniform(key, (n, 2))
@@ -124,6 +133,7 @@ def test_a_prior_of_ones_own():
     [
         ((3, (), 4), {}, TypeError, "expected a function"),
         ((lambda p, z: z, (), 0), {}, ValueError, "positive integer"),
+        ((lambda p, z: z, (), (1, 8)), {}, ValueError, r"latent_dim is \(1, 8\); expected a positive integer. Pass"),
         ((lambda p, z: z, (), 2), {"output_range": (1, 1)}, ValueError, "low < high"),
         ((lambda p, z: (z, z), (), 2), {}, TypeError, "one floating-point array"),
         ((lambda p, z: z.astype(int), (), 2), {}, TypeError, "one floating-point array"),

@@ -178,3 +178,5 @@ def test_eigenpairs_are_a_pytree():
     np.testing.assert_array_equal(doubled.values, 2 * e.values)
     assert doubled.info == e.info
     assert largest_difference(doubled.vectors, 2 * e.vectors) == 0
+    assert repr(e).startswith("Eigenpairs(3 of dimension 3, 3 converged, noise floor ")
+    assert repr(jax.tree.map(lambda _: None, e)) == "Eigenpairs(None)"

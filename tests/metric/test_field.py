@@ -1,5 +1,7 @@
 """Metric fields and their stores."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,14 @@ def test_a_store_of_another_run_is_refused(codes, tmp_path, change, named):
     gg.metric_field(**arguments, store=tmp_path / "run.zarr", progress=False)
     with pytest.raises(gg.StoreError, match=f"belongs to another run.*{named}"):
         gg.metric_field(**arguments | change, store=tmp_path / "run.zarr", progress=False)
+
+
+def test_a_field_is_shown_in_one_line(codes, tmp_path):
+    field = gg.metric_field(small_dcgan(), MSE, codes, k=3, store=tmp_path / "run.zarr", progress=False)
+    start = f"MetricField({len(codes)} codes of dimension 8, 3 eigenpairs each, "
+    assert repr(field) == f"{start}{len(codes)} finished, 0 failed; small-dcgan under mse)"
+    pending = dataclasses.replace(field, status=np.array([3, *[0] * (len(codes) - 1)], np.int8))
+    assert repr(pending).startswith(f"{start}0 finished, 1 failed, {len(codes) - 1} pending; ")
 
 
 def test_a_folder_that_is_no_store_is_left_alone(codes, tmp_path):

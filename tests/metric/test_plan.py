@@ -1,5 +1,6 @@
 """Plans of metric fields: what they choose, and what they say."""
 
+import re
 from functools import partial
 
 import jax
@@ -28,8 +29,9 @@ KB = 2**10
         ("500 MiB", 500 * 2**20),
         ("64k", 2**16),
         ("1TB", 2**40),
-        ("123", 123),
-        (456, 456),
+        ("1048576", 2**20),
+        (" 123 B", 123),
+        (1024, 1024),
     ],
 )
 def test_memory_is_read(text, size):
@@ -40,6 +42,19 @@ def test_memory_is_read(text, size):
 def test_bad_memory_is_refused(text):
     with pytest.raises(ValueError, match="such as '8GB'"):
         memory_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("memory", "message"),
+    [
+        ("8", "memory is 8 bytes; expected at least 1.0 MiB. Did you mean '8GB'?"),
+        ("8000 ", "memory is 8000 bytes; expected at least 1.0 MiB. Did you mean '8000MB'?"),
+        (8, "memory is 8 bytes; expected at least 1.0 KiB. Did you mean '8GB'?"),
+    ],
+)
+def test_a_missing_unit_is_noticed(memory, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        memory_budget(memory)
 
 
 def test_memory_by_default_is_a_share_of_what_is_free():

@@ -1,6 +1,7 @@
 """Animations: what the files hold."""
 
 import resource
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +52,19 @@ def test_there_and_back(walks, tmp_path, suffix):
     assert np.abs(panel - expected).mean() <= tolerance / 4 + 0.5
     assert frames.shape[1] % 2 == frames.shape[2] % 2 == 0
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("low", "high", "written"), [
+    (-3, 3, ["−3", "0", "+3"]), (-0.2, 3, ["0", "+3"]), (-3, 0.2, ["−3", "0"]), (0, 2, ["0", "+2"]),
+])  # fmt: skip
+def test_the_scale_keeps_its_zero_before_a_close_end(low, high, written):
+    texts = []
+    draw = SimpleNamespace(
+        line=lambda *_: 0, ellipse=lambda *_: 0, text=lambda place, text, *_: texts.append((place, text))
+    )
+    steps = np.linspace(low, high, 3)
+    animation._Scene(None, None, [], "", steps[None], 160, 1)._track(draw, 160, 0, steps, 1)
+    assert [text for _, text in sorted(texts)] == written
 
 
 def test_one_way(walks, tmp_path):

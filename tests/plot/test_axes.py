@@ -82,7 +82,7 @@ def test_one_axis_on_many_references(G, rng):
     expected = equal_distance_walk(G, MSE, codes, v[:, None], 2, reach=1.0)
     np.testing.assert_allclose(cells(figure, 4, 5), np.clip((expected.samples + 1) / 2, 0, 1), atol=BYTE)
     np.testing.assert_allclose(cells(figure, 4, 5)[:, 2], [(np.asarray(G(z)) + 1) / 2 for z in codes], atol=BYTE)
-    assert labels(figure)[1] == ["code 1", "code 2", "code 3", "code 4"]
+    assert labels(figure)[1] == ["code 0", "code 1", "code 2", "code 3"]
     assert "rank 3" in figure.get_suptitle()
     equal = plot.axis_on_many(G, MSE, v, codes, side=2, spacing="step", path="spherical", labels="abcd")
     assert labels(equal) == (["−0.50", "−0.25", "0", "+0.25", "+0.50"], list("abcd"))

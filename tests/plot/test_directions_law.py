@@ -23,6 +23,7 @@ def test_histograms_hold_eigenvalues_and_draws_with_their_medians(law):
     np.testing.assert_allclose(heights[1], 100 * np.histogram(samples, edges)[0] / 500, atol=1e-9)
     medians = [each.get_xdata()[0] for each in top.lines if each.get_linestyle() == ":" and len(each.get_xdata())]
     np.testing.assert_allclose(medians, [np.median(values), np.median(samples)])
+    assert "rate of change α" in top.get_xlabel()
     np.testing.assert_allclose(line(top, "mean of both").get_xdata(), np.log10(law.values.mean()))
 
 

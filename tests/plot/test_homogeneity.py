@@ -1,6 +1,6 @@
 """Figures of homogeneity: what is drawn where."""
 
-from types import SimpleNamespace
+import dataclasses
 
 import numpy as np
 import pytest
@@ -50,8 +50,7 @@ def test_matrix_shows_all_pairs_of_distinct_codes_on_one_scale(c):
 
 
 def test_matrix_names_codes_by_their_place_in_the_field(c):
-    kept = SimpleNamespace(**{**vars(c), "indices": np.array([0, 1, 4, 5, 7, 9])})
-    kept.matrix, kept.off_diagonal, kept.summary = c.matrix, c.off_diagonal, c.summary
+    kept = dataclasses.replace(c, indices=np.array([0, 1, 4, 5, 7, 9]))
     ax = plot.consistency_matrix(kept, "vectorised").axes[0]
     assert [ax.xaxis.get_major_formatter()(i) for i in range(6)] == ["0", "1", "4", "5", "7", "9"]
 
@@ -126,6 +125,7 @@ def test_distances_are_drawn_with_their_means(count):
     order = np.argsort(x)
     expected = [y[group].mean() for group in np.array_split(order, 4)]
     np.testing.assert_allclose(ax.containers[0][0].get_ydata(), expected)
+    assert "mean of (i, j) and (j, i)" in ax.get_ylabel()
     assert "−0.120" in fig._suptitle.get_text()
     assert "0.034" in fig._suptitle.get_text()
     if count > MANY:
@@ -138,6 +138,19 @@ def test_a_name_that_is_not_known(c):
     for draw in (plot.consistency_matrix, plot.consistency_histogram):
         with pytest.raises(OptionError, match="vectorised"):
             draw(c, "vectorized")
+
+
+def test_what_is_no_consistency_is_named(c):
+    F = gg.metric_field(linear_generator(np.eye(3, dtype=np.float32)), gg.distances.euclidean(), np.zeros((2, 3)),
+                        progress=False)  # fmt: skip
+    expected = r"is a MetricField; expected the result of geomgan.analysis.consistency\(F\)"
+    for draw in (plot.consistency_matrix, plot.consistency_histogram):
+        with pytest.raises(TypeError, match=f"c {expected}"):
+            draw(F)
+    with pytest.raises(TypeError, match=rf"c\['a'\] {expected}"):
+        plot.consistency_histogram({"b": c, "a": F})
+    with pytest.raises(TypeError, match=rf"fields\['a'\] {expected}"):
+        plot.consistency_synopsis({"a": F})
 
 
 def test_what_is_undefined_for_every_pair():

@@ -1,5 +1,9 @@
 """Figures of the layers: what they draw."""
 
+import dataclasses
+import io
+import itertools
+
 import numpy as np
 import pytest
 
@@ -23,6 +27,34 @@ def test_matrix_shows_every_pair_and_writes_the_numbers(tensors):
         assert float(ax.texts[1].get_text().replace("−", "-")) == pytest.approx(getattr(a, name)[0, 1], abs=0.005)
     with pytest.raises(ValueError, match="'log'"):
         layer_matrix(a, "logarithm")
+
+
+@pytest.mark.parametrize(("lowest", "expected"), [(0.2, (0, 1)), (-0.2, (-1, 1))])
+def test_correlations_have_a_whole_scale(tensors, lowest, expected):
+    a = layer_alignment(tensors)
+    log = np.full((4, 4), 0.95)
+    log[0, 1] = lowest
+    assert layer_matrix(dataclasses.replace(a, log=log)).axes[0].images[0].get_clim() == expected
+
+
+def test_names_at_the_ends_of_curves_stand_apart_in_their_order(tensors):
+    fig = amplification_curves(layer_alignment(tensors), 1)
+    fig.savefig(io.BytesIO(), format="png")
+    ax = fig.axes[0]
+    ends = {name: line.get_ydata()[-1] for name, line in zip("1234", ax.lines, strict=False)}
+    boxes = {text.get_text()[6]: text.get_window_extent() for text in ax.texts}
+    order = sorted(ends, key=ends.__getitem__)
+    assert len(boxes) == 4
+    assert all(boxes[low].y1 <= boxes[high].y0 + 2 for low, high in itertools.pairwise(order))
+    assert all(box.x1 <= fig.bbox.x1 for box in boxes.values())
+    assert next(text.get_text() for text in ax.texts if ":" in text.get_text()) == "layer 2: its own eigenvalues"
+
+
+def test_own_eigenvalues_are_dotted(tensors):
+    a = layer_alignment(tensors)
+    dotted = [line for line in amplification_curves(a, 0, False, own=True).axes[0].lines if line.get_linestyle() == ":"]
+    for line, values in zip(dotted, a.values[1:], strict=True):
+        np.testing.assert_allclose(line.get_ydata(), values)
 
 
 def test_undefined_cells_stay_blank():

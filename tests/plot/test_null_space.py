@@ -41,7 +41,9 @@ def as_bytes(sample):
 
 
 def test_moves_show_images_distances_and_predictions(moves):
-    images, distance, ratio = plot.null_space(moves).axes
+    figure = plot.null_space(moves)
+    images, distance, ratio = figure.axes
+    assert "bands: range" in " ".join(figure.get_suptitle().split())
     np.testing.assert_array_equal(drawn_image(images, 3, 4), as_bytes(moves.samples[1, 1, 4]))
     labels = [label.get_text() for label in images.get_yticklabels()]
     assert labels == ["top 2 axes, v1", "top 2 axes, v2", "bottom 2 axes, v1", "bottom 2 axes, v2"]
@@ -63,7 +65,9 @@ def test_samples_that_are_no_images_are_left_out(moves):
 def test_equivalent_directions_show_cosine_and_both_distances(case):
     G, D, z, e = case
     result = analysis.equivalent_directions(G, D, z[0], 1, e, [0, 1, 4], KEY, dims=2, draws=3, shown=1)
-    images, cosine, distance = plot.equivalent_directions(result).axes
+    figure = plot.equivalent_directions(result)
+    images, cosine, distance = figure.axes
+    assert "bands: range" in " ".join(figure.get_suptitle().split())
     np.testing.assert_array_equal(drawn_image(images, 0, 0), as_bytes(result.reference))
     np.testing.assert_array_equal(drawn_image(images, 1, 3), as_bytes(result.control_samples[0, 2]))
     np.testing.assert_allclose(cosine.lines[0].get_ydata(), 1 / np.sqrt([1, 2, 17]))
@@ -83,10 +87,31 @@ def test_trust_radii_mark_axes_that_never_leave(case):
     np.testing.assert_allclose(line(distance, "axis").get_ydata()[:2], np.sqrt(e.values[:2]) * [0.5, 0.25])
 
 
+def test_radii_below_rounding_are_open_and_missing_ranks_are_told(case):
+    G, D, z, e = case
+    result = analysis.trust_radius(G, D, z[0], e, reach=2.0, steps=12)
+    radius = np.array([0.5, 0.25, 1, 2e-2, 0.3, np.inf])
+    resolution = 1.01 * 2e-2 * np.sqrt(result.values[3])
+    result = dataclasses.replace(result, radius=radius, resolution=resolution, ranks=np.array([1, 2, 4, 8, 16, 32]))
+    faint = np.sqrt(result.values) * np.minimum(radius, 2) < resolution
+    drawn = line(plot.trust_radius(result).axes[0], "below rounding")
+    assert drawn.get_markerfacecolor() == "white"
+    assert drawn.get_xdata().tolist() == result.ranks[:5][faint[:5]].tolist()
+    assert 8 in drawn.get_xdata()
+    assert plot.trust_radius(result).axes[1].get_xlabel() == "rank of the axis (6 ranks in equal ratios)"
+    uneven = dataclasses.replace(result, ranks=np.array([1, 2, 3, 4, 5, 30]))
+    assert plot.trust_radius(uneven).axes[1].get_xlabel() == "rank of the axis (6 ranks)"
+
+
 def test_compression_shows_medians_in_ascending_order_of_k(case):
     G, D, z, e = case
     result = analysis.compression(G, D, z, e, [6, 1, 3], shown=2)
     images, curves = plot.compression(result, samples=1).axes
+    assert [tick.get_text() for tick in images.get_yticklabels()] == ["code 0, metric axes", "code 0, random axes"]
+    named = plot.compression(result, 1, labels=["seed 7"]).axes[0]
+    assert named.get_yticklabels()[0].get_text() == "seed 7, metric axes"
+    with pytest.raises(ValueError, match="1 labels for 2 codes"):
+        plot.compression(result, 2, labels=["seed 7"])
     assert images.images[0].get_array().shape == (2 * 17 - 1, 4 * 17 - 1, 3)
     np.testing.assert_array_equal(drawn_image(images, 0, 0), as_bytes(result.originals[0]))
     np.testing.assert_array_equal(drawn_image(images, 1, 2), as_bytes(result.control_samples[0, 1]))

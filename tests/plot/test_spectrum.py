@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+import geomgan as gg
 from geomgan import plot
 from geomgan.analysis import mean_spectrum
 from geomgan.plot.style import CYCLE, colours
+from tests.models import linear_generator
 
 
 def field(seed=0, codes=6, dim=5, decades=4.0):
@@ -64,8 +66,10 @@ def test_a_noise_floor_is_drawn_where_the_axis_reaches_it_and_named_where_not():
     tensors = field().astype(np.float32)
     tensors = (tensors + tensors.transpose(0, 2, 1)) / 2
     floor = mean_spectrum(tensors).noise_floor
-    labels = [text.get_text() for text in plot.spectrum(tensors).legends[0].get_texts()]
-    assert f"noise floor {floor:.1e}, below axis" in labels
+    for figure in (plot.spectrum(tensors), plot.spectra({"A": tensors}, normalised=False)):
+        assert f"{floor:.1e}" in figure.axes[0].get_xlabel()
+        assert "below the axis" in figure.axes[0].get_xlabel()
+        assert not any("noise" in text.get_text() for text in figure.legends[0].get_texts())
     deep = np.array([np.diag([1.0, 1e-3, 1e-9])] * 2, np.float32)
     ax = plot.spectrum(deep).axes[0]
     np.testing.assert_allclose(line(ax, "noise floor").get_ydata(), 3 * np.finfo(np.float32).eps)
@@ -100,6 +104,16 @@ def test_a_field_without_change_has_no_spectrum_to_draw():
         plot.spectra({"A": np.zeros((2, 3, 3))})
 
 
+def test_what_has_no_spectrum_is_named():
+    F = gg.metric_field(linear_generator(np.eye(3, dtype=np.float32)), gg.distances.euclidean(), np.zeros((2, 3)),
+                        progress=False)  # fmt: skip
+    with pytest.raises(TypeError, match=r"fields is a MetricField; expected a mapping .* such as {'model': F}"):
+        plot.spectra(F)
+    pairs = gg.eigenpairs(np.diag([3.0, 2.0, 1.0]))
+    with pytest.raises(TypeError, match=r"field is an Eigenpairs; expected a MetricField, a stack"):
+        plot.spectrum(pairs)
+
+
 def test_nothing_is_mutated_and_no_setting_changes():
     tensors, before = field(), dict(matplotlib.rcParams)
     copy = tensors.copy()
@@ -113,3 +127,4 @@ def test_text_is_readable_at_the_width_of_a_column_and_covers_no_data():
     assert fig.get_figwidth() == 3.5
     assert_readable(fig)
     assert_readable(plot.spectrum(field(), title="a title " * 20))
+    assert_readable(plot.spectra({"A": field()}))

@@ -185,8 +185,10 @@ def test_a_part_that_was_not_converted(tmp_path):
 
 
 def test_options_that_a_family_does_not_have_are_refused(model):
-    with pytest.raises(TypeError, match=r"tiny \(dcgan-tutorial\) has no option class_index, truncation; it has none"):
+    with pytest.raises(TypeError, match=r"^tiny takes no options, got class_index, truncation\. Leave them out\.$"):
         gg.load(model, truncation=0.7, class_index=3)
+    with pytest.raises(TypeError, match=r"^digits-dcgan takes no options, got space\. Leave it out\.$"):
+        gg.load("digits-dcgan", space="w")
 
 
 # --- Damage ---
