@@ -134,7 +134,7 @@ def compression(found: Findings) -> Section:
     dim, codes = found.G.latent_dim, found.field.codes[found.field.finished]
     ks = np.unique(np.geomspace(1, dim, min(12, dim)).round().astype(int))
     result = analysis.compression(
-        found.G, found.D, codes[:32], found.field, ks, centre=codes.mean(axis=0), key=found.key
+        found.G, found.D, codes[:PROJECTED], found.field, ks, centre=codes.mean(axis=0), key=found.key
     )
     see = (
         "Codes reduced to their coordinates on the first k axes of the mean metric, about the mean code: how far the "
@@ -147,5 +147,6 @@ def compression(found: Findings) -> Section:
         "share of variance kept": result.kept,
     }
     shown = 3 if found.images else None
-    figure = plot.compression(result, shown, found.G.output_range)
+    labels = [f"code {i}" for i in found.field.finished[: len(result.samples)]]
+    figure = plot.compression(result, shown, found.G.output_range, labels)
     return Section("compression", "What a code can lose", see, figure, numbers)
