@@ -33,3 +33,17 @@ def test_conv(rng, kernel, stride, padding):
     params = {"kernel": weight.transpose(2, 3, 1, 0)}
     y = Conv(5, kernel, stride, padding, bias=False).apply({"params": params}, x)
     assert largest_difference(y, expected) < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (17, 19), (40,), (300,)])  # below and above the size where phases are used
+@pytest.mark.parametrize(("kernel", "factor"), [(1, 2), (3, 2), (5, 4), (25, 4)])
+def test_upsampled_convolution(rng, shape, kernel, factor):
+    axes = len(shape)
+    x = rng.standard_normal((*shape, 3)).astype(np.float32)
+    weight = rng.standard_normal((4, 3, *(kernel,) * axes)).astype(np.float32)
+    larger = torch.nn.functional.interpolate(torch.from_numpy(np.moveaxis(x, -1, 0)[None]), scale_factor=factor)
+    convolve = torch.nn.functional.conv2d if axes == 2 else torch.nn.functional.conv1d
+    expected = convolve(larger, torch.from_numpy(weight), padding=kernel // 2)[0].movedim(0, -1)
+    params = {"kernel": np.moveaxis(weight, (0, 1), (-1, -2))}
+    y = Conv(4, kernel, padding=kernel // 2, bias=False, upsample=factor).apply({"params": params}, x)
+    assert largest_difference(y, expected) < 1e-5
