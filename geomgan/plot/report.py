@@ -56,6 +56,7 @@ for (const button of document.querySelectorAll("thead button")) button.addEventL
 """)
 
 Columns = Mapping[str, Any]
+NARROW, ENLARGED = 5.0, 1.4  # inches; and how much larger such figures are shown
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _section(part: Section) -> str:
         blocks.append(f'<p class="see">{_text(part.see)}</p>')
     if part.figure is not None:
         width = part.figure.get_figwidth()
+        width *= ENLARGED if width < NARROW else 1.0  # figures of one printed column have the page to themselves here
         source = f"data:image/png;base64,{base64.b64encode(png(part.figure)).decode()}"
         blocks.append(f'<figure><img alt="{_text(part.heading)}" style="width:{width:.1f}in" src="{source}"></figure>')
     if part.animation:
