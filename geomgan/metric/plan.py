@@ -74,7 +74,9 @@ class Plan:
     def __str__(self) -> str:
         passes = f", in {len(self.groups)} passes over parts of the embedding" if len(self.groups) > 1 else ""
         positions, shares = self.mesh
-        together = f"{self.batch} codes and {self.chunk} tangents" if self.solver == "dense" else "1 code"
+        together = (
+            f"{_count(self.batch, 'code')} and {_count(self.chunk, 'tangent')}" if self.solver == "dense" else "1 code"
+        )
         under_way = f", {self.steps} such batches under way" if self.steps > 1 else ""
         lines = {
             "codes": f"{self.codes} of dimension {self.dim}",
@@ -188,6 +190,10 @@ def device_grid(codes: int, batch: int, every: Sequence[jax.Device]) -> tuple[in
     """(positions for codes, devices that share one) for so many codes."""
     shape = spmd.device_mesh(-(-codes // batch), every).shape
     return shape[spmd.CODES], shape[spmd.TANGENTS]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def duration(seconds: float) -> str:
