@@ -39,6 +39,7 @@ class Findings:
         key: for everything random.
         anisotropies: of each field, by its label.
         consistencies: of each field with several codes.
+        shared: mean share of one code's trace in another's axes, with its interval, of the same fields.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Findings:
     key: jax.Array
     anisotropies: Mapping[str, Anisotropy]
     consistencies: Mapping[str, Consistency]
+    shared: Mapping[str, tuple[float, float, float]]
 
     @property
     def fields(self) -> dict[str, MetricField]:
@@ -119,6 +121,7 @@ def measure(
         key=key,
         anisotropies={label: analysis.anisotropy(f, SHARES) for label, f in fields.items()},
         consistencies={label: analysis.consistency(f, progress=True, above_floor=True) for label, f in several.items()},
+        shared={label: analysis.pair_interval(analysis.shared_trace(f)) for label, f in several.items()},
     )
 
 

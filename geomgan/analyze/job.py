@@ -128,7 +128,7 @@ def summarize(found: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
     )
     alike = {label: analysis.consistency_interval(c) for label, c in found.consistencies.items()}
     if found.name in alike:
-        share = analysis.pair_interval(analysis.shared_trace(found.field))[0]
+        share = found.shared[found.name][0]
         finding += (
             f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
             f"{alike[found.name][0]:.2f}"
@@ -152,10 +152,7 @@ def summarize(found: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
             label: _plain_intervals({name: analysis.consistency_interval(c, name) for name in NAMES})
             for label, c in found.consistencies.items()
         },
-        "shared_trace": {
-            label: [float(x) for x in analysis.pair_interval(analysis.shared_trace(found.fields[label]))]
-            for label in found.consistencies
-        },
+        "shared_trace": _plain_intervals(found.shared),
         "largest_residual": float(np.nanmax(field.residuals)),
         "failed_codes": sorted(field.failures),
         "provenance": {k: v for k, v in field.provenance.items() if k not in run},

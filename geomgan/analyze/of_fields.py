@@ -81,7 +81,7 @@ def homogeneity(found: Findings) -> Section:
     table: dict[str, list[Any]] = {"over pairs of codes, mean": [EXPLAINED[name] for name in NAMES] + [SHARE, CHANCE]}
     for label, c in found.consistencies.items():
         rows = [analysis.consistency_interval(c, name) for name in NAMES]
-        rows.append(analysis.pair_interval(analysis.shared_trace(found.fields[label])))
+        rows.append(found.shared[label])
         axes = found.anisotropies[label].intervals["dimensions_0.99"]
         rows.append((axes[0] / found.G.latent_dim, axes[1] / found.G.latent_dim, axes[2] / found.G.latent_dim))
         table[label] = [row[0] for row in rows]
