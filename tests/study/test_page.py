@@ -6,18 +6,10 @@ import pytest
 
 from geomgan.cli import main
 from geomgan.plot.study_page import study_page
-from geomgan.study import make_study, read_answers, read_key
+from geomgan.study import read_answers, read_key
 from tests.browser import Browser, needs_chromium
-from tests.study import PLAN
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    make_study(PLAN, folder)
-    return folder
 
 
 @pytest.fixture
