@@ -45,6 +45,11 @@ class Machine:
     memo: dict[int, Any] = field(default_factory=dict)
     work: int = 0
 
+    def forget(self) -> None:
+        """Let go of every object built so far."""
+        self.stack.clear()
+        self.memo.clear()
+
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes."""
         left = len(self.data) - self.at

@@ -14,7 +14,7 @@ from geomgan.restricted_pickle.opcodes import OPCODES
 from geomgan.restricted_pickle.values import MAX_STEPS, Handler, Names, check_tree, misfit
 
 # What Python and numpy raise when a file hands a function values of the wrong type or size.
-_MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+_MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load(
@@ -45,6 +45,16 @@ def load(
     """
     data = data if isinstance(data, bytes) else bytes(data)
     machine = Machine(data, start, NAMES if names is None else names, tuple(stand_ins), persistent)
+    try:
+        return _run(machine, max_steps)
+    except MemoryError as error:
+        # A message takes memory too: what was built is let go first, here and in the frames of the traceback.
+        error.__traceback__ = None
+        machine.forget()
+        raise CheckpointError(f"byte {machine.at}: found more data than memory holds; expected less") from None
+
+
+def _run(machine: Machine, max_steps: int) -> tuple[Any, int]:
     for _ in range(max_steps):
         at, name = machine.at, "opcode"
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from geomgan.errors import CheckpointError
 
-MAX_STEPS = 5_000_000  # opcodes in one pickle, and nodes in the tree it makes
+MAX_STEPS = 1_000_000  # opcodes in one pickle, up to 224 bytes each, and nodes in the tree it makes
 MAX_DEPTH = 100  # well below Python's recursion limit, for whoever walks the result
 MAX_NUMBER = 1024  # bytes of one integer: converting decimal text takes quadratic time
 MAX_NAME = 256  # characters of "module.name"

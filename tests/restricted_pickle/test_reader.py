@@ -244,6 +244,14 @@ def test_only_the_table_is_consulted():
     )
 
 
+def test_out_of_memory_is_an_error_of_the_file():
+    def take_all(*_args):
+        raise MemoryError
+
+    with pytest.raises(CheckpointError, match="^byte 13: found more data than memory holds"):
+        load(b"cfile\nname\n)R.", names={"file.name": take_all})
+
+
 def test_max_steps():
     assert load(b"]" + b"Na" * 10 + b".", max_steps=22)[0] == [None] * 10
     with pytest.raises(CheckpointError, match="no end after 21 opcodes"):
