@@ -248,7 +248,7 @@ def test_out_of_memory_is_an_error_of_the_file():
     def take_all(*_args):
         raise MemoryError
 
-    with pytest.raises(CheckpointError, match="^byte 13: found more data than memory holds"):
+    with pytest.raises(CheckpointError, match=r"^byte 13: found more data than memory holds"):
         load(b"cfile\nname\n)R.", names={"file.name": take_all})
 
 
