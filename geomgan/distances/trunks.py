@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan.generators.layers import Conv, tap
 
 
-def max_pool(x: jax.Array, window: int, stride: int, *, ceil: bool = False) -> jax.Array:
-    """Largest value in each window of ``(H, W, C)``.
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def max_pool(x: jax.Array, window: int, stride: int, ceil: bool = False) -> jax.Array:
+    """Largest value in each window of ``(H, W, C)``; its derivative is that of the first largest entry.
 
     Windows that are cut off by the border are dropped, or kept with ``ceil`` (PyTorch's ``ceil_mode=True``).
     """
     overhang = [(0, -(side - window) % stride if ceil else 0) for side in x.shape[:2]]
     return nn.max_pool(x, (window, window), strides=(stride, stride), padding=overhang)
+
+
+@max_pool.defjvp
+def _max_pool_jvp(window: int, stride: int, ceil: bool, primals: Sequence, tangents: Sequence) -> tuple:
+    """One mask for each place in the window, made once for all tangents; XLA would take the maximum for each anew."""
+    (x,), (dx,) = primals, tangents
+    y = max_pool(x, window, stride, ceil)
+    overhang = [(0, max(0, window + stride * (n - 1) - side)) for n, side in zip(y.shape, x.shape[:2], strict=False)]
+    x, dx = (jnp.pad(a, (*overhang, (0, 0)), constant_values=v) for a, v in ((x, -jnp.inf), (dx, 0)))
+    open_, dy = jnp.ones(y.shape, bool), jnp.zeros_like(y)
+    for start in np.ndindex(window, window):
+        ends = [at + stride * (n - 1) + 1 for at, n in zip(start, y.shape, strict=False)]
+        at_place = lambda a: a[tuple(slice(i, end, stride) for i, end in zip(start, ends, strict=True))]
+        taken = open_ & (at_place(x) == y)
+        open_ &= ~taken
+        dy += jnp.where(taken, at_place(dx), 0)
+    return y, dy
 
 
 def _relu(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
@@ -85,7 +107,7 @@ class SqueezeNet(nn.Module):
         specs = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
         for i, (narrow, wide) in enumerate(specs, start=2):
             if i in (2, 4, 6):
-                x = max_pool(x, 3, 2, ceil=True)
+                x = max_pool(x, 3, 2, True)
             x = _relu(self, f"fire{i}.squeeze", Conv(narrow, 1, name=f"fire{i}_squeeze")(x))
             pointwise = Conv(wide, 1, name=f"fire{i}_expand1x1")(x)
             spatial = Conv(wide, 3, padding=1, name=f"fire{i}_expand3x3")(x)

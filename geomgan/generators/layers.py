@@ -83,8 +83,8 @@ class ConvTranspose(nn.Module):
         shape = (self.kernel,) * axes + (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
         if x.shape[:-1] == (1,) * axes and self.padding == self.output_padding == 0:
-            # a projection: one matrix product, no dilated zeros
-            x = jnp.tensordot(x.ravel(), jnp.flip(kernel, tuple(range(axes))), axes=(0, axes))
+            # a projection: matrix products, no dilated zeros; the map is flipped, not the kernel, which is larger
+            x = jnp.flip(jnp.tensordot(x.ravel(), kernel, axes=(0, axes)), tuple(range(axes)))
         else:
             x = transposed_convolve(x, kernel, self.stride, self.padding, self.output_padding)
         return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
