@@ -16,6 +16,7 @@ from geomgan.errors import check_choice, check_finite, check_floating
 from geomgan.metric.block import block_lanczos, block_width
 from geomgan.metric.memory import memory_budget
 from geomgan.metric.tensor import MetricOperator
+from geomgan.metric.threads import one_blas_thread
 
 HEAVY_BYTES = 128 * 2**20
 SOLVERS = ("auto", "dense", "arpack", "block")
@@ -139,10 +140,11 @@ def check_k(k: int | None, dim: int) -> int:
 
 def largest_pairs(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values, signed vectors and residuals of the ``k`` largest eigenpairs of a float64 matrix, by LAPACK."""
-    matrix = 0.5 * (matrix + matrix.T)
-    values, vectors = np.linalg.eigh(matrix)
-    values, vectors = values[::-1][:k], signed(vectors[:, ::-1][:, :k])
-    return values, vectors, _norms(matrix @ vectors - vectors * values)
+    with one_blas_thread(len(matrix)):
+        matrix = 0.5 * (matrix + matrix.T)
+        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = values[::-1][:k], signed(vectors[:, ::-1][:, :k])
+        return values, vectors, _norms(matrix @ vectors - vectors * values)
 
 
 def relative_noise(kind: str, solver: str, epsilon: float, dim: int) -> float:
