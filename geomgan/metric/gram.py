@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from geomgan.metric.threads import one_blas_thread
 
 BLOCK_BYTES = 2**21  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
 
@@ -16,8 +19,26 @@ def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
     Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
     the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
     """
+    on_cpu = all(device.platform == "cpu" for leaf in jacobian for device in leaf.devices())
     with jax.enable_x64(True):
-        return _gram(list(jacobian))
+        return jnp.asarray(_gram_on_host(list(map(np.asarray, jacobian)))) if on_cpu else _gram(list(jacobian))
+
+
+def _gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
+    """By BLAS's ``syrk``, which computes the half that differs: half the processor time of XLA's whole product."""
+    *stack, rows, _ = leaves[0].shape
+    total = np.zeros((*stack, rows, rows))
+    width = _block_width(rows)
+    wide = np.empty((rows, width))
+    with one_blas_thread(rows):
+        for leaf in leaves:
+            for at in np.ndindex(*stack):
+                for start in range(0, leaf.shape[-1], width):
+                    part = leaf[at][:, start : start + width]
+                    block = wide[:, : part.shape[1]]
+                    block[...] = part
+                    total[at] += block @ block.T  # numpy calls syrk
+    return total
 
 
 @jax.jit
@@ -35,7 +56,7 @@ def _gram_of(J: jax.Array) -> jax.Array:
     if J.ndim > 2:
         return jax.vmap(_gram_of)(J)
     rows, columns = J.shape
-    width = max(256, BLOCK_BYTES // (8 * rows))
+    width = _block_width(rows)
     whole = columns // width
 
     def block(start: jax.Array | int, size: int) -> jax.Array:
@@ -46,3 +67,7 @@ def _gram_of(J: jax.Array) -> jax.Array:
     if whole:
         total = jax.lax.fori_loop(0, whole, lambda i, total: total + block(i * width, width), total)
     return total + block(whole * width, columns - whole * width) if columns % width else total
+
+
+def _block_width(rows: int) -> int:
+    return max(256, BLOCK_BYTES // (8 * rows))

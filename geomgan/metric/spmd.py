@@ -17,10 +17,11 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import GeomganError
 from geomgan.generators.generator import Generator
 from geomgan.metric import linear
-from geomgan.metric.gram import sum_of_grams
+from geomgan.metric.gram import gram64, sum_of_grams
 
 CODES, TANGENTS = "codes", "tangents"
 DIVISIBLE = ("pushforward", "product")  # kinds whose tangents can be shared out
+JACOBIANS = ("pushforward", "jacobian")  # kinds whose rows are those of J, not of the metric
 
 
 def device_mesh(units: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -143,6 +144,8 @@ def rows(
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
     """Metric tensors ``(n, d, d)`` in float64 from the :func:`rows` of all tangents."""
+    if mesh.devices.size == 1 and kind in JACOBIANS:
+        return gram64(leaves)
     with jax.enable_x64(True):
         return _tensors(list(leaves), mesh=mesh, kind=kind, dim=dim)
 
@@ -157,7 +160,7 @@ def _tensors(leaves: list[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax
         return jax.lax.all_to_all(J, TANGENTS, split_axis=2, concat_axis=1, tiled=True)
 
     def local(*leaves: jax.Array) -> jax.Array:
-        if kind in ("pushforward", "jacobian"):
+        if kind in JACOBIANS:
             if shares == 1:
                 return sum_of_grams(leaves)
             return jax.lax.psum(sum_of_grams([columns_for_rows(leaf) for leaf in leaves]), TANGENTS)
