@@ -16,11 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def timed(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def timed(call: Callable[[], Any], least: float = 0.0) -> float:
+    """Seconds of one call: the mean of as many in a row as take ``least`` seconds."""
+    start, calls = time.perf_counter(), 0
+    while not calls or time.perf_counter() - start < least:
+        call()
+        calls += 1
+    return (time.perf_counter() - start) / calls
 
 
 def peak_growth(call: Callable[[], Any]) -> float:

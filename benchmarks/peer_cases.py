@@ -132,6 +132,13 @@ def dense_vae_field(full: bool) -> Case:
     return _field(m, CODES, ("50", "80"))
 
 
+def vae_lpips_field(full: bool) -> Case:
+    del full
+    G, D = random_models.dense_vae_decoder(16), random_models.lpips_squeeze()
+    m = model(f"VAE decoder, dense layers (random weights), d = 16, LPIPS-squeeze, {CODES} codes", G, D, CODES)
+    return _field(m, CODES, ("50", "80"))
+
+
 def _field(m: Model, codes: int, goals: tuple[str, str]) -> Case:
     def ours() -> np.ndarray:
         return np.asarray(gg.metric_field(m.G, m.D, m.z, progress=False).tensors)
@@ -317,4 +324,5 @@ CASES: dict[str, Callable[[bool], Case]] = {
     "stylegan2-256": stylegan2_256,
     "vae-field": vae_field,
     "dense-vae-field": dense_vae_field,
+    "vae-lpips-field": vae_lpips_field,
 }

@@ -4,7 +4,7 @@
 
 All methods of a case have the same weights; the torch networks must give the same images and the same metric before
 anything is timed. Methods alternate in one process; times are medians without compilation, of at most two runs where
-a run takes long. What would take minutes is measured in part and extrapolated, as the last column says: the part that
+a run takes long; what takes less than 0.2 s is repeated for as long in each run. What would take minutes is measured in part and extrapolated, as the last column says: the part that
 repeats (rows, tangents, products, codes) is scaled, what is done once is not. ``--full`` runs everything whole. Peak
 memory is what the process grows by at most during one call, the loaded model apart. FLOPs are one forward pass of the
 embedded sample for each tangent; the matrix product is XLA's, timed in the same alternation.
@@ -25,6 +25,7 @@ from benchmarks.measure import matrix_product, peak_growth, timed
 from benchmarks.peer_cases import CASES, Case, Method
 
 SIDE = 4096  # of the matrix product
+LEAST = 0.2  # seconds
 COLUMNS = ["case", "method", "seconds", "× ours", "peak MB", "GFLOP/s", "of matrix product"]
 COLUMNS += ["at least", "aim", "extrapolated from"]
 
@@ -37,7 +38,7 @@ def run(method: Method, *, memory: bool) -> tuple[float, float]:
         nonlocal seconds
         state: list[Any] = []
         once = timed(lambda: state.append(method.start()))
-        seconds = once + method.times * timed(lambda: method.step(state[0]))
+        seconds = once + method.times * timed(lambda: method.step(state[0]), LEAST)
 
     peak = float("nan")
     if memory:

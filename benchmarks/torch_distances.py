@@ -23,7 +23,11 @@ def sample_embedding(D: gg.distances.Distance) -> Callable[[torch.Tensor], torch
     shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
     size = D.embedding.images.size
 
+    (low, high), (least, most) = D.input_range or D.expects, D.expects
+
     def forward(x: torch.Tensor) -> torch.Tensor:
+        if (low, high) != (least, most):
+            x = (x - low) * ((most - least) / (high - low)) + least
         if size is not None:
             x = F.interpolate(x, size, mode="bilinear")
         maps = trunk((x.expand(-1, 3, -1, -1) - shift) / scale)

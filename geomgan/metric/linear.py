@@ -11,8 +11,8 @@ It comes in four kinds, all of them pytrees that compiled functions take as an a
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from geomgan.metric.flops import count_flops
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
 _JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
+P, R = ParamSpec("P"), TypeVar("R")
 HVP = ("exact", "finite-difference")
 
 
@@ -93,14 +94,31 @@ def images(state: Any, kind: str, tangents: jax.Array, chunk: int) -> list[jax.A
     return state if kind == "jacobian" else [state]
 
 
-def embedding_sizes(G: Generator, D: Distance) -> list[int]:
+def remembered_by_shape(function: Callable[P, R]) -> Callable[P, R]:
+    """``function(G, D, ...)``, which looks at nothing but shapes, computed once for the same ones."""
+
+    @lru_cache(maxsize=256)
+    def compute(tree: Any, shapes: tuple, others: tuple) -> R:
+        return function(*jax.tree.unflatten(tree, shapes), *others)
+
+    @wraps(function)
+    def call(G: Generator, D: Distance, *others: Any) -> R:
+        leaves, tree = jax.tree.flatten((G, D))
+        return compute(tree, tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves), others)
+
+    return call
+
+
+@remembered_by_shape
+def embedding_sizes(G: Generator, D: Distance) -> tuple[int, ...]:
     """Bytes of each leaf of the embedding of one sample; ``d`` times their sum is the Jacobian. Runs nothing."""
     if D.embedding is None:
-        return []
+        return ()
     leaves = jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
-    return [leaf.size * leaf.dtype.itemsize for leaf in leaves]
+    return tuple(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
 
+@remembered_by_shape
 def forward_flops(G: Generator, D: Distance) -> float:
     """FLOPs of the matrix products and convolutions of one embedded sample. Runs nothing."""
     shape = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)

@@ -256,7 +256,7 @@ def _fitted(
 ) -> Plan:
     """The plan with the largest program's own figure, its chunk reduced until that is within the budget."""
     for _ in range(TRIALS):
-        size = _program_bytes(G, D, plan, precision, every)
+        size = _program_bytes(G, D, replace(plan, memory=0, bytes=0), precision, tuple(every))
         plan = replace(plan, bytes=size)
         chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
         if size <= plan.memory or not adjust or chunk == 1 or plan.solver == "arpack":
@@ -265,7 +265,8 @@ def _fitted(
     return plan
 
 
-def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every: Sequence[jax.Device]) -> int:
+@linear.remembered_by_shape
+def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every: tuple[jax.Device, ...]) -> int:
     """Bytes of results and temporaries of the largest program on one device, as its compiler counts them."""
     mesh = spmd.device_mesh(-(-plan.codes // plan.batch), every)
     positions, shares = plan.mesh

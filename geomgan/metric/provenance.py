@@ -7,7 +7,8 @@ import inspect
 import platform
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import version
 from types import CodeType
 from typing import Any
 
@@ -34,19 +35,20 @@ def fingerprint(tree: Generator | Distance) -> str:
 
 def environment(devices: int) -> dict[str, Any]:
     """When, with which versions, and on what a computation runs."""
-    from importlib.metadata import version
-
     device = jax.devices()[0]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("geomgan", "jax", "flax", "numpy")},
-        },
+        "versions": dict(_versions()),
         "device": f"{device.platform}: {device.device_kind}",
         "devices": devices,
         "processes": jax.process_count(),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    packages = ("geomgan", "jax", "flax", "numpy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
 def _describe(value: Any) -> str:

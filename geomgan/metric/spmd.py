@@ -38,6 +38,8 @@ def device_mesh(units: int, devices: Sequence[jax.Device] | None = None) -> Mesh
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """Every array of ``tree`` on every device; all processes hold the same values."""
+    if _is_one_device(mesh):
+        return jax.device_put(tree, NamedSharding(mesh, P()))
     return jax.tree.map(lambda leaf: _placed(leaf, mesh, P()), tree)
 
 
@@ -144,7 +146,7 @@ def rows(
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
     """Metric tensors ``(n, d, d)`` in float64 from the :func:`rows` of all tangents."""
-    if mesh.devices.size == 1 and kind in JACOBIANS:
+    if _is_one_device(mesh) and kind in JACOBIANS:
         return gram64(leaves)
     with jax.enable_x64(True):
         return _tensors(list(leaves), mesh=mesh, kind=kind, dim=dim)
@@ -199,10 +201,14 @@ def products(
 
 def _placed(leaf: Any, mesh: Mesh, spec: P) -> jax.Array:
     sharding = NamedSharding(mesh, spec)
-    if mesh.devices.size == 1 and jax.process_count() == 1:
+    if _is_one_device(mesh):
         return jax.device_put(leaf, sharding)
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def _is_one_device(mesh: Mesh) -> bool:
+    return mesh.devices.size == 1 and jax.process_count() == 1
 
 
 def described(shape: tuple[int, ...], dtype: Any, mesh: Mesh, *axes: str | None) -> jax.ShapeDtypeStruct:
