@@ -4,10 +4,11 @@
 
 All methods of a case have the same weights; the torch networks must give the same images and the same metric before
 anything is timed. Methods alternate in one process; times are medians without compilation, of at most two runs where
-a run takes long; what takes less than 0.2 s is repeated for as long in each run. What would take minutes is measured in part and extrapolated, as the last column says: the part that
-repeats (rows, tangents, products, codes) is scaled, what is done once is not. ``--full`` runs everything whole. Peak
-memory is what the process grows by at most during one call, the loaded model apart. FLOPs are one forward pass of the
-embedded sample for each tangent; the matrix product is XLA's, timed in the same alternation.
+a run takes long; what takes less than 0.2 s is repeated for as long in each run. What would take minutes is measured
+in part and extrapolated, as the last column says: the part that repeats (rows, tangents, products, codes) is scaled,
+what is done once is not. ``--full`` runs everything whole. Peak memory is what the process grows by at most during
+one call, the loaded model apart. FLOPs are one forward pass of the embedded sample for each tangent; the matrix
+product is XLA's, timed in the same alternation.
 """
 
 from __future__ import annotations

@@ -30,13 +30,12 @@ def _max_pool_jvp(window: int, stride: int, ceil: bool, primals: Sequence, tange
     y = max_pool(x, window, stride, ceil)
     overhang = [(0, max(0, window + stride * (n - 1) - side)) for n, side in zip(y.shape, x.shape[:2], strict=False)]
     x, dx = (jnp.pad(a, (*overhang, (0, 0)), constant_values=v) for a, v in ((x, -jnp.inf), (dx, 0)))
-    open_, dy = jnp.ones(y.shape, bool), jnp.zeros_like(y)
+    free, dy = jnp.ones(y.shape, bool), jnp.zeros_like(y)
     for start in np.ndindex(window, window):
-        ends = [at + stride * (n - 1) + 1 for at, n in zip(start, y.shape, strict=False)]
-        at_place = lambda a: a[tuple(slice(i, end, stride) for i, end in zip(start, ends, strict=True))]
-        taken = open_ & (at_place(x) == y)
-        open_ &= ~taken
-        dy += jnp.where(taken, at_place(dx), 0)
+        at = tuple(slice(i, i + stride * (n - 1) + 1, stride) for i, n in zip(start, y.shape, strict=False))
+        taken = free & (x[at] == y)
+        free &= ~taken
+        dy += jnp.where(taken, dx[at], 0)
     return y, dy
 
 
@@ -107,7 +106,7 @@ class SqueezeNet(nn.Module):
         specs = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
         for i, (narrow, wide) in enumerate(specs, start=2):
             if i in (2, 4, 6):
-                x = max_pool(x, 3, 2, True)
+                x = max_pool(x, 3, 2, ceil=True)
             x = _relu(self, f"fire{i}.squeeze", Conv(narrow, 1, name=f"fire{i}_squeeze")(x))
             pointwise = Conv(wide, 1, name=f"fire{i}_expand1x1")(x)
             spatial = Conv(wide, 3, padding=1, name=f"fire{i}_expand3x3")(x)

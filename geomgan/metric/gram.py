@@ -19,13 +19,15 @@ def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
     Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
     the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
     """
-    on_cpu = all(device.platform == "cpu" for leaf in jacobian for device in leaf.devices())
+    leaves = list(jacobian)
     with jax.enable_x64(True):
-        return jnp.asarray(_gram_on_host(list(map(np.asarray, jacobian)))) if on_cpu else _gram(list(jacobian))
+        if all(device.platform == "cpu" for leaf in leaves for device in leaf.devices()):
+            return jnp.asarray(gram_on_host([np.asarray(leaf) for leaf in leaves]))
+        return _gram(leaves)
 
 
-def _gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
-    """By BLAS's ``syrk``, which computes the half that differs: half the processor time of XLA's whole product."""
+def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
+    """:func:`gram64` by BLAS's ``syrk``, which computes one half: half the processor time of XLA's whole product."""
     *stack, rows, _ = leaves[0].shape
     total = np.zeros((*stack, rows, rows))
     width = _block_width(rows)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,12 @@ import jax.numpy as jnp
 from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
-from geomgan.metric.flops import count_flops
+from geomgan.metric.flops import count_flops, largest_array
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
 _JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
-P, R = ParamSpec("P"), TypeVar("R")
+OfShapes = TypeVar("OfShapes", bound=Callable)
+SMALL = 32 * 2**20
 HVP = ("exact", "finite-difference")
 
 
@@ -94,19 +95,19 @@ def images(state: Any, kind: str, tangents: jax.Array, chunk: int) -> list[jax.A
     return state if kind == "jacobian" else [state]
 
 
-def remembered_by_shape(function: Callable[P, R]) -> Callable[P, R]:
+def remembered_by_shape(function: OfShapes) -> OfShapes:
     """``function(G, D, ...)``, which looks at nothing but shapes, computed once for the same ones."""
 
     @lru_cache(maxsize=256)
-    def compute(tree: Any, shapes: tuple, others: tuple) -> R:
+    def compute(tree: Any, shapes: tuple, others: tuple) -> Any:
         return function(*jax.tree.unflatten(tree, shapes), *others)
 
     @wraps(function)
-    def call(G: Generator, D: Distance, *others: Any) -> R:
+    def call(G: Generator, D: Distance, *others: Any) -> Any:
         leaves, tree = jax.tree.flatten((G, D))
         return compute(tree, tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves), others)
 
-    return call
+    return cast(OfShapes, call)
 
 
 @remembered_by_shape
@@ -143,6 +144,15 @@ def tangent_chunk(dim: int, limit: int | None = None) -> int:
     limit = limit or (25 if jax.default_backend() == "cpu" else 128)
     divisor = max(n for n in range(1, min(dim, limit) + 1) if dim % n == 0)
     return divisor if 2 * divisor >= min(dim, limit) else limit
+
+
+def are_small_together(push: Callable, z: jax.Array) -> bool:
+    """Whether the largest activations of all tangents together take no more than :data:`SMALL` bytes, on CPU.
+
+    One metric is then a tenth faster without a loop over chunks (measured on DCGAN-64 with LPIPS), in the same memory:
+    a loop stacks its results. In a field it is not, as there another code is under way meanwhile.
+    """
+    return jax.default_backend() == "cpu" and z.size * largest_array(push, z) <= SMALL
 
 
 def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] | None = None) -> list[jax.Array]:

@@ -17,7 +17,7 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import GeomganError
 from geomgan.generators.generator import Generator
 from geomgan.metric import linear
-from geomgan.metric.gram import gram64, sum_of_grams
+from geomgan.metric.gram import gram_on_host, sum_of_grams
 
 CODES, TANGENTS = "codes", "tangents"
 DIVISIBLE = ("pushforward", "product")  # kinds whose tangents can be shared out
@@ -146,10 +146,20 @@ def rows(
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
     """Metric tensors ``(n, d, d)`` in float64 from the :func:`rows` of all tangents."""
-    if _is_one_device(mesh) and kind in JACOBIANS:
-        return gram64(leaves)
     with jax.enable_x64(True):
+        if kind in JACOBIANS and mesh.shape[TANGENTS] == 1 and mesh.devices.flat[0].platform == "cpu":
+            return _tensors_on_host(leaves, mesh)
         return _tensors(list(leaves), mesh=mesh, kind=kind, dim=dim)
+
+
+def _tensors_on_host(leaves: Sequence[jax.Array], mesh: Mesh) -> jax.Array:
+    """From whole Jacobians, where devices are the host's processors."""
+    n, dim, _ = leaves[0].shape
+    parts = [
+        jax.device_put(gram_on_host([np.asarray(part.data) for part in of_device]), of_device[0].device)
+        for of_device in zip(*(leaf.addressable_shards for leaf in leaves), strict=True)
+    ]
+    return jax.make_array_from_single_device_arrays((n, dim, dim), NamedSharding(mesh, P(CODES)), parts)
 
 
 @partial(jax.jit, static_argnames=("mesh", "kind", "dim"))

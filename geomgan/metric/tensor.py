@@ -37,7 +37,8 @@ def metric_tensor(
         G: the generator.
         D: the squared distance.
         z: one code ``(d,)``.
-        chunk: tangents computed together; memory grows with it. By default up to 25 on CPU.
+        chunk: tangents computed together; memory grows with it. By default all on CPU while their activations are
+            small, otherwise up to 25.
         precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``.
         hvp: ``"exact"``, or ``"finite-difference"`` for a generator or a distance that has no derivatives.
 
@@ -50,7 +51,8 @@ def metric_tensor(
         TypeError, ValueError: an argument does not fit; raised before any work.
     """
     D, z = prepare(G, D, z, precision, hvp)
-    return _metric_tensor(G, D, z, linear.kind_of(D, hvp), precision, tangents_at_once(chunk, G.latent_dim, hvp))
+    kind, most = linear.kind_of(D, hvp), tangents_at_once(chunk, G.latent_dim, hvp)
+    return _metric_tensor(G, D, z, kind, precision, most, chunk is None and kind == "pushforward")
 
 
 @jax.tree_util.register_dataclass
@@ -206,9 +208,13 @@ def tangents_at_once(chunk: int | None, dim: int, hvp: str) -> int:
 _static: Callable = partial(jax.jit, static_argnames=("kind", "precision", "chunk"))
 
 
-@_static
-def _metric_tensor(G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int) -> jax.Array:
+@partial(jax.jit, static_argnames=("kind", "precision", "chunk", "adjust"))
+def _metric_tensor(
+    G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int, adjust: bool
+) -> jax.Array:
     state = linear.linear_map(G, D, z, kind, precision, chunk)
+    if adjust and linear.are_small_together(state, z):
+        chunk = z.size
     with linear.matmul_precision(precision):
         leaves = linear.images(state, kind, jnp.eye(z.size, dtype=z.dtype), chunk)
         if kind in ("pushforward", "jacobian"):

@@ -101,6 +101,35 @@ def test_pooling_that_keeps_cut_off_windows_equals_torch(rng, side):
     np.testing.assert_array_equal(max_pool(jnp.asarray(x), 3, 2, ceil=True), theirs.permute(1, 2, 0).numpy())
 
 
+@pytest.mark.parametrize(("side", "ceil"), [(9, False), (10, False), (10, True), (12, True)])
+def test_pooling_has_the_derivatives_of_a_reduced_window(rng, side, ceil):
+    import flax.linen as nn
+
+    x, dx = jnp.asarray(rng.standard_normal((2, side, side, 3)), jnp.float32)
+    overhang = [(0, -(side - 3) % 2 if ceil else 0)] * 2
+    windows = lambda x: nn.max_pool(x, (3, 3), strides=(2, 2), padding=overhang)
+    ours = lambda x: max_pool(x, 3, 2, ceil=ceil)
+    for got, expected in zip(jax.jvp(ours, (x,), (dx,)), jax.jvp(windows, (x,), (dx,)), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    total = lambda pool: lambda x: (pool(x) ** 3).sum()
+    np.testing.assert_allclose(jax.grad(total(ours))(x), jax.grad(total(windows))(x), rtol=1e-5)
+    twice = lambda pool: jax.jvp(jax.grad(total(pool)), (x,), (dx,))[1]
+    np.testing.assert_allclose(twice(ours), twice(windows), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+def test_pooling_follows_the_first_of_equal_entries_as_torch_does(rng, ceil):
+    import torch
+
+    x = rng.integers(-2, 2, (12, 12, 2)).astype(np.float32)
+    theirs = torch.tensor(x.transpose(2, 0, 1), requires_grad=True)
+    pooled = torch.nn.functional.max_pool2d(theirs, 3, 2, ceil_mode=ceil)
+    weights = rng.standard_normal(pooled.shape).astype(np.float32)
+    (pooled * torch.from_numpy(weights)).sum().backward()
+    ours = jax.grad(lambda x: (max_pool(x, 3, 2, ceil=ceil) * weights.transpose(1, 2, 0)).sum())(jnp.asarray(x))
+    np.testing.assert_allclose(ours, theirs.grad.permute(1, 2, 0).numpy(), rtol=1e-5, atol=1e-6)
+
+
 # --- Masks ---
 
 

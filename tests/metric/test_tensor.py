@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan.metric import gram, linear, threads
 from geomgan.metric import tensor as module_under_test
 from tests.fixtures import ASSETS, golden, needs_assets
 from tests.models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
@@ -97,6 +98,49 @@ def test_chunks_jit_and_vmap_agree(rng):
     assert largest_difference(batched, expected) < 1e-5
     for chunk in (1, 4, 64):
         assert largest_difference(gg.metric_tensor(G, D, codes[0], chunk=chunk), expected[0]) < 1e-5
+
+
+def test_small_tangents_go_together_and_large_ones_in_chunks(monkeypatch, rng):
+    G, D = small_dcgan(latent_dim=60), gg.distances.mse()
+    z = rng.standard_normal(60).astype(np.float32)
+    assert G.sample_shape.shape == (16, 16, 3)
+    loops = lambda: str(jax.make_jaxpr(gg.metric_tensor)(G, D, z)).count(" scan[")
+    assert loops() == 0
+    together = gg.metric_tensor(G, D, z)
+    jax.clear_caches()
+    monkeypatch.setattr(linear, "SMALL", 60 * 4 * 16 * 16 * 3 - 1)
+    assert loops() == 1
+    assert largest_difference(gg.metric_tensor(G, D, z), together) < 1e-5
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 7), (60,)])
+def test_gram_matrices_on_the_host_are_those_of_the_device(rng, shape):
+    leaves = [
+        rng.standard_normal((*shape, columns)).astype(np.float32) for columns in (3, 1000, gram.BLOCK_BYTES // 400)
+    ]
+    host = gram.gram_on_host(leaves)
+    with jax.enable_x64(True):
+        device = np.asarray(gram._gram([jnp.asarray(leaf) for leaf in leaves]))
+    assert host.dtype == device.dtype == np.float64
+    np.testing.assert_allclose(host, device, rtol=1e-12, atol=1e-9)
+    np.testing.assert_array_equal(host, np.swapaxes(host, -1, -2))
+
+
+def test_blas_has_one_thread_until_the_last_one_leaves():
+    blas = threads._blas()
+    count = lambda: [library["num_threads"] for library in blas.info()]
+    before = count()
+    with threads.one_blas_thread(100):
+        with threads.one_blas_thread(10), threads.one_blas_thread(threads.MANY + 1):
+            assert set(count()) == {1}
+        assert set(count()) == {1}
+    assert count() == before
+    with pytest.raises(ValueError, match="inside"), threads.one_blas_thread(10):
+        raise ValueError("inside")
+    assert count() == before
+    with threads.one_blas_thread(threads.MANY + 1):
+        assert count() == before
 
 
 def test_changing_coordinates_changes_the_metric_as_a_tensor(rng):
