@@ -18,27 +18,55 @@ def sample_embedding(D: gg.distances.Distance) -> Callable[[torch.Tensor], torch
     """The embedding of ``mse``, or of LPIPS with AlexNet or SqueezeNet."""
     if D.name == "mse":
         return lambda x: x.flatten() * x.numel() ** -0.5
-    trunk = {"alex": alexnet, "squeeze": squeezenet}[D.embedding.net](D.params["trunk"])
-    roots = [tensor(root)[None, :, None, None] for root in D.params["heads"]]
-    shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
-    size = D.embedding.images.size
-
-    (low, high), (least, most) = D.input_range or D.expects, D.expects
+    maps, heads = _features(D), _heads(D)
 
     def forward(x: torch.Tensor) -> torch.Tensor:
+        parts = []
+        for features, head in zip(maps(x), heads, strict=True):
+            average = (features.shape[2] * features.shape[3]) ** -0.5
+            parts.append((_unit(features) * (torch.sqrt(head) * average)).flatten())
+        return torch.cat(parts)
+
+    return forward
+
+
+def squared_distance(D: gg.distances.Distance) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """``mse``, or LPIPS with the operations of its published code: squared differences, a 1x1 convolution, a mean."""
+    if D.name == "mse":
+        return F.mse_loss
+    maps, heads = _features(D), _heads(D)
+
+    def distance(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        layers = zip(maps(x), maps(y), heads, strict=True)
+        return sum(F.conv2d((_unit(a) - _unit(b)) ** 2, head).mean((2, 3)).sum() for a, b, head in layers)
+
+    return distance
+
+
+def _features(D: gg.distances.Distance) -> Trunk:
+    """The maps of an image that LPIPS compares."""
+    trunk = {"alex": alexnet, "squeeze": squeezenet}[D.embedding.net](D.params["trunk"])
+    shift, scale = (torch.tensor(values)[None, :, None, None] for values in (SHIFT, SCALE))
+    size = D.embedding.images.size
+    (low, high), (least, most) = D.input_range or D.expects, D.expects
+
+    def forward(x: torch.Tensor) -> list[torch.Tensor]:
         if (low, high) != (least, most):
             x = (x - low) * ((most - least) / (high - low)) + least
         if size is not None:
             x = F.interpolate(x, size, mode="bilinear")
-        maps = trunk((x.expand(-1, 3, -1, -1) - shift) / scale)
-        parts = []
-        for features, root in zip(maps, roots, strict=True):
-            norm = torch.sqrt((features**2).sum(1, keepdim=True) + 1e-20)
-            average = (features.shape[2] * features.shape[3]) ** -0.5
-            parts.append((features / (norm + 1e-10) * (root * average)).flatten())
-        return torch.cat(parts)
+        return trunk((x.expand(-1, 3, -1, -1) - shift) / scale)
 
     return forward
+
+
+def _heads(D: gg.distances.Distance) -> list[torch.Tensor]:
+    """Weights of the channels, as kernels of 1x1 convolutions."""
+    return [tensor(root)[None, :, None, None] ** 2 for root in D.params["heads"]]
+
+
+def _unit(features: torch.Tensor) -> torch.Tensor:
+    return features / (torch.sqrt((features**2).sum(1, keepdim=True) + 1e-20) + 1e-10)
 
 
 def alexnet(params: Weights) -> Trunk:

@@ -10,6 +10,7 @@ import torch
 
 import geomgan as gg
 from benchmarks.torch_distances import sample_embedding
+from benchmarks.torch_distances import squared_distance as distance_of_images
 from benchmarks.torch_generators import generator
 
 Embedding = Callable[[torch.Tensor], torch.Tensor]
@@ -25,8 +26,8 @@ def embedding(G: gg.Generator, D: gg.distances.Distance) -> Embedding:
 
 def squared_distance(G: gg.Generator, D: gg.distances.Distance) -> Distance:
     """``(z0, z) -> d²(G(z0), G(z))``."""
-    phi = embedding(G, D)
-    return lambda z0, z: ((phi(z0) - phi(z)) ** 2).sum()
+    image, distance = generator(G), distance_of_images(D)
+    return lambda z0, z: distance(image(z0), image(z))
 
 
 def gauss_newton(phi: Embedding, z: np.ndarray) -> np.ndarray:
