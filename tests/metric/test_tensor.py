@@ -108,7 +108,7 @@ def test_small_tangents_go_together_and_large_ones_in_chunks(monkeypatch, rng):
     assert loops() == 0
     together = gg.metric_tensor(G, D, z)
     jax.clear_caches()
-    monkeypatch.setattr(linear, "SMALL", 60 * 4 * 16 * 16 * 3 - 1)
+    monkeypatch.setattr(linear, "SMALL_BYTES", 60 * 4 * 16 * 16 * 3 - 1)
     assert loops() == 1
     assert largest_difference(gg.metric_tensor(G, D, z), together) < 1e-5
     jax.clear_caches()

@@ -38,7 +38,7 @@ def frames_of(path):
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".apng", ".mp4"])
 def test_there_and_back(walks, tmp_path, suffix):
     if suffix == ".mp4":
-        pytest.importorskip("av", reason="needs geomgan[video]")
+        pytest.importorskip("av", reason="PyAV is not installed: pip install 'geomgan[video]' to run this")
     path = plot.animate(tmp_path / f"walk{suffix}", walks, [2.0, 1.0], fps=20)
     frames, duration = frames_of(path)
     tolerance = {".gif": 12, ".mp4": 12}.get(suffix, 0)  # a palette; a lossy codec that halves the colours' resolution
