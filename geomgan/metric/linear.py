@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
+from geomgan.generators.winograd import expecting
 from geomgan.metric.flops import count_flops, largest_array
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
@@ -55,12 +56,17 @@ def linear_map(
     precision: str,
     chunk: int,
     group: tuple[int, ...] | None = None,
+    tangents: int = 1,
 ) -> Any:
-    """The map of ``kind`` at ``z``, into the embedding's leaves of ``group`` only; to be called inside ``jit``."""
+    """The map of ``kind`` at ``z``, into the embedding's leaves of ``group`` only; to be called inside ``jit``.
+
+    Where it will push many ``tangents``, kernels are prepared for them.
+    """
     with matmul_precision(precision):
         phi = partial(_embedding, G, D, group=group)
         if kind == "pushforward":
-            return _finite_or_nan(*jax.linearize(phi, z))
+            with expecting(tangents):
+                return _finite_or_nan(*jax.linearize(phi, z))
         if kind == "jacobian":
             return _central_differences(phi, z, chunk)
         half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(output_of(G, z)))

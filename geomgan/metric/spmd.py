@@ -130,7 +130,7 @@ def rows(
     """
 
     def one(G: Generator, D: Distance, tangents: jax.Array, z: jax.Array) -> list[jax.Array]:
-        state = linear.linear_map(G, D, z, kind, precision, chunk, group)
+        state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents))
         with linear.matmul_precision(precision):
             return linear.images(state, kind, tangents, chunk)
 

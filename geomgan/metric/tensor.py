@@ -212,7 +212,7 @@ _static: Callable = partial(jax.jit, static_argnames=("kind", "precision", "chun
 def _metric_tensor(
     G: Generator, D: Distance, z: jax.Array, kind: str, precision: str, chunk: int, adjust: bool
 ) -> jax.Array:
-    state = linear.linear_map(G, D, z, kind, precision, chunk)
+    state = linear.linear_map(G, D, z, kind, precision, chunk, tangents=z.size)
     if adjust and linear.are_small_together(state, z):
         chunk = z.size
     with linear.matmul_precision(precision):
