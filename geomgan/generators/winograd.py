@@ -35,6 +35,7 @@ class Scheme:
     """One axis of an algorithm.
 
     Attributes:
+        name: of the scheme.
         step: inputs from one tile to the next; a tile's window begins one input before it.
         inputs: ``B (combinations, window)``.
         takes: for every product, the row of ``inputs`` that it takes.
@@ -43,6 +44,7 @@ class Scheme:
         width: channels (geometric mean of input and output) from which it is faster, as measured.
     """
 
+    name: str
     step: int
     inputs: Matrix
     takes: tuple[int, ...]
@@ -52,6 +54,7 @@ class Scheme:
 
 
 PLAIN_3 = Scheme(  # 3 taps, zeros around: F(2, 3), 16 products for 36
+    name="plain_3",
     step=2,
     inputs=((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
     takes=(0, 1, 2, 3),
@@ -60,6 +63,7 @@ PLAIN_3 = Scheme(  # 3 taps, zeros around: F(2, 3), 16 products for 36
     width=96,
 )
 UPSAMPLED_3 = Scheme(  # the same of an input that is repeated twice: 9 products for 36
+    name="upsampled_3",
     step=1,  # y[2i] = x[i] (w0 + w1 + w2) - (x[i] - x[i-1]) w0; y[2i+1] likewise with x[i+1] - x[i] and w2
     inputs=((0, 1, 0), (-1, 1, 0), (0, -1, 1)),
     takes=(0, 1, 2),
@@ -68,6 +72,7 @@ UPSAMPLED_3 = Scheme(  # the same of an input that is repeated twice: 9 products
     width=64,
 )
 TRANSPOSED_4 = Scheme(  # 4 taps, stride 2, padding 1: F(2, 2) for each phase, 36 products for 64
+    name="transposed_4",
     step=2,
     inputs=((1, -1, 0, 0), (0, 1, 0, 0), (0, -1, 1, 0), (0, 0, 1, 0), (0, 0, -1, 1)),
     takes=(0, 1, 2, 2, 3, 4),
@@ -77,17 +82,45 @@ TRANSPOSED_4 = Scheme(  # 4 taps, stride 2, padding 1: F(2, 2) for each phase, 3
 )
 
 MANY = 16  # tangents that are worth a prepared kernel
-_many: ContextVar[bool] = ContextVar("many_tangents", default=False)
+Key = tuple[int, str]  # a leaf of the weights, and the name of the scheme that it is prepared for
+Prepared = dict[tuple[int, ...], jax.Array]  # combinations of a kernel's taps, by the product that takes them
+
+
+@dataclass
+class _Expected:
+    """Weights being traced, those of their kernels that are prepared already, and the keys that were looked up."""
+
+    weights: list[Any]
+    prepared: dict[Key, Prepared]
+    keys: dict[Key, Scheme]
+
+
+_expected: ContextVar[_Expected | None] = ContextVar("expected_tangents", default=None)
 
 
 @contextmanager
-def expecting(tangents: int) -> Iterator[None]:
-    """What is linearised in here (in code that is being traced) will push so many tangents."""
-    token = _many.set(tangents >= MANY and jax.default_backend() == "cpu")
+def expecting(
+    tangents: int, weights: Any = (), prepared: dict[Key, Prepared] | None = None
+) -> Iterator[dict[Key, Scheme]]:
+    """What is linearised in here, in code that is being traced, will push so many ``tangents``.
+
+    Kernels among the leaves of ``weights`` are taken from ``prepared`` (see :func:`prepare`). Yields the keys of those
+    that are used.
+    """
+    many = tangents >= MANY and jax.default_backend() == "cpu"
+    expected = _Expected(jax.tree.leaves(weights), prepared or {}, {}) if many else None
+    token = _expected.set(expected)
     try:
-        yield
+        yield expected.keys if expected else {}
     finally:
-        _many.reset(token)
+        _expected.reset(token)
+
+
+@partial(jax.jit, static_argnames="keys")
+def prepare(weights: Any, keys: tuple[tuple[Key, Scheme], ...]) -> dict[Key, Prepared]:
+    """The kernels of these keys, prepared once for many calls."""
+    leaves = jax.tree.leaves(weights)
+    return {key: _prepared(scheme, leaves[key[0]]) for key, scheme in keys}
 
 
 def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -95,8 +128,14 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
 
     Sample ``(..., in)`` and kernel ``(..., in, out)``.
     """
-    if not _many.get() or math.prod(kernel.shape[-2:]) < scheme.width**2:
+    expected = _expected.get()
+    if expected is None or math.prod(kernel.shape[-2:]) < scheme.width**2:
         return plain(x, kernel)
+    ready = None
+    for i, leaf in enumerate(expected.weights):
+        if leaf is kernel:
+            expected.keys[i, scheme.name] = scheme
+            ready = expected.prepared.get((i, scheme.name))
 
     @jax.custom_jvp
     def convolved(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -107,7 +146,7 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
         y = plain(x, kernel)
         dy = jnp.zeros_like(y)
         if not isinstance(dx, SymbolicZero):
-            dy = winograd(scheme, dx, kernel)
+            dy = winograd(scheme, dx, ready or _prepared(scheme, kernel))
         if not isinstance(dkernel, SymbolicZero):
             dy = dy + plain(x, dkernel)
         return y, dy
@@ -116,13 +155,20 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
     return convolved(x, kernel)
 
 
-def winograd(scheme: Scheme, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The convolution of one sample ``x (..., in)`` with ``kernel (..., in, out)`` that ``scheme`` describes."""
+def _prepared(scheme: Scheme, kernel: jax.Array) -> Prepared:
+    """Combinations ``K`` of the taps of ``kernel (..., in, out)``."""
+    kernels = {(): kernel}
+    for _ in range(kernel.ndim - 2):
+        kernels = {(*key, row): _combined(w, k) for key, k in kernels.items() for row, w in enumerate(scheme.taps)}
+    return kernels
+
+
+def winograd(scheme: Scheme, x: jax.Array, kernels: Prepared) -> jax.Array:
+    """The convolution that ``scheme`` describes, of one sample ``x (..., in)``."""
     axes, step = x.ndim - 1, scheme.step
     tiles = [-(-side // step) for side in x.shape[:-1]]
     beyond = [step * (n - 1) + len(scheme.inputs[0]) - 1 - side for n, side in zip(tiles, x.shape[:-1], strict=True)]
     inputs = {(): jnp.pad(x, [*((1, n) for n in beyond), (0, 0)])}
-    kernels = {(): kernel}
     for axis, n in enumerate(tiles):
         windows = partial(lax.slice_in_dim, stride=step, axis=axis)
         inputs = {
@@ -130,7 +176,6 @@ def winograd(scheme: Scheme, x: jax.Array, kernel: jax.Array) -> jax.Array:
             for key, a in inputs.items()
             for row, weights in enumerate(scheme.inputs)
         }
-        kernels = {(*key, row): _combined(w, k) for key, k in kernels.items() for row, w in enumerate(scheme.taps)}
     terms = {key: jnp.tensordot(inputs[tuple(scheme.takes[i] for i in key)], k, 1) for key, k in kernels.items()}
     for _ in tiles:  # the first axis of the keys becomes the last
         terms = {

@@ -39,7 +39,7 @@ class OutOfMemory(GeomganError, MemoryError):
 
 @dataclass(frozen=True)
 class Job:
-    """What a step needs besides its codes: generator and distance on every device, the plan, and the numbers."""
+    """What a step needs besides its codes: generator, distance and prepared kernels on every device, plan, numbers."""
 
     G: Generator
     D: Distance
@@ -49,11 +49,18 @@ class Job:
     hvp: str
     tol: float
     seed: int
+    kernels: Any
 
     @property
     def epsilon(self) -> float:
         """Relative rounding of one operation of the network."""
         return linear.epsilon(self.G.dtype, self.precision)
+
+
+def job(G: Generator, D: Distance, plan: Plan, *settings: Any) -> Job:
+    """The job with the kernels that the tangents of all codes share."""
+    dense = plan.solver == "dense" and plan.kind == "pushforward"
+    return Job(G, D, plan, *settings, linear.prepared_kernels(G, D, plan.share) if dense else None)
 
 
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
@@ -92,13 +99,13 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     """Metric tensors ``(n, d, d)``, not waited for."""
     plan, mesh = job.plan, job.mesh
     on_devices = spmd.shard(codes, mesh, spmd.CODES)
-    count = -(-plan.dim // plan.mesh[1]) * plan.mesh[1]
+    count = plan.share * plan.mesh[1]
     axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
     tangents = spmd.shard(np.eye(count, plan.dim, dtype=job.G.dtype), mesh, axis)
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
-        leaves = spmd.rows(job.G, job.D, on_devices, tangents, mesh=mesh, **static)
+        leaves = spmd.rows(job.G, job.D, on_devices, tangents, job.kernels, mesh=mesh, **static)
         if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
             jax.block_until_ready(leaves)
         g = spmd.tensors(leaves, mesh=mesh, kind=plan.kind, dim=plan.dim)

@@ -175,7 +175,7 @@ def metric_field(
     provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
     shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     mesh = spmd.device_mesh(-(-n // plan.batch), devices)
-    job = engine.Job(spmd.replicate(G, mesh), spmd.replicate(D, mesh), plan, mesh, precision, hvp, tol, seed)
+    job = engine.job(spmd.replicate(G, mesh), spmd.replicate(D, mesh), plan, mesh, precision, hvp, tol, seed)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
-from geomgan.generators.winograd import expecting
+from geomgan.generators.winograd import expecting, prepare
 from geomgan.metric.flops import count_flops, largest_array
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
@@ -57,15 +57,16 @@ def linear_map(
     chunk: int,
     group: tuple[int, ...] | None = None,
     tangents: int = 1,
+    kernels: Any = None,
 ) -> Any:
     """The map of ``kind`` at ``z``, into the embedding's leaves of ``group`` only; to be called inside ``jit``.
 
-    Where it will push many ``tangents``, kernels are prepared for them.
+    Where it will push many ``tangents``, it takes the ``kernels`` that are prepared for them, or prepares its own.
     """
     with matmul_precision(precision):
         phi = partial(_embedding, G, D, group=group)
         if kind == "pushforward":
-            with expecting(tangents):
+            with expecting(tangents, (G, D), kernels):
                 return _finite_or_nan(*jax.linearize(phi, z))
         if kind == "jacobian":
             return _central_differences(phi, z, chunk)
@@ -73,6 +74,11 @@ def linear_map(
         if kind == "product":
             return _finite_or_nan(*jax.linearize(jax.grad(half_distance), z))
         return _second_differences(half_distance, z, chunk)
+
+
+def prepared_kernels(G: Generator, D: Distance, tangents: int) -> Any:
+    """The ``kernels`` of :func:`linear_map`, for the codes of a field to share."""
+    return prepare((G, D), _kernels_used(G, D, tangents))
 
 
 def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
@@ -130,6 +136,18 @@ def forward_flops(G: Generator, D: Distance) -> float:
     """FLOPs of the matrix products and convolutions of one embedded sample. Runs nothing."""
     shape = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
     return count_flops(_embedding if D.embedding is not None else _distance_from_itself, G, D, shape)
+
+
+@remembered_by_shape
+def _kernels_used(G: Generator, D: Distance, tangents: int) -> tuple:
+    def trace(G: Generator, D: Distance, z: jax.Array) -> None:
+        with expecting(tangents, (G, D)) as keys:
+            _embedding(G, D, z)
+            used.update(keys)
+
+    used: dict = {}
+    jax.eval_shape(trace, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    return tuple(sorted(used.items()))
 
 
 def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:

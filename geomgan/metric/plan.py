@@ -71,6 +71,11 @@ class Plan:
     steps: int = 1
     seconds: float | None = None
 
+    @property
+    def share(self) -> int:
+        """Tangents of one device (the last may have some zeros)."""
+        return -(-self.dim // self.mesh[1])
+
     def __str__(self) -> str:
         passes = f", in {len(self.groups)} passes over parts of the embedding" if len(self.groups) > 1 else ""
         positions, shares = self.mesh
@@ -274,12 +279,14 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
     codes = spmd.described((positions * plan.batch, plan.dim), G.dtype, mesh, spmd.CODES)
     static = {"mesh": mesh, "kind": plan.kind, "precision": precision}
     if plan.solver == "dense":
-        count = -(-plan.dim // shares) * shares
+        count = plan.share * shares
         axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
         tangents = spmd.described((count, plan.dim), G.dtype, mesh, axis)
         sizes = linear.embedding_sizes(G, D)
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
-        lowered = spmd.rows.lower(*weights, codes, tangents, chunk=plan.chunk, group=group, **static)
+        kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.share), *weights)
+        kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
+        lowered = spmd.rows.lower(*weights, codes, tangents, kernels, chunk=plan.chunk, group=group, **static)
     else:
         width = min(-(-plan.width // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)

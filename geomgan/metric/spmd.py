@@ -116,6 +116,7 @@ def rows(
     D: Distance,
     codes: jax.Array,
     tangents: jax.Array,
+    kernels: Any = None,
     *,
     mesh: Mesh,
     kind: str,
@@ -126,22 +127,25 @@ def rows(
     """Images of the ``tangents (r, d)`` under the linear map at each of the ``codes (n, d)``.
 
     Leaves ``(n, r, m_l)``: rows of the Jacobian's leaves in ``group`` (all by default), or of the matrix itself where
-    the metric has no Jacobian.
+    the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`.
     """
 
-    def one(G: Generator, D: Distance, tangents: jax.Array, z: jax.Array) -> list[jax.Array]:
-        state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents))
+    def one(G: Generator, D: Distance, tangents: jax.Array, kernels: Any, z: jax.Array) -> list[jax.Array]:
+        state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents), kernels)
         with linear.matmul_precision(precision):
             return linear.images(state, kind, tangents, chunk)
 
-    def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array) -> list[jax.Array]:
-        at = partial(one, G, D, tangents)
+    def local(
+        G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any
+    ) -> list[jax.Array]:
+        at = partial(one, G, D, tangents, kernels)
         return jax.tree.map(lambda J: J[None], at(codes[0])) if len(codes) == 1 else jax.vmap(at)(codes)
 
     spread = P(TANGENTS) if kind in DIVISIBLE else P()
     into = P(CODES, TANGENTS) if kind in DIVISIBLE else P(CODES)
-    program = jax.shard_map(local, mesh=mesh, in_specs=(P(), P(), P(CODES), spread), out_specs=into, check_vma=False)
-    return program(G, D, codes, tangents)
+    specs = (P(), P(), P(CODES), spread, P())
+    program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=into, check_vma=False)
+    return program(G, D, codes, tangents, kernels)
 
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
