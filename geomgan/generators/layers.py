@@ -161,9 +161,7 @@ def transposed_convolve(
     return plain(x, kernel)
 
 
-def _transposed_convolve(
-    x: jax.Array, kernel: jax.Array, stride: int, padding: int, output_padding: int
-) -> jax.Array:
+def _transposed_convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int, output_padding: int) -> jax.Array:
     size, axes = kernel.shape[0], x.ndim - 1
     if x.shape[-1] > NARROW:
         border = size - 1 - padding

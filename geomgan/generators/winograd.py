@@ -83,7 +83,7 @@ TRANSPOSED_4 = Scheme(  # 4 taps, stride 2, padding 1: F(2, 2) for each phase, 3
 
 MANY = 16  # tangents that are worth a prepared kernel
 Key = tuple[int, str]  # a leaf of the weights, and the name of the scheme that it is prepared for
-Prepared = dict[tuple[int, ...], jax.Array]  # combinations of a kernel's taps, by the product that takes them
+Combinations = dict[tuple[int, ...], jax.Array]  # by a row of a matrix for every axis
 
 
 @dataclass
@@ -91,7 +91,7 @@ class _Expected:
     """Weights being traced, those of their kernels that are prepared already, and the keys that were looked up."""
 
     weights: list[Any]
-    prepared: dict[Key, Prepared]
+    prepared: dict[Key, Combinations]
     keys: dict[Key, Scheme]
 
 
@@ -100,7 +100,7 @@ _expected: ContextVar[_Expected | None] = ContextVar("expected_tangents", defaul
 
 @contextmanager
 def expecting(
-    tangents: int, weights: Any = (), prepared: dict[Key, Prepared] | None = None
+    tangents: int, weights: Any = (), prepared: dict[Key, Combinations] | None = None
 ) -> Iterator[dict[Key, Scheme]]:
     """What is linearised in here, in code that is being traced, will push so many ``tangents``.
 
@@ -117,7 +117,7 @@ def expecting(
 
 
 @partial(jax.jit, static_argnames="keys")
-def prepare(weights: Any, keys: tuple[tuple[Key, Scheme], ...]) -> dict[Key, Prepared]:
+def prepare(weights: Any, keys: tuple[tuple[Key, Scheme], ...]) -> dict[Key, Combinations]:
     """The kernels of these keys, prepared once for many calls."""
     leaves = jax.tree.leaves(weights)
     return {key: _prepared(scheme, leaves[key[0]]) for key, scheme in keys}
@@ -155,20 +155,20 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
     return convolved(x, kernel)
 
 
-def _prepared(scheme: Scheme, kernel: jax.Array) -> Prepared:
+def _prepared(scheme: Scheme, kernel: jax.Array) -> Combinations:
     """Combinations ``K`` of the taps of ``kernel (..., in, out)``."""
-    kernels = {(): kernel}
+    kernels: Combinations = {(): kernel}
     for _ in range(kernel.ndim - 2):
         kernels = {(*key, row): _combined(w, k) for key, k in kernels.items() for row, w in enumerate(scheme.taps)}
     return kernels
 
 
-def winograd(scheme: Scheme, x: jax.Array, kernels: Prepared) -> jax.Array:
+def winograd(scheme: Scheme, x: jax.Array, kernels: Combinations) -> jax.Array:
     """The convolution that ``scheme`` describes, of one sample ``x (..., in)``."""
     axes, step = x.ndim - 1, scheme.step
     tiles = [-(-side // step) for side in x.shape[:-1]]
     beyond = [step * (n - 1) + len(scheme.inputs[0]) - 1 - side for n, side in zip(tiles, x.shape[:-1], strict=True)]
-    inputs = {(): jnp.pad(x, [*((1, n) for n in beyond), (0, 0)])}
+    inputs: Combinations = {(): jnp.pad(x, [*((1, n) for n in beyond), (0, 0)])}
     for axis, n in enumerate(tiles):
         windows = partial(lax.slice_in_dim, stride=step, axis=axis)
         inputs = {

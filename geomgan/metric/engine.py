@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -49,18 +50,13 @@ class Job:
     hvp: str
     tol: float
     seed: int
-    kernels: Any
+    kernels: Any = None
+    spare: deque[list[jax.Array]] = field(default_factory=deque)  # Jacobians done with: the next overwrite them
 
     @property
     def epsilon(self) -> float:
         """Relative rounding of one operation of the network."""
         return linear.epsilon(self.G.dtype, self.precision)
-
-
-def job(G: Generator, D: Distance, plan: Plan, *settings: Any) -> Job:
-    """The job with the kernels that the tangents of all codes share."""
-    dense = plan.solver == "dense" and plan.kind == "pushforward"
-    return Job(G, D, plan, *settings, linear.prepared_kernels(G, D, plan.share) if dense else None)
 
 
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
@@ -105,13 +101,25 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
-        leaves = spmd.rows(job.G, job.D, on_devices, tangents, job.kernels, mesh=mesh, **static)
+        into = _overwritable(job, (len(codes), count)) if len(plan.groups) == 1 else None
+        leaves = spmd.rows(job.G, job.D, on_devices, tangents, job.kernels, into, mesh=mesh, **static)
         if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
             jax.block_until_ready(leaves)
         g = spmd.tensors(leaves, mesh=mesh, kind=plan.kind, dim=plan.dim)
         with jax.enable_x64(True):
             total = g if total is None else total + g
+        if into is not None:
+            job.spare.append(leaves)
     return total
+
+
+def _overwritable(job: Job, shape: tuple[int, int]) -> list[jax.Array] | None:
+    """A Jacobian that is done with, or a new one of zeros, if overwriting saves anything."""
+    try:
+        return job.spare.popleft()
+    except IndexError:
+        blank = spmd.blank_rows(job.G, job.D, shape, job.mesh, job.plan.kind)
+        return None if blank is None else [jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding) for leaf in blank]
 
 
 def _finish_dense(job: Job, codes: np.ndarray, tensors: jax.Array) -> Results:

@@ -19,7 +19,7 @@ import numpy as np
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_codes
 from geomgan.generators.generator import Generator
-from geomgan.metric import engine, spmd
+from geomgan.metric import engine, linear, spmd
 from geomgan.metric.diagnose import first_non_finite
 from geomgan.metric.plan import plan_field
 from geomgan.metric.provenance import environment, fingerprint
@@ -175,7 +175,9 @@ def metric_field(
     provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
     shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     mesh = spmd.device_mesh(-(-n // plan.batch), devices)
-    job = engine.job(spmd.replicate(G, mesh), spmd.replicate(D, mesh), plan, mesh, precision, hvp, tol, seed)
+    placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
+    kernels = linear.prepared_kernels(*placed, plan.kind, plan.share) if plan.solver == "dense" else None
+    job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed, kernels)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:

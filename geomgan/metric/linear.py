@@ -10,7 +10,7 @@ It comes in four kinds, all of them pytrees that compiled functions take as an a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar, cast
 
@@ -76,9 +76,9 @@ def linear_map(
         return _second_differences(half_distance, z, chunk)
 
 
-def prepared_kernels(G: Generator, D: Distance, tangents: int) -> Any:
+def prepared_kernels(G: Generator, D: Distance, kind: str, tangents: int) -> Any:
     """The ``kernels`` of :func:`linear_map`, for the codes of a field to share."""
-    return prepare((G, D), _kernels_used(G, D, tangents))
+    return prepare((G, D), _kernels_used(G, D, tangents)) if kind == "pushforward" else None
 
 
 def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
@@ -93,14 +93,16 @@ def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
     return sum(terms, start=jnp.zeros_like(v))
 
 
-def images(state: Any, kind: str, tangents: jax.Array, chunk: int) -> list[jax.Array]:
+def images(
+    state: Any, kind: str, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None
+) -> list[jax.Array]:
     """Images of the ``tangents (r, d)``: leaves ``(r, m_l)`` of rows of ``J``, or one leaf of rows of the matrix.
 
-    Reverse passes run in unrolled chunks: in a compiled loop, convolutions' are 11 to 33 times slower on CPU. Finite
-    differences know all their images already.
+    Pushed tangents overwrite the leaves ``into``, if given. Reverse passes run in unrolled chunks: in a compiled loop,
+    convolutions' are 11 to 33 times slower on CPU. Finite differences know all their images already.
     """
     if kind == "pushforward":
-        return map_chunks(state, tangents, chunk)
+        return map_chunks(state, tangents, chunk) if into is None else map_into(state, tangents, chunk, into)
     if kind == "product":
         parts = [jax.vmap(state)(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)]
         return [jnp.concatenate(parts)]
@@ -123,12 +125,16 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
 
 
 @remembered_by_shape
-def embedding_sizes(G: Generator, D: Distance) -> tuple[int, ...]:
-    """Bytes of each leaf of the embedding of one sample; ``d`` times their sum is the Jacobian. Runs nothing."""
+def embedding_leaves(G: Generator, D: Distance) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """The vectors that embed one sample; with ``d`` rows each they are the Jacobian. Runs nothing."""
     if D.embedding is None:
         return ()
-    leaves = jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
-    return tuple(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    return tuple(jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)))
+
+
+def embedding_sizes(G: Generator, D: Distance) -> tuple[int, ...]:
+    """Bytes of each leaf of the embedding of one sample; ``d`` times their sum is the Jacobian. Runs nothing."""
+    return tuple(leaf.size * leaf.dtype.itemsize for leaf in embedding_leaves(G, D))
 
 
 @remembered_by_shape
@@ -157,6 +163,18 @@ def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:
     if chunk >= len(rows):
         return jax.vmap(fn)(rows)
     return jax.lax.map(fn, rows, batch_size=chunk)
+
+
+def map_into(fn: Callable, rows: jax.Array, chunk: int, into: Sequence[jax.Array]) -> list[jax.Array]:
+    """:func:`map_chunks` that overwrites the arrays ``into``: a loop that makes its own has to clear them first."""
+
+    def write(start: jax.Array | int, size: int, arrays: Sequence[jax.Array]) -> list[jax.Array]:
+        parts = jax.vmap(fn)(jax.lax.dynamic_slice_in_dim(rows, start, size))
+        return [jax.lax.dynamic_update_slice_in_dim(a, x, start, 0) for a, x in zip(arrays, parts, strict=True)]
+
+    whole, rest = divmod(len(rows), chunk)
+    arrays = jax.lax.fori_loop(0, whole, lambda i, arrays: write(i * chunk, chunk, arrays), list(into))
+    return write(whole * chunk, rest, arrays) if rest else arrays
 
 
 def tangent_chunk(dim: int, limit: int | None = None) -> int:

@@ -284,9 +284,10 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         tangents = spmd.described((count, plan.dim), G.dtype, mesh, axis)
         sizes = linear.embedding_sizes(G, D)
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
-        kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.share), *weights)
+        kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.kind, plan.share), G, D)
         kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
-        lowered = spmd.rows.lower(*weights, codes, tangents, kernels, chunk=plan.chunk, group=group, **static)
+        into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind) if len(plan.groups) == 1 else None
+        lowered = spmd.rows.lower(*weights, codes, tangents, kernels, into, chunk=plan.chunk, group=group, **static)
     else:
         width = min(-(-plan.width // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)

@@ -110,13 +110,14 @@ def joined(own: np.ndarray, mesh: Mesh, size: int) -> np.ndarray:
         return gathered(jax.make_array_from_callback(shape, NamedSharding(mesh, P(CODES)), part))
 
 
-@partial(jax.jit, static_argnames=("mesh", "kind", "precision", "chunk", "group"))
+@partial(jax.jit, static_argnames=("mesh", "kind", "precision", "chunk", "group"), donate_argnames=("into",))
 def rows(
     G: Generator,
     D: Distance,
     codes: jax.Array,
     tangents: jax.Array,
     kernels: Any = None,
+    into: list[jax.Array] | None = None,
     *,
     mesh: Mesh,
     kind: str,
@@ -127,25 +128,40 @@ def rows(
     """Images of the ``tangents (r, d)`` under the linear map at each of the ``codes (n, d)``.
 
     Leaves ``(n, r, m_l)``: rows of the Jacobian's leaves in ``group`` (all by default), or of the matrix itself where
-    the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`.
+    the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`; the result overwrites
+    ``into``, that of an earlier call.
     """
 
-    def one(G: Generator, D: Distance, tangents: jax.Array, kernels: Any, z: jax.Array) -> list[jax.Array]:
+    def one(G: Generator, D: Distance, tangents: jax.Array, kernels: Any, z: jax.Array, into: Any) -> list[jax.Array]:
         state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents), kernels)
         with linear.matmul_precision(precision):
-            return linear.images(state, kind, tangents, chunk)
+            return linear.images(state, kind, tangents, chunk, into)
 
     def local(
-        G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any
+        G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any, into: Any
     ) -> list[jax.Array]:
         at = partial(one, G, D, tangents, kernels)
-        return jax.tree.map(lambda J: J[None], at(codes[0])) if len(codes) == 1 else jax.vmap(at)(codes)
+        if len(codes) > 1:
+            return jax.vmap(at)(codes, into)
+        return jax.tree.map(lambda J: J[None], at(codes[0], jax.tree.map(lambda J: J[0], into)))
 
     spread = P(TANGENTS) if kind in DIVISIBLE else P()
-    into = P(CODES, TANGENTS) if kind in DIVISIBLE else P(CODES)
-    specs = (P(), P(), P(CODES), spread, P())
-    program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=into, check_vma=False)
-    return program(G, D, codes, tangents, kernels)
+    cut = P(CODES, TANGENTS) if kind in DIVISIBLE else P(CODES)
+    specs = (P(), P(), P(CODES), spread, P(), cut)
+    program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=False)
+    return program(G, D, codes, tangents, kernels, into)
+
+
+def blank_rows(
+    G: Generator, D: Distance, shape: tuple[int, int], mesh: Mesh, kind: str
+) -> list[jax.ShapeDtypeStruct] | None:
+    """What :func:`rows` can overwrite, of ``shape`` (codes, tangents); None where that saves nothing.
+
+    One CPU device does: results that a program makes for itself are cleared first, page by page.
+    """
+    if kind != "pushforward" or not _is_one_device(mesh) or mesh.devices.flat[0].platform != "cpu":
+        return None
+    return [described((*shape, leaf.size), leaf.dtype, mesh, CODES, TANGENTS) for leaf in linear.embedding_leaves(G, D)]
 
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
