@@ -120,7 +120,7 @@ def expecting(
 def prepare(weights: Any, keys: tuple[tuple[Key, Scheme], ...]) -> dict[Key, Combinations]:
     """The kernels of these keys, prepared once for many calls."""
     leaves = jax.tree.leaves(weights)
-    return {key: _prepared(scheme, leaves[key[0]]) for key, scheme in keys}
+    return {key: combined_taps(scheme, leaves[key[0]]) for key, scheme in keys}
 
 
 def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -146,7 +146,7 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
         y = plain(x, kernel)
         dy = jnp.zeros_like(y)
         if not isinstance(dx, SymbolicZero):
-            dy = winograd(scheme, dx, ready or _prepared(scheme, kernel))
+            dy = winograd(scheme, dx, ready or combined_taps(scheme, kernel))
         if not isinstance(dkernel, SymbolicZero):
             dy = dy + plain(x, dkernel)
         return y, dy
@@ -155,7 +155,7 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: ja
     return convolved(x, kernel)
 
 
-def _prepared(scheme: Scheme, kernel: jax.Array) -> Combinations:
+def combined_taps(scheme: Scheme, kernel: jax.Array) -> Combinations:
     """Combinations ``K`` of the taps of ``kernel (..., in, out)``."""
     kernels: Combinations = {(): kernel}
     for _ in range(kernel.ndim - 2):
