@@ -183,7 +183,7 @@ def winograd(scheme: Scheme, x: jax.Array, kernels: Combinations) -> jax.Array:
             for rest in {key[1:]: None for key in terms}
             for row, weights in enumerate(scheme.outputs)
         }
-    y = _interleaved(terms, axes)
+    y = _interleaved(terms, axes, len(scheme.outputs))
     return y[tuple(slice(side * len(scheme.outputs) // step) for side in x.shape[:-1])]
 
 
@@ -193,14 +193,12 @@ def _combined(weights: Sequence[float], arrays: Sequence[jax.Array] | jax.Array)
     return sum(terms[1:], start=terms[0])
 
 
-def _interleaved(outputs: dict[tuple[int, ...], jax.Array], axes: int, key: tuple[int, ...] = ()) -> jax.Array:
-    """The map whose tiles hold ``outputs[a, b]`` at place ``(a, b)``."""
-    if len(key) == axes:
-        return outputs[key]
-    count = round(len(outputs) ** (1 / axes))
-    parts = [_interleaved(outputs, axes, (*key, i)) for i in range(count)]
-    y = jnp.stack(parts, axis=len(key) + 1)
-    if key:
-        return y
-    shape = y.shape[:-1]
-    return y.reshape(*(shape[2 * n] * count for n in range(axes)), -1)
+def _interleaved(places: Combinations, axes: int, count: int) -> jax.Array:
+    """The map whose tiles, of ``count`` a side, hold ``places[a, b]`` at place ``(a, b)``."""
+    for axis in reversed(range(axes)):  # (H, W, C) -> (H, W, count, C) -> (H, count, W, count, C)
+        places = {
+            key: jnp.stack([places[*key, i] for i in range(count)], axis=axis + 1)
+            for key in {key[:-1]: None for key in places}
+        }
+    y = places[()]
+    return y.reshape(*(count * side for side in y.shape[: 2 * axes : 2]), -1)

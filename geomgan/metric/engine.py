@@ -101,7 +101,7 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
-        into = _overwritable(job, (len(codes), count)) if len(plan.groups) == 1 else None
+        into = _overwritable(job, (len(codes), count))
         leaves = spmd.rows(job.G, job.D, on_devices, tangents, job.kernels, into, mesh=mesh, **static)
         if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
             jax.block_until_ready(leaves)
@@ -118,7 +118,7 @@ def _overwritable(job: Job, shape: tuple[int, int]) -> list[jax.Array] | None:
     try:
         return job.spare.popleft()
     except IndexError:
-        blank = spmd.blank_rows(job.G, job.D, shape, job.mesh, job.plan.kind)
+        blank = spmd.blank_rows(job.G, job.D, shape, job.mesh, job.plan.kind, job.plan.groups)
         return None if blank is None else [jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding) for leaf in blank]
 
 

@@ -169,7 +169,7 @@ def map_into(fn: Callable, rows: jax.Array, chunk: int, into: Sequence[jax.Array
     """:func:`map_chunks` that overwrites the arrays ``into``: a loop that makes its own has to clear them first."""
 
     def write(start: jax.Array | int, size: int, arrays: Sequence[jax.Array]) -> list[jax.Array]:
-        parts = jax.vmap(fn)(jax.lax.dynamic_slice_in_dim(rows, start, size))
+        parts = map_chunks(fn, jax.lax.dynamic_slice_in_dim(rows, start, size), size)
         return [jax.lax.dynamic_update_slice_in_dim(a, x, start, 0) for a, x in zip(arrays, parts, strict=True)]
 
     whole, rest = divmod(len(rows), chunk)

@@ -272,10 +272,11 @@ def _fitted(
 
 @linear.remembered_by_shape
 def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every: tuple[jax.Device, ...]) -> int:
-    """Bytes of results and temporaries of the largest program on one device, as its compiler counts them."""
+    """Bytes of results, temporaries and prepared kernels of the largest program on one device, by its compiler."""
     mesh = spmd.device_mesh(-(-plan.codes // plan.batch), every)
     positions, shares = plan.mesh
     weights = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), (G, D))
+    kernels = None
     codes = spmd.described((positions * plan.batch, plan.dim), G.dtype, mesh, spmd.CODES)
     static = {"mesh": mesh, "kind": plan.kind, "precision": precision}
     if plan.solver == "dense":
@@ -286,7 +287,7 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
         kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.kind, plan.share), G, D)
         kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
-        into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind) if len(plan.groups) == 1 else None
+        into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind, plan.groups)
         lowered = spmd.rows.lower(*weights, codes, tangents, kernels, into, chunk=plan.chunk, group=group, **static)
     else:
         width = min(-(-plan.width // shares), plan.chunk) * shares
@@ -294,4 +295,7 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         blocks = spmd.described(shape, G.dtype, mesh, spmd.CODES, None, spmd.TANGENTS)
         lowered = spmd.products.lower(*weights, codes, blocks, **static)
     analysis = lowered.compile().memory_analysis()
-    return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes) if analysis else 0
+    if not analysis:
+        return 0
+    prepared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(kernels))
+    return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + prepared)

@@ -153,15 +153,18 @@ def rows(
 
 
 def blank_rows(
-    G: Generator, D: Distance, shape: tuple[int, int], mesh: Mesh, kind: str
+    G: Generator, D: Distance, shape: tuple[int, int], mesh: Mesh, kind: str, groups: Sequence[Sequence[int] | None]
 ) -> list[jax.ShapeDtypeStruct] | None:
     """What :func:`rows` can overwrite, of ``shape`` (codes, tangents); None where that saves nothing.
 
-    One CPU device does: results that a program makes for itself are cleared first, page by page.
+    It does on one CPU device: results that a program makes for itself are cleared first, page by page. Groups of the
+    embedding that follow one another have different shapes.
     """
-    if kind != "pushforward" or not _is_one_device(mesh) or mesh.devices.flat[0].platform != "cpu":
+    if len(groups) > 1 or kind != "pushforward" or not _is_one_device(mesh) or mesh.devices.flat[0].platform != "cpu":
         return None
-    return [described((*shape, leaf.size), leaf.dtype, mesh, CODES, TANGENTS) for leaf in linear.embedding_leaves(G, D)]
+    leaves = linear.embedding_leaves(G, D)
+    chosen = leaves if groups[0] is None else [leaves[i] for i in groups[0]]
+    return [described((*shape, leaf.size), leaf.dtype, mesh, CODES, TANGENTS) for leaf in chosen]
 
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:

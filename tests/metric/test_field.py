@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan.metric import spmd
 from tests.models import largest_difference, linear_generator, same_field, small_dcgan
 
 MSE = gg.distances.mse()
@@ -26,6 +27,18 @@ def test_field_agrees_with_one_code_at_a_time(codes):
         assert (field.status == 1).all()
     assert field.values.shape == (7, 8)
     assert field.provenance["solver"] == "dense"
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 4, 5])  # also one tangent at a time, and with a rest
+def test_jacobians_overwrite_one_another(chunk, monkeypatch, codes):
+    """No more are made than steps are under way, and what came of earlier codes stays."""
+    made = []
+    blank = spmd.blank_rows
+    monkeypatch.setattr(spmd, "blank_rows", lambda *arguments: made.append(arguments) or blank(*arguments))
+    field = gg.metric_field(small_dcgan(), MSE, codes, batch=1, chunk=chunk, progress=False)
+    assert len(made) <= 2 + 1  # two steps, and the plan, which may be remembered
+    for z, g in zip(codes, field.tensors, strict=True):
+        assert largest_difference(g, gg.metric_tensor(small_dcgan(), MSE, z)) < 1e-5
 
 
 @pytest.mark.parametrize("solver", ["block", "arpack"])
