@@ -175,9 +175,6 @@ def metric_field(
     provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
     shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     mesh = spmd.device_mesh(-(-n // plan.batch), devices)
-    placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
-    kernels = linear.prepared_kernels(*placed, plan.kind, plan.share) if plan.solver == "dense" else None
-    job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed, kernels)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:
@@ -190,6 +187,10 @@ def metric_field(
         todo = _agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
+        placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
+        dense = bool(todo) and plan.solver == "dense"
+        kernels = linear.prepared_kernels(*placed, plan.kind, plan.share) if dense else None
+        job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed, kernels)
         started = time.perf_counter()
         for start, results in _steps(job, codes, todo, progress):
             rows = slice(start, min(start + plan.batch, n))
