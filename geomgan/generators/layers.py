@@ -101,11 +101,34 @@ def convolve(
     ``padding`` is zeros on both ends, or (before, after) of every axis.
     """
     axes = x.ndim - 1
-    if kernel.shape[:axes] == (1,) * axes and stride == 1 and padding == 0:
+    ends = [(padding, padding)] * axes if isinstance(padding, int) else list(padding)
+    kernel, ends = _without_idle_taps(x.shape[:-1], kernel, stride, ends)
+    if kernel.shape[:axes] == (1,) * axes and stride == 1 and ends == [(0, 0)] * axes:
         return x @ kernel.reshape(kernel.shape[axes:])  # on CPU up to five times faster than as a convolution
-    if kernel.shape[:axes] == (3,) * axes and stride == 1 and padding == 1:
-        return with_fast_tangents(partial(_convolve, padding=[(1, 1)] * axes), PLAIN_3, x, kernel)
-    return _convolve(x, kernel, stride, [(padding, padding)] * axes if isinstance(padding, int) else list(padding))
+    if kernel.shape[:axes] == (3,) * axes and stride == 1 and ends == [(1, 1)] * axes:
+        return with_fast_tangents(partial(_convolve, padding=ends), PLAIN_3, x, kernel)
+    return _convolve(x, kernel, stride, ends)
+
+
+def _without_idle_taps(
+    sides: Sequence[int], kernel: jax.Array, stride: int, ends: list[tuple[int, int]]
+) -> tuple[jax.Array, list[tuple[int, int]]]:
+    """The kernel without taps that meet only padding, and the padding that gives the same output.
+
+    Of a 3 x 3 kernel over a map of one pixel, for example, the centre is left.
+    """
+    ends = list(ends)
+    for axis, (side, (before, after)) in enumerate(zip(sides, ends, strict=True)):
+        size = kernel.shape[axis]
+        count = (side + before + after - size) // stride + 1
+        at = np.arange(count)[:, None] * stride + np.arange(size) - before
+        busy = np.flatnonzero(((at >= 0) & (at < side)).any(axis=0))
+        if 0 < len(busy) < size:
+            first, width = int(busy[0]), int(busy[-1] - busy[0]) + 1
+            kernel = lax.slice_in_dim(kernel, first, first + width, axis=axis)
+            before -= first
+            ends[axis] = (before, (count - 1) * stride + width - side - before)
+    return kernel, ends
 
 
 def _convolve(

@@ -138,13 +138,13 @@ def check_k(k: int | None, dim: int) -> int:
     return dim if k is None else int(k)
 
 
-def largest_pairs(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values, signed vectors and residuals of the ``k`` largest eigenpairs of a float64 matrix, by LAPACK."""
-    with one_blas_thread(len(matrix)):
-        matrix = 0.5 * (matrix + matrix.T)
-        values, vectors = np.linalg.eigh(matrix)
-        values, vectors = values[::-1][:k], signed(vectors[:, ::-1][:, :k])
-        return values, vectors, _norms(matrix @ vectors - vectors * values)
+def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, signed vectors and residuals of the ``k`` largest eigenpairs of float64 matrices ``(..., d, d)``."""
+    with one_blas_thread(matrices.shape[-1]):
+        matrices = 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
+        values, vectors = np.linalg.eigh(matrices)
+        values, vectors = values[..., ::-1][..., :k], signed(vectors[..., ::-1][..., :k])
+        return values, vectors, _norms(matrices @ vectors - vectors * values[..., None, :])
 
 
 def relative_noise(kind: str, solver: str, epsilon: float, dim: int) -> float:
@@ -282,12 +282,12 @@ def _epsilon(g: Any) -> float:
 
 
 def _norms(columns: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(columns, axis=0)
+    return np.linalg.norm(columns, axis=-2)
 
 
 def signed(vectors: np.ndarray) -> np.ndarray:
-    """Columns ``(d, k)`` with the component of largest magnitude positive."""
-    if vectors.shape[1] == 0:
+    """Columns ``(..., d, k)`` with the component of largest magnitude positive."""
+    if vectors.shape[-1] == 0:
         return vectors
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=-2, keepdims=True), axis=-2)
     return vectors * np.where(largest < 0, -1.0, 1.0)

@@ -98,6 +98,9 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     count = plan.share * plan.mesh[1]
     axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
     tangents = spmd.shard(np.eye(count, plan.dim, dtype=job.G.dtype), mesh, axis)
+    if plan.groups == (None,) and spmd.are_small(mesh, plan.kind, plan.batch, plan.dim):
+        static = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
+        return spmd.small_tensors(job.G, job.D, on_devices, tangents, job.kernels, **static)
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
@@ -134,10 +137,9 @@ def _dense_unit(tensors: np.ndarray, k: int, noise: float) -> Results:
     n, dim = tensors.shape[:2]
     results = _failed(n, dim, k)
     results["tensors"] = np.asarray(tensors, np.float64)
-    for i, g in enumerate(tensors):
-        if np.isfinite(g).all():
-            values, vectors, residuals = largest_pairs(g, k)
-            _put(results, i, values, vectors, residuals, noise * np.abs(values).max(), converged=True)
+    finite = np.flatnonzero(np.isfinite(tensors).all(axis=(1, 2)))
+    values, vectors, residuals = largest_pairs(results["tensors"][finite], k)
+    _put(results, finite, values, vectors, residuals, noise * np.abs(values).max(axis=-1), converged=True)
     return results
 
 
@@ -217,15 +219,16 @@ def _failed(n: int, dim: int, k: int) -> Results:
 
 def _put(
     results: Results,
-    i: int,
+    i: int | np.ndarray,
     values: np.ndarray,
     vectors: np.ndarray,
     residuals: np.ndarray,
-    noise: float,
+    noise: Any,
     *,
     converged: bool,
 ) -> None:
-    found = len(values)  # ARPACK returns only what converged
+    """The pairs of code ``i``, or of several codes."""
+    found = values.shape[-1]  # ARPACK returns only what converged
     results["values"][i, :found] = values
     results["vectors"][i, :, :found] = vectors
     results["residuals"][i, :found] = residuals

@@ -247,18 +247,19 @@ def _steps(
     with ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=n, desc="metric tensors", unit="code", disable=not show))
         bar.update(n - sum(min(start + batch, n) - start for start in todo))
-        pool = None
+        pool, ahead = None, job.plan.steps
         if jax.default_backend() == "cpu" and job.plan.steps > 1:  # elsewhere the device has a queue of its own
             pool = ThreadPoolExecutor(job.plan.steps)
             stack.callback(pool.shutdown, cancel_futures=True)
+            ahead *= 2  # a thread that is done before the one whose results are next goes on
         launched: list[tuple[Sequence[int], np.ndarray, engine.Job, Any]] = []
-        for i in range(len(steps) + job.plan.steps - 1):
+        for i in range(len(steps) + ahead - 1):
             if i < len(steps):
                 starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
                 rows = np.concatenate([np.arange(start, start + batch) for start in starts])
                 together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
                 launched.append((steps[i], together, job, _attempt(job, together, pool)))
-            if launched and (i >= len(steps) or len(launched) >= job.plan.steps):
+            if launched and (i >= len(steps) or len(launched) >= ahead):
                 unpadded, together, tried, wait = launched.pop(0)
                 job, results = _result(job, tried, together, wait)
                 for position, start in enumerate(unpadded):

@@ -40,7 +40,7 @@ def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
                 for start in range(0, leaf.shape[-1], width):
                     part = leaf[at][:, start : start + width]
                     bits = np.bitwise_or.reduce(part.view(f"u{part.itemsize}"), axis=0)
-                    block = part[:, np.flatnonzero(bits)].astype(np.float64)
+                    block = part[:, np.flatnonzero(bits != 0)].astype(np.float64)
                     total[at] += block @ block.T  # numpy calls syrk
     return total
 

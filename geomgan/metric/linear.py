@@ -119,7 +119,7 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
     @wraps(function)
     def call(G: Generator, D: Distance, *others: Any) -> Any:
         leaves, tree = jax.tree.flatten((G, D))
-        return compute(tree, tuple(jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)) for x in leaves), others)
+        return compute(tree, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves), others)
 
     return cast(OfShapes, call)
 

@@ -26,6 +26,7 @@ TOGETHER = {"cpu": (64 * 2**20, 1e9), "accelerator": (2 * 2**30, 1e12)}
 # Share of the matrix product's rate that convolutional networks reach (measured on CPU: benchmarks/peers.py).
 EFFICIENCY = {"dense": 0.7, "block": 0.35, "arpack": 0.15}
 Groups = tuple[tuple[int, ...] | None, ...]
+STEPS = 2  # batches under way at a time
 HEAVY_FLOPS = 2e9  # a forward pass above this fills a CPU alone
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
 
@@ -161,7 +162,10 @@ def plan_field(
         alone = solver != "dense" or kind != "pushforward" or len(parts) > 1
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
         batch = min(batch, -(-codes // len(every)))
-        batch = -(-codes // -(-codes // batch))  # as many batches, of equal size
+        batches = -(-codes // batch)
+        if jax.default_backend() == "cpu" and len(every) == 1 and batches > 1:
+            batches += batches % STEPS  # every thread has as many
+        batch = -(-codes // batches)  # of equal size
     batch = min(int(batch), codes)
     mesh = device_grid(codes, batch, every)
     plan = Plan(
@@ -182,9 +186,9 @@ def plan_field(
     )
     plan = _fitted(G, D, plan, precision, every, adjust=chunk is None)
     if jax.default_backend() != "cpu":
-        plan = replace(plan, steps=2)
-    elif len(every) == 1 and codes > batch and forward < HEAVY_FLOPS and 2 * plan.bytes <= plan.memory:
-        plan = replace(plan, steps=2)  # measured on DCGAN-64: 1.95 of 2 cores busy instead of 1.65
+        plan = replace(plan, steps=STEPS)
+    elif len(every) == 1 and codes > batch and forward < HEAVY_FLOPS and STEPS * plan.bytes <= plan.memory:
+        plan = replace(plan, steps=STEPS)  # measured on DCGAN-64: 1.95 of 2 cores busy instead of 1.65
     if estimate:
         rate = matrix_product_rate(precision) * EFFICIENCY[plan.solver] * len(every)
         plan = replace(plan, seconds=plan.flops * plan.codes / rate)
@@ -287,8 +291,12 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
         kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.kind, plan.share), G, D)
         kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
-        into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind, plan.groups)
-        lowered = spmd.rows.lower(*weights, codes, tangents, kernels, into, chunk=plan.chunk, group=group, **static)
+        if plan.groups == (None,) and spmd.are_small(mesh, plan.kind, plan.batch, plan.dim):
+            static.pop("kind")
+            lowered = spmd.small_tensors.lower(*weights, codes, tangents, kernels, chunk=plan.chunk, **static)
+        else:
+            into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind, plan.groups)
+            lowered = spmd.rows.lower(*weights, codes, tangents, kernels, into, chunk=plan.chunk, group=group, **static)
     else:
         width = min(-(-plan.width // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)

@@ -22,6 +22,7 @@ from geomgan.metric.gram import gram_on_host, sum_of_grams
 CODES, TANGENTS = "codes", "tangents"
 DIVISIBLE = ("pushforward", "product")  # kinds whose tangents can be shared out
 JACOBIANS = ("pushforward", "jacobian")  # kinds whose rows are those of J, not of the metric
+FEW = 32  # dimensions up to which XLA's Gram matrices take no more processor time than BLAS's
 
 
 def device_mesh(units: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -132,15 +133,12 @@ def rows(
     ``into``, that of an earlier call.
     """
 
-    def one(G: Generator, D: Distance, tangents: jax.Array, kernels: Any, z: jax.Array, into: Any) -> list[jax.Array]:
-        state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents), kernels)
-        with linear.matmul_precision(precision):
-            return linear.images(state, kind, tangents, chunk, into)
+    push = partial(_pushed, kind=kind, precision=precision, chunk=chunk, group=group)
 
     def local(
         G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any, into: Any
     ) -> list[jax.Array]:
-        at = partial(one, G, D, tangents, kernels)
+        at = partial(push, G, D, tangents, kernels)
         if len(codes) > 1:
             return jax.vmap(at)(codes, into)
         return jax.tree.map(lambda J: J[None], at(codes[0], jax.tree.map(lambda J: J[0], into)))
@@ -150,6 +148,60 @@ def rows(
     specs = (P(), P(), P(CODES), spread, P(), cut)
     program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=False)
     return program(G, D, codes, tangents, kernels, into)
+
+
+def _pushed(
+    G: Generator,
+    D: Distance,
+    tangents: jax.Array,
+    kernels: Any,
+    z: jax.Array,
+    into: Any = None,
+    *,
+    kind: str,
+    precision: str,
+    chunk: int,
+    group: tuple[int, ...] | None = None,
+) -> list[jax.Array]:
+    """The rows of one code."""
+    state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents), kernels)
+    with linear.matmul_precision(precision):
+        return linear.images(state, kind, tangents, chunk, into)
+
+
+@partial(jax.jit, static_argnames=("mesh", "precision", "chunk"))
+def small_tensors(
+    G: Generator,
+    D: Distance,
+    codes: jax.Array,
+    tangents: jax.Array,
+    kernels: Any = None,
+    *,
+    mesh: Mesh,
+    precision: str,
+    chunk: int,
+) -> jax.Array:
+    """:func:`tensors` of the :func:`rows` of small networks (:func:`are_small`) in one program.
+
+    Their Jacobians stay in the processor's cache, and Python, which only one thread can run, has little to do.
+    """
+    push = partial(_pushed, kind="pushforward", precision=precision, chunk=chunk)
+
+    def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any) -> jax.Array:
+        jacobians = jax.vmap(partial(push, G, D, tangents, kernels))(codes)
+        with jax.enable_x64(True):
+            return jax.lax.map(sum_of_grams, jacobians)  # one after the other: batched products are slower
+
+    specs = (P(), P(), P(CODES), P(), P())
+    return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=P(CODES), check_vma=False)(
+        G, D, codes, tangents, kernels
+    )
+
+
+def are_small(mesh: Mesh, kind: str, batch: int, dim: int) -> bool:
+    """Whether :func:`small_tensors` are faster: a CPU has several codes of few dimensions at a time, whole."""
+    on_cpu = mesh.devices.flat[0].platform == "cpu" and mesh.shape[TANGENTS] == 1
+    return on_cpu and kind == "pushforward" and batch > 1 and dim <= FEW
 
 
 def blank_rows(

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from geomgan.generators.layers import Conv, ConvTranspose, resize_align_corners
+from geomgan.metric.flops import count_flops
 from tests.models import largest_difference
 
 
@@ -33,6 +34,28 @@ def test_conv(rng, kernel, stride, padding):
     params = {"kernel": weight.transpose(2, 3, 1, 0)}
     y = Conv(5, kernel, stride, padding, bias=False).apply({"params": params}, x)
     assert largest_difference(y, expected) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "products"),
+    [
+        ((1, 1), 3, 1, 1, 1),  # the last maps of SqueezeNet, of images of 28 pixels
+        ((1, 3), 3, 1, 1, 3 * 3),
+        ((2, 2), 5, 1, 2, 4 * 9),
+        ((2, 1), 4, 2, 2, 2 * 4),  # windows that overhang differently on both sides
+        ((1,), 7, 1, 3, 1),
+    ],
+)
+def test_taps_that_meet_only_padding_are_left_out(rng, shape, kernel, stride, padding, products):
+    axes = len(shape)
+    x = rng.standard_normal((*shape, 3)).astype(np.float32)
+    weight = rng.standard_normal((5, 3, *(kernel,) * axes)).astype(np.float32)
+    convolve = torch.nn.functional.conv2d if axes == 2 else torch.nn.functional.conv1d
+    expected = convolve(torch.from_numpy(np.moveaxis(x, -1, 0)[None]), torch.from_numpy(weight), None, stride, padding)
+    layer = Conv(5, kernel, stride, padding, bias=False)
+    params = {"params": {"kernel": np.moveaxis(weight, (0, 1), (-1, -2))}}
+    assert largest_difference(layer.apply(params, x), expected[0].movedim(0, -1)) < 1e-5
+    assert count_flops(layer.apply, params, x) == 2 * products * 3 * 5
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (17, 19), (40,), (300,)])  # below and above the size where phases are used

@@ -285,12 +285,15 @@ class Small:
 def test_a_device_out_of_memory_gets_fewer_tangents(monkeypatch, rng):
     G, codes = smooth_generator(16), rng.standard_normal((3, 16)).astype(np.float32)
     expected = gg.metric_field(G, MSE, codes, progress=False)
-    monkeypatch.setattr(spmd, "rows", Small(spmd.rows, 4, lambda _, options: options["chunk"]))
-    with pytest.warns(UserWarning, match="ran out of memory; going on with . tangents at a time") as warned:
-        field = gg.metric_field(G, MSE, codes, batch=1, progress=False)
-    assert [str(w.message).split("with ")[1][0] for w in warned] == ["8", "4"]  # and no more for the other codes
-    assert largest_difference(field.tensors, expected.tensors) < 1e-5
-    monkeypatch.setattr(spmd.rows, "most", 0)
+    for program in ("rows", "small_tensors"):
+        small = Small(getattr(spmd, program), 4, lambda _, options: options["chunk"])
+        monkeypatch.setattr(spmd, program, small)
+    for batch in (1, 3):
+        with pytest.warns(UserWarning, match="ran out of memory; going on with . tangents at a time") as warned:
+            field = gg.metric_field(G, MSE, codes, batch=batch, progress=False)
+        assert [str(w.message).split("with ")[1][0] for w in warned] == ["8", "4"]  # and no more for the other codes
+        assert largest_difference(field.tensors, expected.tensors) < 1e-5
+    monkeypatch.setattr(small, "most", 0)
     with (
         pytest.warns(UserWarning, match="going on with 1 tangents"),
         pytest.raises(engine.OutOfMemory, match=r"3 codes and 1 tangent at a time .*batch=1"),

@@ -41,6 +41,18 @@ def test_jacobians_overwrite_one_another(chunk, monkeypatch, codes):
         assert largest_difference(g, gg.metric_tensor(small_dcgan(), MSE, z)) < 1e-5
 
 
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_small_networks_take_one_program(chunk, monkeypatch, codes):
+    """Its sums are in double precision too: only the network's own rounding is left."""
+    field = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
+    monkeypatch.setattr(spmd, "small_tensors", None)
+    monkeypatch.setattr(spmd, "FEW", 0)
+    expected = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
+    assert largest_difference(field.tensors, expected.tensors) < 1e-6
+    largest = expected.values[:, :1]
+    assert (np.abs(field.values - expected.values) < 1e-6 * np.sqrt(expected.values * largest)).all()  # small ones too
+
+
 @pytest.mark.parametrize("solver", ["block", "arpack"])
 def test_iterative_fields_hold_the_largest_pairs(codes, solver):
     dense = gg.metric_field(small_dcgan(), MSE, codes[:3], progress=False)
