@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.metric.linear import as_rows
 from geomgan.metric.threads import one_blas_thread
 
 BLOCK_BYTES = 2**21  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
 
 
 def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
-    """``Σ_l J_l J_lᵀ`` in float64, ``(..., d, d)``, of tangent-major leaves ``(..., d, m_l)``.
+    """``Σ_l J_l J_lᵀ (d, d)`` in float64, of tangent-major leaves ``(d, ...)``.
 
     Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
     the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
@@ -22,26 +23,27 @@ def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
     leaves = list(jacobian)
     with jax.enable_x64(True):
         if all(device.platform == "cpu" for leaf in leaves for device in leaf.devices()):
-            return jnp.asarray(gram_on_host([np.asarray(leaf) for leaf in leaves]))
+            return jnp.asarray(gram_on_host([np.asarray(leaf)[None] for leaf in leaves])[0])
         return _gram(leaves)
 
 
 def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
-    """:func:`gram64` by BLAS's ``syrk``, which computes one half: half the processor time of XLA's whole product.
+    """:func:`gram64` of several codes, leaves ``(n, d, ...)``, by BLAS's ``syrk``.
 
-    Columns of zeros are left out: behind ReLUs, units that are off at the code have them, often half of all.
+    That computes one half, in half the processor time of XLA's whole product. Columns of zeros are left out: behind
+    ReLUs, units that are off at the code have them, often half of all.
     """
-    *stack, rows, _ = leaves[0].shape
-    total = np.zeros((*stack, rows, rows))
-    width = _block_width(rows)
-    with one_blas_thread(rows):
-        for leaf in leaves:
-            for at in np.ndindex(*stack):
-                for start in range(0, leaf.shape[-1], width):
-                    part = leaf[at][:, start : start + width]
+    codes, dim = leaves[0].shape[:2]
+    total = np.zeros((codes, dim, dim))
+    width = _block_width(dim)
+    with one_blas_thread(dim):
+        for rows in (as_rows(leaf, 2) for leaf in leaves):
+            for i in range(codes):
+                for start in range(0, rows.shape[-1], width):
+                    part = rows[i, :, start : start + width]
                     bits = np.bitwise_or.reduce(part.view(f"u{part.itemsize}"), axis=0)
                     block = part[:, np.flatnonzero(bits != 0)].astype(np.float64)
-                    total[at] += block @ block.T  # numpy calls syrk
+                    total[i] += block @ block.T  # numpy calls syrk
     return total
 
 
@@ -52,13 +54,11 @@ def _gram(leaves: list[jax.Array]) -> jax.Array:
 
 def sum_of_grams(leaves: Sequence[jax.Array]) -> jax.Array:
     """:func:`gram64`, to be called inside ``jit`` with 64-bit types on."""
-    shape = leaves[0].shape[:-1]
-    return sum((_gram_of(leaf) for leaf in leaves), start=jnp.zeros((*shape, shape[-1]), jnp.float64))
+    dim = leaves[0].shape[0]
+    return sum((_gram_of(as_rows(leaf)) for leaf in leaves), start=jnp.zeros((dim, dim), jnp.float64))
 
 
 def _gram_of(J: jax.Array) -> jax.Array:
-    if J.ndim > 2:
-        return jax.vmap(_gram_of)(J)
     rows, columns = J.shape
     width = _block_width(rows)
     whole = columns // width

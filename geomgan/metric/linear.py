@@ -10,6 +10,7 @@ It comes in four kinds, all of them pytrees that compiled functions take as an a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial, wraps
 from typing import Any, TypeVar, cast
@@ -89,15 +90,17 @@ def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
         return state(v)
     if kind == "matrix":
         return jnp.matmul(state, v, precision="highest")
-    terms = (jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in state)
+    rows = (as_rows(J) for J in state)
+    terms = (jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in rows)
     return sum(terms, start=jnp.zeros_like(v))
 
 
 def images(
     state: Any, kind: str, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None
 ) -> list[jax.Array]:
-    """Images of the ``tangents (r, d)``: leaves ``(r, m_l)`` of rows of ``J``, or one leaf of rows of the matrix.
+    """Images of the ``tangents (r, d)``: leaves ``(r, ...)`` of rows of ``J``, or one leaf of rows of the matrix.
 
+    Leaves have the shapes of the embedding's: on CPU, element-wise work that writes flat rows is not vectorised.
     Pushed tangents overwrite the leaves ``into``, if given. Reverse passes run in unrolled chunks: in a compiled loop,
     convolutions' are 11 to 33 times slower on CPU. Finite differences know all their images already.
     """
@@ -107,6 +110,11 @@ def images(
         parts = [jax.vmap(state)(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)]
         return [jnp.concatenate(parts)]
     return state if kind == "jacobian" else [state]
+
+
+def as_rows(leaf: Any, axes: int = 1) -> Any:
+    """Rows ``(..., m_l)`` of a leaf of the Jacobian, whose first ``axes`` stay."""
+    return leaf.reshape(*leaf.shape[:axes], math.prod(leaf.shape[axes:]))
 
 
 def remembered_by_shape(function: OfShapes) -> OfShapes:
@@ -126,7 +134,7 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
 
 @remembered_by_shape
 def embedding_leaves(G: Generator, D: Distance) -> tuple[jax.ShapeDtypeStruct, ...]:
-    """The vectors that embed one sample; with ``d`` rows each they are the Jacobian. Runs nothing."""
+    """The arrays that embed one sample; with ``d`` of each they are the Jacobian. Runs nothing."""
     if D.embedding is None:
         return ()
     return tuple(jax.eval_shape(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)))
@@ -198,7 +206,7 @@ def are_small_together(push: Callable, z: jax.Array) -> bool:
 
 
 def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] | None = None) -> list[jax.Array]:
-    """``φ(G(z))`` as flat vectors; over an ensemble ``φ(G_e(z)) / √E``, so that ``JᵀJ`` is the expected metric.
+    """The leaves of ``φ(G(z))``; over an ensemble ``φ(G_e(z)) / √E``, so that ``JᵀJ`` is the expected metric.
 
     ``group`` picks some of them; what the others alone need is not computed.
     """
@@ -209,9 +217,9 @@ def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] |
     output = output_of(G, z)
     if isinstance(output, Members):
         stacked = jax.tree.leaves(jax.vmap(embed)(output.outputs))
-        leaves = [leaf.ravel() * len(leaf) ** -0.5 for leaf in stacked]
+        leaves = [leaf * len(leaf) ** -0.5 for leaf in stacked]
     else:
-        leaves = [leaf.ravel() for leaf in jax.tree.leaves(embed(output))]
+        leaves = jax.tree.leaves(embed(output))
     return leaves if group is None else [leaves[i] for i in group]
 
 

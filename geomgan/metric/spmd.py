@@ -128,7 +128,7 @@ def rows(
 ) -> list[jax.Array]:
     """Images of the ``tangents (r, d)`` under the linear map at each of the ``codes (n, d)``.
 
-    Leaves ``(n, r, m_l)``: rows of the Jacobian's leaves in ``group`` (all by default), or of the matrix itself where
+    Leaves ``(n, r, ...)``: rows of the Jacobian's leaves in ``group`` (all by default), or of the matrix itself where
     the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`; the result overwrites
     ``into``, that of an earlier call.
     """
@@ -216,7 +216,7 @@ def blank_rows(
         return None
     leaves = linear.embedding_leaves(G, D)
     chosen = leaves if groups[0] is None else [leaves[i] for i in groups[0]]
-    return [described((*shape, leaf.size), leaf.dtype, mesh, CODES, TANGENTS) for leaf in chosen]
+    return [described((*shape, *leaf.shape), leaf.dtype, mesh, CODES, TANGENTS) for leaf in chosen]
 
 
 def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax.Array:
@@ -229,7 +229,7 @@ def tensors(leaves: Sequence[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> 
 
 def _tensors_on_host(leaves: Sequence[jax.Array], mesh: Mesh) -> jax.Array:
     """From whole Jacobians, where devices are the host's processors."""
-    n, dim, _ = leaves[0].shape
+    n, dim = leaves[0].shape[:2]
     parts = [
         jax.device_put(gram_on_host([np.asarray(part.data) for part in of_device]), of_device[0].device)
         for of_device in zip(*(leaf.addressable_shards for leaf in leaves), strict=True)
@@ -243,14 +243,15 @@ def _tensors(leaves: list[jax.Array], *, mesh: Mesh, kind: str, dim: int) -> jax
 
     def columns_for_rows(J: jax.Array) -> jax.Array:
         """All rows of a share of the columns, from all columns of a share of the rows."""
+        J = linear.as_rows(J, 2)
         J = jnp.pad(J, ((0, 0), (0, 0), (0, -J.shape[2] % shares)))
         return jax.lax.all_to_all(J, TANGENTS, split_axis=2, concat_axis=1, tiled=True)
 
     def local(*leaves: jax.Array) -> jax.Array:
         if kind in JACOBIANS:
             if shares == 1:
-                return sum_of_grams(leaves)
-            return jax.lax.psum(sum_of_grams([columns_for_rows(leaf) for leaf in leaves]), TANGENTS)
+                return jax.vmap(sum_of_grams)(leaves)
+            return jax.lax.psum(jax.vmap(sum_of_grams)([columns_for_rows(leaf) for leaf in leaves]), TANGENTS)
         (g,) = (leaf.astype(jnp.float64) for leaf in leaves)
         return jax.lax.all_gather(g, TANGENTS, axis=1, tiled=True) if shares > 1 else g
 

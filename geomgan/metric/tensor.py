@@ -218,7 +218,7 @@ def _metric_tensor(
     with linear.matmul_precision(precision):
         leaves = linear.images(state, kind, jnp.eye(z.size, dtype=z.dtype), chunk)
         if kind in ("pushforward", "jacobian"):
-            grams = (jnp.matmul(J, J.T, precision="highest") for J in leaves)
+            grams = (jnp.matmul(J, J.T, precision="highest") for J in map(linear.as_rows, leaves))
             return sum(grams, start=jnp.zeros((z.size, z.size), z.dtype))
         return 0.5 * (leaves[0] + leaves[0].T)
 
