@@ -226,7 +226,8 @@ def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] |
 def _finite_or_nan(value: Any, push: Callable) -> Callable:
     """``push``, or NaN for every tangent where ``value`` is not finite: derivatives there may look as if all were well.
 
-    ``log`` of a negative number is NaN, for example, but its derivative is not.
+    ``log`` of a negative number is NaN, for example, but its derivative is not. Images are marked, not tangents: what
+    the linear layers at a network's beginning make of those is the same at all codes, and computed once.
     """
     leaves = jax.tree.leaves(value)
     finite = jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]))
@@ -234,7 +235,7 @@ def _finite_or_nan(value: Any, push: Callable) -> Callable:
 
 
 def _push_scaled(push: Callable, factor: jax.Array, v: jax.Array) -> Any:
-    return push(factor * v)
+    return jax.tree.map(lambda y: factor * y, push(v))
 
 
 def _distance_from_itself(G: Generator, D: Distance, z: jax.Array) -> jax.Array:

@@ -22,7 +22,7 @@ from geomgan.metric.tensor import check_types, prepare, tangents_at_once
 
 # Codes are computed together up to about this much Jacobian (bytes) and this much work (FLOPs): enough to fill a
 # device, and no more: they multiply memory, and on CPU leave its cache (a small VAE is 1.5 times slower at 2e9).
-TOGETHER = {"cpu": (64 * 2**20, 1e9), "accelerator": (2 * 2**30, 1e12)}
+TOGETHER = {"cpu": (64 * 2**20, 1.2e9), "accelerator": (2 * 2**30, 1e12)}
 # Share of the matrix product's rate that convolutional networks reach (measured on CPU: benchmarks/peers.py).
 EFFICIENCY = {"dense": 0.7, "block": 0.35, "arpack": 0.15}
 Groups = tuple[tuple[int, ...] | None, ...]
