@@ -226,16 +226,20 @@ def _embedding(G: Generator, D: Distance, z: jax.Array, group: tuple[int, ...] |
 def _finite_or_nan(value: Any, push: Callable) -> Callable:
     """``push``, or NaN for every tangent where ``value`` is not finite: derivatives there may look as if all were well.
 
-    ``log`` of a negative number is NaN, for example, but its derivative is not. Images are marked, not tangents: what
-    the linear layers at a network's beginning make of those is the same at all codes, and computed once.
+    ``log`` of a negative number is NaN, for example, but its derivative is not. One leaf of the image is marked, the
+    smallest: that is enough for a metric, and what the linear layers at a network's beginning make of the tangents
+    stays the same at all codes, so that several together compute it once.
     """
     leaves = jax.tree.leaves(value)
     finite = jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]))
-    return jax.tree_util.Partial(_push_scaled, push, jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype))
+    return jax.tree_util.Partial(_push_marked, push, jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype))
 
 
-def _push_scaled(push: Callable, factor: jax.Array, v: jax.Array) -> Any:
-    return jax.tree.map(lambda y: factor * y, push(v))
+def _push_marked(push: Callable, mark: jax.Array, v: jax.Array) -> Any:
+    leaves, tree = jax.tree.flatten(push(v))
+    smallest = min(range(len(leaves)), key=lambda i: leaves[i].size)
+    leaves[smallest] = mark * leaves[smallest]
+    return jax.tree.unflatten(tree, leaves)
 
 
 def _distance_from_itself(G: Generator, D: Distance, z: jax.Array) -> jax.Array:
