@@ -98,9 +98,9 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     count = plan.share * plan.mesh[1]
     axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
     tangents = spmd.shard(np.eye(count, plan.dim, dtype=job.G.dtype), mesh, axis)
-    if plan.groups == (None,) and spmd.are_small(mesh, plan.kind, plan.batch, plan.dim):
-        static = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
-        return spmd.small_tensors(job.G, job.D, on_devices, tangents, job.kernels, **static)
+    if plan.small:
+        options = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
+        return spmd.small_tensors(job.G, job.D, on_devices, tangents, job.kernels, **options)
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}

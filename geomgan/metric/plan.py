@@ -27,6 +27,7 @@ TOGETHER = {"cpu": (64 * 2**20, 1.2e9), "accelerator": (2 * 2**30, 1e12)}
 EFFICIENCY = {"dense": 0.7, "block": 0.35, "arpack": 0.15}
 Groups = tuple[tuple[int, ...] | None, ...]
 STEPS = 2  # batches under way at a time
+FEW = 32  # dimensions up to which XLA's Gram matrices take no more processor time than BLAS's
 HEAVY_FLOPS = 2e9  # a forward pass above this fills a CPU alone
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
 
@@ -76,6 +77,12 @@ class Plan:
     def share(self) -> int:
         """Tangents of one device (the last may have some zeros)."""
         return -(-self.dim // self.mesh[1])
+
+    @property
+    def small(self) -> bool:
+        """Whether one program computes whole tensors of several codes (:func:`spmd.small_tensors`): on CPU."""
+        whole = self.solver == "dense" and self.kind == "pushforward" and self.groups == (None,) and self.mesh[1] == 1
+        return whole and self.batch > 1 and self.dim <= FEW and jax.default_backend() == "cpu"
 
     def __str__(self) -> str:
         passes = f", in {len(self.groups)} passes over parts of the embedding" if len(self.groups) > 1 else ""
@@ -291,12 +298,12 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
         kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.kind, plan.share), G, D)
         kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
-        if plan.groups == (None,) and spmd.are_small(mesh, plan.kind, plan.batch, plan.dim):
-            static.pop("kind")
-            lowered = spmd.small_tensors.lower(*weights, codes, tangents, kernels, chunk=plan.chunk, **static)
+        inputs = (*weights, codes, tangents, kernels)
+        if plan.small:
+            lowered = spmd.small_tensors.lower(*inputs, mesh=mesh, precision=precision, chunk=plan.chunk)
         else:
             into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind, plan.groups)
-            lowered = spmd.rows.lower(*weights, codes, tangents, kernels, into, chunk=plan.chunk, group=group, **static)
+            lowered = spmd.rows.lower(*inputs, into, chunk=plan.chunk, group=group, **static)
     else:
         width = min(-(-plan.width // shares), plan.chunk) * shares
         shape = (positions * plan.batch, plan.dim, width)

@@ -22,7 +22,6 @@ from geomgan.metric.gram import gram_on_host, sum_of_grams
 CODES, TANGENTS = "codes", "tangents"
 DIVISIBLE = ("pushforward", "product")  # kinds whose tangents can be shared out
 JACOBIANS = ("pushforward", "jacobian")  # kinds whose rows are those of J, not of the metric
-FEW = 32  # dimensions up to which XLA's Gram matrices take no more processor time than BLAS's
 
 
 def device_mesh(units: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -132,7 +131,6 @@ def rows(
     the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`; the result overwrites
     ``into``, that of an earlier call.
     """
-
     push = partial(_pushed, kind=kind, precision=precision, chunk=chunk, group=group)
 
     def local(
@@ -181,7 +179,7 @@ def small_tensors(
     precision: str,
     chunk: int,
 ) -> jax.Array:
-    """:func:`tensors` of the :func:`rows` of small networks (:func:`are_small`) in one program.
+    """:func:`tensors` of the :func:`rows` of small networks in one program.
 
     Their Jacobians stay in the processor's cache, and Python, which only one thread can run, has little to do.
     """
@@ -190,18 +188,12 @@ def small_tensors(
     def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any) -> jax.Array:
         jacobians = jax.vmap(partial(push, G, D, tangents, kernels))(codes)
         with jax.enable_x64(True):
-            return jax.lax.map(sum_of_grams, jacobians)  # one after the other: batched products are slower
+            g = jax.lax.map(sum_of_grams, jacobians)  # one after the other: batched products are slower
+            return 0.5 * (g + jnp.swapaxes(g, 1, 2))
 
     specs = (P(), P(), P(CODES), P(), P())
-    return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=P(CODES), check_vma=False)(
-        G, D, codes, tangents, kernels
-    )
-
-
-def are_small(mesh: Mesh, kind: str, batch: int, dim: int) -> bool:
-    """Whether :func:`small_tensors` are faster: a CPU has several codes of few dimensions at a time, whole."""
-    on_cpu = mesh.devices.flat[0].platform == "cpu" and mesh.shape[TANGENTS] == 1
-    return on_cpu and kind == "pushforward" and batch > 1 and dim <= FEW
+    program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=P(CODES), check_vma=False)
+    return program(G, D, codes, tangents, kernels)
 
 
 def blank_rows(

@@ -44,6 +44,7 @@ def metric_tensor(
 
     Returns:
         ``(d, d)``, symmetric, in the generator's dtype. A pure function: ``jit``, ``vmap`` and shard it.
+        (For many codes, ``jax.lax.map(..., batch_size=8)`` or :func:`geomgan.metric_field`.)
         In float32 eigenvalues below about ``1e-6`` of the largest are noise; ``eigenpairs(metric_operator(...))``
         sums in float64 and keeps ten decades.
 

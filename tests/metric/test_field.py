@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.metric import spmd
+from geomgan.metric import plan, spmd
 from tests.models import largest_difference, linear_generator, same_field, small_dcgan
 
 MSE = gg.distances.mse()
@@ -46,9 +46,10 @@ def test_small_networks_take_one_program(chunk, monkeypatch, codes):
     """Its sums are in double precision too: only the network's own rounding is left."""
     field = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
     monkeypatch.setattr(spmd, "small_tensors", None)
-    monkeypatch.setattr(spmd, "FEW", 0)
+    monkeypatch.setattr(plan, "FEW", 0)
     expected = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
     assert largest_difference(field.tensors, expected.tensors) < 1e-6
+    np.testing.assert_array_equal(field.tensors, np.swapaxes(field.tensors, 1, 2))
     largest = expected.values[:, :1]
     assert (np.abs(field.values - expected.values) < 1e-6 * np.sqrt(expected.values * largest)).all()  # small ones too
 
