@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -53,6 +53,13 @@ class Job:
     kernels: Any = None
     spare: deque[list[jax.Array]] = field(default_factory=deque)  # Jacobians done with: the next overwrite them
 
+    @cached_property
+    def tangents(self) -> jax.Array:
+        """The unit vectors (and zeros, where devices share them unevenly), as the devices take them."""
+        axis = spmd.TANGENTS if self.plan.kind in spmd.DIVISIBLE else None
+        count = self.plan.share * self.plan.mesh[1]
+        return spmd.shard(np.eye(count, self.plan.dim, dtype=self.G.dtype), self.mesh, axis)
+
     @property
     def epsilon(self) -> float:
         """Relative rounding of one operation of the network."""
@@ -95,17 +102,14 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     """Metric tensors ``(n, d, d)``, not waited for."""
     plan, mesh = job.plan, job.mesh
     on_devices = spmd.shard(codes, mesh, spmd.CODES)
-    count = plan.share * plan.mesh[1]
-    axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
-    tangents = spmd.shard(np.eye(count, plan.dim, dtype=job.G.dtype), mesh, axis)
     if plan.small:
         options = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
-        return spmd.small_tensors(job.G, job.D, on_devices, tangents, job.kernels, **options)
+        return spmd.small_tensors(job.G, job.D, on_devices, job.tangents, job.kernels, **options)
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
-        into = _overwritable(job, (len(codes), count))
-        leaves = spmd.rows(job.G, job.D, on_devices, tangents, job.kernels, into, mesh=mesh, **static)
+        into = _overwritable(job, (len(codes), len(job.tangents)))
+        leaves = spmd.rows(job.G, job.D, on_devices, job.tangents, job.kernels, into, mesh=mesh, **static)
         if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
             jax.block_until_ready(leaves)
         g = spmd.tensors(leaves, mesh=mesh, kind=plan.kind, dim=plan.dim)

@@ -237,8 +237,8 @@ def _finite_or_nan(value: Any, push: Callable) -> Callable:
 
 def _push_marked(push: Callable, mark: jax.Array, v: jax.Array) -> Any:
     leaves, tree = jax.tree.flatten(push(v))
-    smallest = min(range(len(leaves)), key=lambda i: leaves[i].size)
-    leaves[smallest] = mark * leaves[smallest]
+    smallest = min(range(len(leaves)), key=lambda i: leaves[i].size or math.inf)
+    leaves[smallest] = leaves[smallest] * mark.astype(leaves[smallest].dtype)
     return jax.tree.unflatten(tree, leaves)
 
 

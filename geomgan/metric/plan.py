@@ -134,7 +134,6 @@ def plan_field(
         solver: as for :func:`geomgan.metric_field`, also ``chunk``, ``batch``, ``precision``, ``hvp``, ``devices``.
         chunk: tangents pushed together.
         batch: codes computed together on a device.
-        width: columns of a block of the block solver.
         groups: leaves of the embedding taken together; by default as many as fit.
         precision: of matrix products.
         hvp: ``"exact"`` or ``"finite-difference"``.
