@@ -17,7 +17,7 @@ import numpy as np
 
 import geomgan as gg
 from benchmarks import random_models
-from geomgan.metric.plan import matrix_product_rate, plan_field
+from geomgan.fields.plan import matrix_product_rate, plan_field
 
 # name -> (generator, pairs (None: all, dense), most seconds a code)
 CASES = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.measure import matrix_product_rate, timed
 from geomgan.analysis import consistency
-from geomgan.metric import MetricField
+from geomgan.fields import MetricField
 
 ORIGINAL_SECONDS, ORIGINAL_SIZE = 582, (1000, 256)
 

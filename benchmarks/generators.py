@@ -28,8 +28,8 @@ from flax import traverse_util
 import geomgan as gg
 from benchmarks import random_models
 from geomgan.generators import nvidia_stylegan3, stylegan, stylegan2
-from geomgan.metric.flops import count_flops
-from geomgan.zoo.families import FAMILIES, build
+from geomgan.generators.cost import count_flops
+from geomgan.models.families import FAMILIES, build
 from weights_convert.convert import convert
 from weights_convert.table import shapes
 

@@ -17,9 +17,9 @@ import geomgan as gg
 from benchmarks import random_models, torch_generators
 from benchmarks import torch_peers as peers
 from benchmarks.measure import timed
-from geomgan.metric import spmd
+from geomgan.fields import spmd
+from geomgan.fields.plan import plan_field
 from geomgan.metric.linear import forward_flops, tangent_chunk
-from geomgan.metric.plan import plan_field
 from geomgan.metric.tensor import bind
 
 TOP, TOL = 20, 1e-6

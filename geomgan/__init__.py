@@ -17,18 +17,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from geomgan import distances
+from geomgan.eigen import Eigenpairs, eigenpairs
 from geomgan.errors import CheckpointError, GeomganError, NotHereError, StoreError
+from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Gaussian, Generator, Network, ensemble
-from geomgan.metric import (
-    Eigenpairs,
-    MetricField,
-    MetricOperator,
-    eigenpairs,
-    hessian_operator,
-    metric_field,
-    metric_operator,
-    metric_tensor,
-)
+from geomgan.metric import MetricOperator, hessian_operator, metric_operator, metric_tensor
 
 if TYPE_CHECKING:
     from geomgan import analysis, plot, study, training, zoo

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.fixtures import assert_close
-from tests.models import in_float64
+from tests.small_models import in_float64
 
 
 def assert_differentiable(G: Any, layer: str, seed: int = 3) -> None:

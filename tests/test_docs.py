@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 import geomgan as gg
-from geomgan.zoo.families import FAMILIES
+from geomgan.models.families import FAMILIES
 from tests.fixtures import ROOT
 
 

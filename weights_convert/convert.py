@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
-from geomgan.zoo.parity import write_measured
+from geomgan.models.measured import write_measured
 from weights_convert.torch_file import read_checkpoint
 
 MODULES = (  # one module per family, or family of families

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from geomgan.zoo.families import FAMILIES as NETWORKS
+from geomgan.models.families import FAMILIES as NETWORKS
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Layer, Tensor, fill, shapes
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators.pggan import checked_alpha
+from geomgan.models.families import FAMILIES as NETWORKS
 from geomgan.restricted_pickle import StandIn
-from geomgan.zoo.families import FAMILIES as NETWORKS
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError
-from geomgan.zoo.families import FAMILIES as NETWORKS
+from geomgan.models.families import FAMILIES as NETWORKS
 from weights_convert import layouts
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes

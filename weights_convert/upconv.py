@@ -10,7 +10,7 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE
-from geomgan.zoo.families import FAMILIES as NETWORKS
+from geomgan.models.families import FAMILIES as NETWORKS
 from weights_convert import layouts
 from weights_convert.convert import Converted, Family, renamed, state_dict
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes

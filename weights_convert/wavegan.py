@@ -9,7 +9,7 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators.wavegan import FRAMES, KERNEL, kernel_positions
-from geomgan.zoo.families import FAMILIES as NETWORKS
+from geomgan.models.families import FAMILIES as NETWORKS
 from weights_convert import layouts
 from weights_convert.convert import Converted, Family, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes

@@ -12,7 +12,7 @@ from geomgan.analysis.bootstrap import check_resampling, random_of
 from geomgan.analysis.homogeneity import correlations, quadratic_forms
 from geomgan.analysis.spectra_of import Spectra, spectra_of
 from geomgan.errors import check_finite, check_floating
-from geomgan.metric.field import MetricField
+from geomgan.fields.field import MetricField
 
 
 @dataclass(frozen=True)

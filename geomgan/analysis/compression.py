@@ -14,12 +14,12 @@ from geomgan.analysis.eigenspaces_at import check_count, check_series
 from geomgan.analysis.null_space import samples_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.distances.distance import Distance
+from geomgan.eigen.pairs import Eigenpairs, eigenpairs
 from geomgan.errors import check_codes, check_finite
+from geomgan.fields.field import MetricField
 from geomgan.generators.generator import Generator
-from geomgan.metric.eigenpairs import Eigenpairs, eigenpairs
-from geomgan.metric.field import MetricField
 from geomgan.metric.tensor import bind, check_types
-from geomgan.metric.walks import measure
+from geomgan.paths.walks import measure
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.errors import check_choice, check_finite, check_floating
+from geomgan.fields.field import MetricField
 from geomgan.generators.ensemble import EnsembleFunction
 from geomgan.generators.generator import Generator
-from geomgan.metric.field import MetricField
 
 KINDS = ("weights", "everything")
 CONTEXT = {"network", "context"}  # parts of the parameters of a generator in a space: weights, and what a user fixed

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from geomgan.distances.distance import Distance
+from geomgan.eigen.pairs import Eigenpairs, eigenpairs
 from geomgan.errors import check_code, check_finite
 from geomgan.generators.generator import Generator
-from geomgan.metric.eigenpairs import Eigenpairs, eigenpairs
 from geomgan.metric.tensor import MetricOperator, bind, check_types
 
 

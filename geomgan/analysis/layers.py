@@ -15,8 +15,8 @@ from geomgan.analysis.spectra_of import spectra_of
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
 from geomgan.errors import called, check_choice, check_code
+from geomgan.fields.field import metric_field
 from geomgan.generators.generator import Generator
-from geomgan.metric.field import metric_field
 from geomgan.metric.tensor import bind, check_types
 
 SAMPLE = "sample"

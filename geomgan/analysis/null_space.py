@@ -13,9 +13,9 @@ from geomgan.analysis.eigenspaces_at import check_count, check_series, checked_c
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_choice
 from geomgan.generators.generator import Generator
-from geomgan.metric.axes import axes_of_rank
-from geomgan.metric.paths import REACH, walk_codes
-from geomgan.metric.walks import measure
+from geomgan.paths.axes import axes_of_rank
+from geomgan.paths.path import REACH, walk_codes
+from geomgan.paths.walks import measure
 
 KINDS = ("top", "bottom")
 
@@ -36,7 +36,7 @@ class NullSpace:
         log_density: ``(2, draws, T)``, of the prior ``N(0, I)`` relative to the reference.
         samples: ``(2, shown, T, ...)``, of the first directions.
         reference: the sample of the code.
-        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
+        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.paths.path`.
         measure: name of the distance.
     """
 

@@ -12,7 +12,7 @@ import numpy as np
 from geomgan.analysis.bootstrap import Interval, check_resampling, median_interval, random_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.errors import check_choice
-from geomgan.metric.field import MetricField
+from geomgan.fields.field import MetricField
 
 SHARES = (0.9, 0.99, 0.999, 0.9999, 0.99999)
 CENTRES: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}

@@ -8,9 +8,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.eigen.pairs import largest_pairs
 from geomgan.errors import check_finite, check_floating
-from geomgan.metric.eigenpairs import largest_pairs
-from geomgan.metric.field import MetricField
+from geomgan.fields.field import MetricField
 
 ASYMMETRY = 1e-4  # of the largest entry: rounding of single precision is below it, a wrong matrix is not
 

@@ -11,8 +11,8 @@ import numpy as np
 from geomgan.analysis.eigenspaces_at import check_count, checked_code, pairs_of
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator
-from geomgan.metric.axes import axes_of_rank
-from geomgan.metric.walks import measure
+from geomgan.paths.axes import axes_of_rank
+from geomgan.paths.walks import measure
 
 NEAREST = 1e-4  # the first step, in units of the reach
 

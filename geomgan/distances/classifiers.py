@@ -7,14 +7,12 @@ import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from geomgan.distances.digit_classifier import DigitClassifier
 from geomgan.distances.distance import Distance, PyTree, Range, checked_range, embed_tree, from_embedding
 from geomgan.distances.images import ImageInput
 from geomgan.distances.lpips import trunk_input
@@ -22,11 +20,12 @@ from geomgan.distances.lpips_weights import load_trunk
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError, check_choice
 from geomgan.generators.layers import ACTIVATIONS
-from geomgan.model_folder import read_model
+from geomgan.models.digit_classifier import DigitClassifier
+from geomgan.models.folder import EMBEDDED, read_model
 
 NETWORKS: dict[str, nn.Module] = {**TRUNKS, "digits": DigitClassifier()}
 DIGIT_SIDE = 32
-DIGITS = Path(__file__).parents[1] / "zoo" / "models" / "digits-classifier"
+DIGITS = EMBEDDED / "digits-classifier"
 
 Unit = int | Sequence[int]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.home import home
-from geomgan.model_folder import CARD, read_model
+from geomgan.models.folder import CARD, read_model
 from geomgan.restricted_pickle import load_file
 
 VERSIONS = ("0.1", "0.0")

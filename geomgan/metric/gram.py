@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.eigen.threads import one_blas_thread
 from geomgan.metric.linear import as_rows
-from geomgan.metric.threads import one_blas_thread
 
 BLOCK_BYTES = 2**21  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
 

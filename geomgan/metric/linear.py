@@ -19,10 +19,10 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.distances.distance import Distance, distance_of, embed_tree
+from geomgan.generators.cost import count_flops, largest_array
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
 from geomgan.generators.winograd import expecting, prepare
-from geomgan.metric.flops import count_flops, largest_array
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
 _JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}

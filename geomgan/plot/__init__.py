@@ -14,12 +14,10 @@ from geomgan.plot.homogeneity import (
 from geomgan.plot.images import image_grid
 from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
 from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
-from geomgan.plot.report import Section, html_report
 from geomgan.plot.spectrum import spectra, spectrum
 from geomgan.plot.style import displayable
 
 __all__ = [
-    "Section",
     "amplification_curves",
     "animate",
     "axes_montage",
@@ -35,7 +33,6 @@ __all__ = [
     "distance_curves",
     "eigenspaces",
     "equivalent_directions",
-    "html_report",
     "image_grid",
     "isotropy_illusion",
     "layer_matrix",

@@ -16,11 +16,11 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.errors import StoreError, check_choice, check_finite
-from geomgan.files import write_whole
-from geomgan.metric.axes import AxisWalks
+from geomgan.paths.axes import AxisWalks
 from geomgan.plot.axes import FORMULA, UNIT, rank_labels
 from geomgan.plot.images import check_images, pixels, shared_range
 from geomgan.plot.style import ACCENT, INK, SOFT
+from geomgan.runs.files import write_whole
 
 SUFFIXES = (".gif", ".png", ".apng", ".mp4")
 MARGIN, TEXT_SIZE, LINE, TRACK = 10, 13, 18, 34  # pixels; the track is the scale under a panel
@@ -47,7 +47,7 @@ def animate(
 ) -> Path:
     """Write an animation of walks along axes, side by side, as a GIF, an animated PNG or an MP4.
 
-    Walks from :func:`geomgan.metric.axes.constant_speed_walk` move at constant perceptual speed. Under each axis a
+    Walks from :func:`geomgan.paths.axes.constant_speed_walk` move at constant perceptual speed. Under each axis a
     mark moves along the scale of ``t``; where it runs, the samples change little.
 
     A GIF repeats for ever, has one palette of 256 colours, and keeps times in hundredths of a second: 30 frames a

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_choice
 from geomgan.generators.generator import Generator
-from geomgan.metric.axes import AxisWalks, equal_distance_walk, walk
-from geomgan.metric.paths import ends_of
+from geomgan.paths.axes import AxisWalks, equal_distance_walk, walk
+from geomgan.paths.path import ends_of
 from geomgan.plot.images import check_images, labelled_grid
 from geomgan.plot.style import ACCENT, PAGE, SECOND, SOFT, figure, heading, legend_below, styled
 
@@ -37,10 +37,10 @@ def axes_montage(
     at its ends.
 
     Args:
-        walks: samples along the axes, see :mod:`geomgan.metric.axes`.
+        walks: samples along the axes, see :mod:`geomgan.paths.axes`.
         values: the eigenvalue of each axis.
         output_range: of the samples; None shows the range of all of them.
-        step: distance between neighbours, for walks along :func:`geomgan.metric.axes.equal_distance_steps`.
+        step: distance between neighbours, for walks along :func:`geomgan.paths.axes.equal_distance_steps`.
         ranks: the rank of each axis; by default 1, 2, ...
         title: by default, what was computed.
 
@@ -85,7 +85,7 @@ def axis_on_many(
         rank: of the eigenvector, for the title.
         side: images on each side of the reference.
         reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
-        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
+        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.paths.path`.
         spacing: ``"distance"``, columns at the same distances from every reference; or ``"step"``, at the same ``t``.
         labels: of the references; by default code 0, 1, ...
         title: by default, what was computed.
@@ -150,7 +150,7 @@ def spectrum_pages(
         rows: axes of a page.
         side: images on each side of the reference.
         reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
-        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.metric.paths`.
+        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.paths.path`.
         ranks: the rank of each axis; by default 1, 2, ..., k.
         progress: show a progress bar, with the time left.
 
@@ -186,7 +186,7 @@ def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: An
         walks: walks along the axes.
         values: the eigenvalue of each axis.
         ranks: the rank of each axis; by default 1, 2, ...
-        speeds: the slope of each curve at the reference, from :func:`geomgan.metric.axes.initial_speeds`. By default
+        speeds: the slope of each curve at the reference, from :func:`geomgan.paths.axes.initial_speeds`. By default
             ``√λ`` for linear walks; on the sphere no eigenvalue says it, and no prediction is drawn without.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.spectra import MeanSpectrum, mean_spectrum
-from geomgan.metric.field import MetricField
+from geomgan.fields.field import MetricField
 from geomgan.plot.inputs import check_input
 from geomgan.plot.style import ACCENT, COLUMN, SECOND, SOFT, colours, figure, heading, legend_below, styled
 

@@ -13,11 +13,12 @@ import jax
 import numpy as np
 
 from geomgan.analysis.mean_metrics import mean_metric
-from geomgan.analyze import named_distance
+from geomgan.eigen import eigenpairs
 from geomgan.errors import StoreError, check_choice
-from geomgan.files import write_whole
+from geomgan.fields import metric_field
 from geomgan.generators import Generator
-from geomgan.metric import eigenpairs, metric_field
+from geomgan.report import named_distance
+from geomgan.runs.files import write_whole
 from geomgan.study.files import FORMAT, KEY, PAGE
 from geomgan.study.walks import EQUAL, StudyWalks, study_walks
 
@@ -31,7 +32,7 @@ class StudyPlan:
 
     Attributes:
         model: a name of the catalogue, or the folder of a converted checkpoint.
-        distance: see ``geomgan.analyze.DISTANCES``.
+        distance: see ``geomgan.report.DISTANCES``.
         codes: number of latent codes of the mean metric, drawn from the model's prior.
         ranks: of the eigenvectors, 1 the largest eigenvalue.
         controls: number of random directions, uniform on the sphere.
@@ -102,7 +103,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None
         ValueError: the plan does not fit, or the model does not make images; raised before any work.
         StoreError: the folder holds another study, or cannot be written.
     """
-    from geomgan.plot.study_page import picture_row, study_page
+    from geomgan.study.page import picture_row, study_page
     from geomgan.zoo import load_generator
 
     G, D = load_generator(plan.model), named_distance(plan.distance, plan.resize)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geomgan.files import write_whole
+from geomgan.runs.files import write_whole
 from geomgan.study.files import ANSWERS, BY_AXIS, FORMAT, RESULTS
 from geomgan.study.results import StudyResults
 

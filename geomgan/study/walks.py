@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from geomgan.distances import Distance
 from geomgan.generators import Generator
-from geomgan.metric.axes import AxisWalks, equal_distance_steps, walk
+from geomgan.paths.axes import AxisWalks, equal_distance_steps, walk
 
 EQUAL = ("distance", "latent")
 FINE = 30  # samples on each side from which equal distances are found

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from geomgan.distances.digit_classifier import DigitClassifier
+from geomgan.models.digit_classifier import DigitClassifier
+from geomgan.runs.loop import run
 from geomgan.training.data import SIDE, Digits
-from geomgan.training.loop import run
 
 CLASSIFIER = DigitClassifier()
 _SHIFT = 2  # pixels

@@ -16,10 +16,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from geomgan.models.measured import write_measured
 from geomgan.training.classifier import accuracy, predict, train_classifier
 from geomgan.training.data import SIDE, load_mnist
 from geomgan.training.gan import GENERATOR, LATENT, GanOptions, sample, train_gan
-from geomgan.zoo.parity import write_measured
 
 LICENCE = "Apache-2.0 (trained on MNIST, CC BY-SA 3.0)"
 CONFIDENT = 0.9  # a sample counts as a digit when the classifier's largest probability is above

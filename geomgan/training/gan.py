@@ -20,9 +20,9 @@ import optax
 
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.layers import Conv, Dense
+from geomgan.runs.loop import run
 from geomgan.training.batch_norm import fold, generate, population_statistics
 from geomgan.training.data import SIDE, Digits
-from geomgan.training.loop import run
 
 LATENT = 64
 GENERATOR = DCGAN(features=(192, 96, 48), channels=1)

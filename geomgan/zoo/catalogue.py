@@ -10,7 +10,7 @@ from typing import Any
 
 from geomgan.errors import check_choice
 from geomgan.home import home
-from geomgan.model_folder import CARD
+from geomgan.models.folder import CARD, EMBEDDED
 
 NONE_STATED = "none stated"  # of a licence
 
@@ -39,8 +39,7 @@ class Entry:
     @property
     def folder(self) -> Path:
         """Where the converted model lies, or will lie."""
-        root = Path(__file__).parent if self.embedded else home()
-        return root / "models" / self.name
+        return (EMBEDDED if self.embedded else home() / "models") / self.name
 
     @property
     def is_here(self) -> bool:

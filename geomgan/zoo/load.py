@@ -8,9 +8,9 @@ from typing import Any
 
 from geomgan.errors import NotHereError, OptionError
 from geomgan.generators import Generator
-from geomgan.model_folder import CARD, read_card, read_model
+from geomgan.models.families import build
+from geomgan.models.folder import CARD, read_card, read_model
 from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
-from geomgan.zoo.families import build
 
 
 def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geomgan.zoo.catalogue import Entry, catalogue
-from geomgan.zoo.parity import Finding
+from geomgan.zoo.check import Finding
 
 HEAD = ("name", "family", "latent", "size", "licence", "")
 LEGEND = (

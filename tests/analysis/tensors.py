@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from geomgan.metric import MetricField
+from geomgan.fields import MetricField
 
 
 def random_tensors(rng, count=5, dim=6, decades=3.0, alike=0.0, negative=0):

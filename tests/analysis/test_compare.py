@@ -8,7 +8,7 @@ import scipy.spatial
 import geomgan as gg
 from geomgan.analysis import compare, eigenspaces, mean_metric
 from tests.analysis.tensors import eigh_descending, field_of, random_tensors
-from tests.models import smooth_generator
+from tests.small_models import smooth_generator
 
 
 def r(x, y):

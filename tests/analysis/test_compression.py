@@ -8,7 +8,7 @@ import pytest
 
 import geomgan as gg
 from geomgan.analysis import compression
-from tests.models import linear_generator
+from tests.small_models import linear_generator
 
 SCALES = np.array([5.0, 3, 1, 0.2, 0])
 

@@ -12,7 +12,7 @@ from geomgan.generators.ensemble import ensemble
 from geomgan.generators.network import FlaxFunction
 from geomgan.generators.spaces import InSpace
 from tests.analysis.tensors import field_of, random_tensors
-from tests.models import linear_generator, small_dcgan
+from tests.small_models import linear_generator, small_dcgan
 
 
 def leaves(G):

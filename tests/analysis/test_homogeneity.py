@@ -6,7 +6,7 @@ import pytest
 import geomgan as gg
 from geomgan.analysis import consistency, consistency_example, consistency_interval, homogeneity
 from tests.analysis.tensors import eigh_descending, field_of, random_tensors
-from tests.models import smooth_generator
+from tests.small_models import smooth_generator
 
 
 def by_definition(tensors, floors=None):

@@ -10,7 +10,7 @@ from geomgan.analysis import layer_alignment, layer_metrics
 from geomgan.analysis.homogeneity import consistency
 from geomgan.analysis.layers import index_of_layer
 from geomgan.generators.layers import tap
-from tests.models import linear_generator, smooth_generator
+from tests.small_models import linear_generator, smooth_generator
 
 
 class TwoMatrices(nn.Module):

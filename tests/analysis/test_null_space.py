@@ -7,7 +7,7 @@ import pytest
 
 import geomgan as gg
 from geomgan.analysis import equivalent_directions, null_space, trust_radius
-from tests.models import linear_generator, smooth_generator
+from tests.small_models import linear_generator, smooth_generator
 
 KEY = jax.random.key(0)
 SCALES = np.array([8.0, 4, 2, 1, 0.5, 0.25, 0, 0], np.float32)

@@ -9,7 +9,7 @@ import geomgan as gg
 from geomgan.analysis import anisotropy, mean_spectrum, original_dimensions
 from tests.analysis.tensors import field_of as field_with
 from tests.analysis.tensors import random_tensors
-from tests.models import linear_generator
+from tests.small_models import linear_generator
 
 
 def field_of(*singular_values):

@@ -8,7 +8,7 @@ from scipy import signal
 
 import geomgan as gg
 from tests.fixtures import ASSETS, needs_assets
-from tests.models import in_float64, largest_difference
+from tests.small_models import in_float64, largest_difference
 
 RATE = 8000
 LENGTH = 1203  # no whole number of hops

@@ -15,7 +15,7 @@ from geomgan.errors import CheckpointError
 from geomgan.generators.network import FlaxFunction
 from tests.distances.torch_networks import our_weights, outputs, seeded
 from tests.fixtures import assert_close
-from tests.models import in_float64, largest_difference, smooth_generator
+from tests.small_models import in_float64, largest_difference, smooth_generator
 
 classifier_features, activation = gg.distances.classifier_features, gg.distances.activation
 LAYERS = {  # our names, and torchvision's positions in `features`
@@ -222,7 +222,7 @@ def test_bad_samples():
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path):
-    from geomgan.model_folder import write_model
+    from geomgan.models.folder import write_model
 
     write_model(tmp_path / "dcgan", {"family": "dcgan-tutorial"}, {"generator": {"a": np.ones(2)}})
     with pytest.raises(CheckpointError, match="holds 'dcgan-tutorial'; expected 'digit-classifier'"):

@@ -8,7 +8,7 @@ import pytest
 import geomgan as gg
 from geomgan.distances.lpips import unit_normalise
 from tests.fixtures import ASSETS, golden, needs_assets
-from tests.models import largest_difference, small_dcgan
+from tests.small_models import largest_difference, small_dcgan
 
 EXAMPLES = {"alex": (0.72188, 0.13757), "vgg": (0.56861, 0.42166)}
 

@@ -16,7 +16,7 @@ from geomgan.distances.trunks import TRUNKS, max_pool
 from geomgan.errors import CheckpointError, NotHereError
 from tests.distances.torch_networks import lpips_maps, our_weights, seeded
 from tests.fixtures import assert_close, golden
-from tests.models import in_float64, largest_difference, smooth_generator
+from tests.small_models import in_float64, largest_difference, smooth_generator
 
 FIXTURES = ["alex", "vgg", "alex_seeded", "vgg_seeded", "squeeze_seeded"]
 seeded = functools.cache(seeded)
@@ -318,7 +318,7 @@ def test_bad_samples(rng):
 
 
 def test_a_folder_of_another_model_is_refused(tmp_path):
-    from geomgan.model_folder import write_model
+    from geomgan.models.folder import write_model
 
     write_model(tmp_path / "dcgan", {"family": "dcgan-tutorial"}, {"generator": {"a": np.ones(2)}})
     with pytest.raises(

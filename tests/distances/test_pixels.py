@@ -7,7 +7,7 @@ import pytest
 
 import geomgan as gg
 from geomgan.distances import basic
-from tests.models import in_float64, largest_difference, smooth_generator
+from tests.small_models import in_float64, largest_difference, smooth_generator
 
 SHAPE = (16, 16, 3)
 LUMA = (0.299, 0.587, 0.114)

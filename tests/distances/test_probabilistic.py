@@ -8,7 +8,7 @@ from jax.scipy.special import logsumexp
 
 import geomgan as gg
 from tests.fixtures import ASSETS, golden, needs_assets
-from tests.models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
+from tests.small_models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
 
 D = gg.distances
 

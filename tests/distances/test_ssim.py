@@ -10,7 +10,7 @@ from scipy import ndimage, signal
 from skimage.metrics import structural_similarity
 
 import geomgan as gg
-from tests.models import in_float64, largest_difference, smooth_generator
+from tests.small_models import in_float64, largest_difference, smooth_generator
 
 MAKERS = {"ssim": gg.distances.ssim, "ms_ssim": partial(gg.distances.ms_ssim, weights=(0.4, 0.6), window=5)}
 both = pytest.mark.parametrize("name", MAKERS)

@@ -11,7 +11,7 @@ import geomgan as gg
 from geomgan.errors import OptionError
 from geomgan.generators.class_names import imagenet_classes
 from geomgan.generators.generator import output_of
-from tests.models import in_float64, largest_difference
+from tests.small_models import in_float64, largest_difference
 from tests.weights_convert.torch_biggan import SMALL, biggan_state
 from tests.weights_convert.torch_models import saved
 from weights_convert.convert import convert

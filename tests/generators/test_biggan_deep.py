@@ -10,8 +10,8 @@ import pytest
 import geomgan as gg
 from geomgan.errors import OptionError
 from geomgan.generators.generator import _generate, output_of
-from tests.models import in_float64, largest_difference
 from tests.parity import write_config
+from tests.small_models import in_float64, largest_difference
 from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
 from tests.weights_convert.torch_models import saved
 from weights_convert.convert import convert

@@ -12,7 +12,7 @@ import geomgan as gg
 from geomgan.generators import generator as module_under_test
 from geomgan.generators import tap
 from tests.fixtures import random_params
-from tests.models import linear_generator, small_dcgan
+from tests.small_models import linear_generator, small_dcgan
 
 
 def test_one_code_and_a_stack(rng):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from geomgan.generators.cost import count_flops
 from geomgan.generators.layers import Conv, ConvTranspose, resize_align_corners
-from geomgan.metric.flops import count_flops
-from tests.models import largest_difference
+from tests.small_models import largest_difference
 
 
 @pytest.mark.parametrize(

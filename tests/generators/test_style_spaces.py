@@ -15,7 +15,7 @@ from geomgan.errors import OptionError
 from geomgan.generators import stylegan2
 from geomgan.generators.generator import _generate
 from tests.fixtures import assert_close
-from tests.models import in_float64
+from tests.small_models import in_float64
 
 WIDTH, FEATURES = 6, (6, 5, 4)  # 16 pixels, six style layers
 DEPTH = 2 * len(FEATURES)

@@ -7,19 +7,11 @@ import pytest
 from jax import lax
 
 import geomgan as gg
+from geomgan.generators.cost import count_flops
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.layers import convolve, transposed_convolve, upsample, upsample_convolve
-from geomgan.generators.winograd import (
-    PLAIN_3,
-    TRANSPOSED_4,
-    UPSAMPLED_3,
-    combined_taps,
-    expecting,
-    prepare,
-    winograd,
-)
+from geomgan.generators.winograd import PLAIN_3, TRANSPOSED_4, UPSAMPLED_3, combined_taps, expecting, prepare, winograd
 from geomgan.metric import linear
-from geomgan.metric.flops import count_flops
 
 LAYERS = {
     "plain_3": lambda x, kernel: convolve(x, kernel, padding=1),

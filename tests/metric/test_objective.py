@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from tests.models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
+from tests.small_models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
 
 
 def saddle(x):

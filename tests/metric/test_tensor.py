@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.metric import gram, linear, threads
+from geomgan.eigen import threads
+from geomgan.metric import gram, linear
 from geomgan.metric import tensor as module_under_test
 from tests.fixtures import ASSETS, golden, needs_assets
-from tests.models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
+from tests.small_models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
 
 DISTANCES = {
     "mse": gg.distances.mse,

@@ -9,9 +9,9 @@ from PIL import Image, ImageSequence
 
 import geomgan as gg
 from geomgan import plot
-from geomgan.metric.axes import constant_speed_walk, walk
+from geomgan.paths.axes import constant_speed_walk, walk
 from geomgan.plot import animation
-from tests.models import linear_generator, small_dcgan
+from tests.small_models import linear_generator, small_dcgan
 
 MSE = gg.distances.mse()
 

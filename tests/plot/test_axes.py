@@ -5,9 +5,9 @@ import pytest
 
 import geomgan as gg
 from geomgan import plot
-from geomgan.metric.axes import equal_distance_walk, walk
+from geomgan.paths.axes import equal_distance_walk, walk
 from geomgan.plot.images import pixels
-from tests.models import linear_generator, small_dcgan, smooth_generator
+from tests.small_models import linear_generator, small_dcgan, smooth_generator
 
 MSE = gg.distances.mse()
 BYTE = 1.01 / 510  # half of the distance between two shades on the screen

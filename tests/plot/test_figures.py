@@ -6,7 +6,7 @@ import pytest
 
 import geomgan as gg
 from geomgan import plot
-from tests.models import linear_generator
+from tests.small_models import linear_generator
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from geomgan.analysis.homogeneity import consistency
 from geomgan.errors import OptionError
 from geomgan.plot.homogeneity import MANY
 from geomgan.plot.style import CYCLE
-from tests.models import linear_generator
 from tests.plot.test_spectrum import assert_readable, field, line
+from tests.small_models import linear_generator
 
 CODES = 6
 

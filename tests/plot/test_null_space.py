@@ -8,7 +8,7 @@ import pytest
 
 import geomgan as gg
 from geomgan import analysis, plot
-from tests.models import linear_generator, smooth_generator
+from tests.small_models import linear_generator, smooth_generator
 
 KEY = jax.random.key(0)
 

@@ -11,7 +11,7 @@ import geomgan as gg
 from geomgan import plot
 from geomgan.analysis import mean_spectrum
 from geomgan.plot.style import CYCLE, colours
-from tests.models import linear_generator
+from tests.small_models import linear_generator
 
 
 def field(seed=0, codes=6, dim=5, decades=4.0):

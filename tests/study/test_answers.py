@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from geomgan.study import (
-    read_answers,
-    read_key,
-)
+from geomgan.study import read_answers, read_key
 from tests.study import answer, answers_of, written
 
 NAN = float("nan")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from geomgan.cli import main
-from geomgan.plot.study_page import study_page
 from geomgan.study import read_answers, read_key
+from geomgan.study.page import study_page
 from tests.browser import Browser, needs_chromium
 
 pytestmark = needs_chromium

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from geomgan.runs.loop import run
 from geomgan.training import batch_norm, gan
 from geomgan.training.data import Digits
-from geomgan.training.loop import run
 
 OPTIONS = gan.GanOptions(steps=4, batch=8, width=4)
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 import geomgan as gg
-from geomgan import model_folder
 from geomgan.errors import CheckpointError, NotHereError
+from geomgan.models import folder as model_folder
 from tests.fixtures import ROOT
 from tests.weights_convert.torch_models import saved, tutorial_dcgan
 from weights_convert.__main__ import main

@@ -20,8 +20,8 @@ from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
 from tests.golden import make_weights
-from tests.models import in_float64
 from tests.parity import assert_activation, assert_samples, converted
+from tests.small_models import in_float64
 from tests.weights_convert.torch_models import Harmful, randomise, saved, tutorial_dcgan
 from weights_convert.convert import convert
 

@@ -15,8 +15,8 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
-from tests.models import in_float64, largest_difference
 from tests.parity import assert_activation, assert_samples, converted
+from tests.small_models import in_float64, largest_difference
 from tests.weights_convert.torch_models import Harmful, randomise, saved
 from weights_convert.convert import convert
 from weights_convert.wavegan import sub_pixel_kernel

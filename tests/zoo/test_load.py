@@ -12,8 +12,8 @@ import pytest
 import geomgan as gg
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.generators import Network
-from geomgan.model_folder import write_model
-from geomgan.zoo.families import FAMILIES
+from geomgan.models.families import FAMILIES
+from geomgan.models.folder import write_model
 from tests.fixtures import random_params
 from weights_convert.convert import families
 

@@ -1,0 +1,7 @@
+"""``python -m geomgan.cli``."""
+
+import sys
+
+from geomgan.cli import main
+
+sys.exit(main())

@@ -1,0 +1,338 @@
+"""Metric tensors at many codes, on all devices, stored as they are finished."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from geomgan.distances.distance import Distance
+from geomgan.errors import check_codes
+from geomgan.fields import engine, spmd
+from geomgan.fields.plan import plan_field
+from geomgan.generators.generator import Generator
+from geomgan.metric import linear
+from geomgan.metric.diagnose import first_non_finite
+from geomgan.metric.fingerprint import fingerprint
+from geomgan.metric.tensor import check_types, prepare
+from geomgan.runs.provenance import environment
+from geomgan.runs.store import (
+    DONE,
+    FAILED,
+    NOT_CONVERGED,
+    PENDING,
+    StoredArray,
+    open_store,
+    read_attributes,
+    read_store,
+    write_attributes,
+    write_batch,
+)
+
+
+@dataclass(frozen=True)
+class MetricField:
+    """Metric tensors and their eigenpairs at ``n`` codes.
+
+    Numpy arrays; ``tensors`` and ``vectors`` of a stored field are read from disk as they are indexed, and
+    ``numpy.asarray`` reads them whole.
+
+    Attributes:
+        codes: ``(n, d)``.
+        tensors: ``(n, d, d)`` float64, or None where an iterative solver never formed them.
+        values: ``(n, k)`` float64, descending; NaN for a failed code.
+        vectors: ``(n, d, k)`` float64, columns.
+        residuals: ``(n, k)``, ``‖g v - λ v‖``.
+        noise_floor: ``(n,)``, eigenvalues below it are rounding noise.
+        status: ``(n,)`` int8: 0 pending, 1 done, 2 done but not every pair converged, 3 failed: the network is not
+            finite there.
+        failures: code -> where its network stops being finite.
+        provenance: model and distance with their hashes, the plan and why, precision, and for each run its versions,
+            devices and times.
+    """
+
+    codes: np.ndarray
+    tensors: np.ndarray | StoredArray | None
+    values: np.ndarray
+    vectors: np.ndarray | StoredArray
+    residuals: np.ndarray
+    noise_floor: np.ndarray
+    status: np.ndarray
+    failures: dict[int, str]
+    provenance: dict[str, Any]
+
+    def __repr__(self) -> str:
+        counts = {"finished": len(self.finished), "failed": int((self.status == FAILED).sum())}
+        counts |= {"pending": pending} if (pending := int((self.status == PENDING).sum())) else {}
+        G, D = (str(self.provenance.get(name, "unknown")).rsplit("#", 1)[0] for name in ("generator", "distance"))
+        return (
+            f"MetricField({len(self.codes)} codes of dimension {self.codes.shape[1]}, {self.values.shape[1]} "
+            f"eigenpairs each, {', '.join(f'{count} {what}' for what, count in counts.items())}; {G} under {D})"
+        )
+
+    @property
+    def finished(self) -> np.ndarray:
+        """Indices of the codes that have results: neither pending nor failed."""
+        return np.flatnonzero(np.isin(self.status, (DONE, NOT_CONVERGED)))
+
+    @classmethod
+    def read(cls, store: str | os.PathLike) -> MetricField:
+        """The field in a store that :func:`metric_field` wrote, also an unfinished one (see ``status``).
+
+        Raises:
+            StoreError: there is none, or it is damaged.
+        """
+        arrays, attributes = read_store(store)
+        arrays.setdefault("tensors", None)
+        failures = {int(code): where for code, where in attributes["failures"].items()}
+        provenance = {**attributes["provenance"], **attributes["settings"], "runs": attributes["runs"]}
+        return cls(**arrays, failures=failures, provenance=provenance)
+
+
+def metric_field(
+    G: Generator,
+    D: Distance,
+    codes: Any,
+    *,
+    k: int | None = None,
+    store: str | os.PathLike | None = None,
+    solver: str = "auto",
+    chunk: int | None = None,
+    batch: int | None = None,
+    precision: str = "highest",
+    hvp: str = "exact",
+    tol: float = 1e-6,
+    seed: int = 0,
+    memory: int | str | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    progress: bool = True,
+    notes: Mapping[str, Any] | None = None,
+) -> MetricField:
+    """Metric tensors at many codes, with their ``k`` largest eigenpairs.
+
+    Codes are shared out over all devices (and their tangents, where there are more devices than codes), of all
+    processes after ``jax.distributed.initialize``: the same call in each, and the same numbers. Every device runs the
+    same program, compiled once.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        codes: ``(n, d)``.
+        k: eigenpairs for each code; by default all ``d``.
+        store: a folder (``run.zarr``) into which each finished batch is written; the same call resumes it, bit for
+            bit, and computes nothing when it is complete. "The same" means weights, options, and functions of one
+            name and code. None keeps the field in memory. Several processes need a folder that all of them see.
+        solver: as in :func:`geomgan.eigenpairs`; ``"auto"`` is the cheapest by estimate that fits into memory. The
+            dense one also keeps the tensors.
+        chunk: tangents computed together.
+        batch: codes that a device computes together, and that are stored together; by default one, and more where
+            one is too little work.
+        precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``; the noise floor follows.
+        hvp: ``"exact"`` or ``"finite-difference"``.
+        tol: residual at which iterative solvers stop, relative to the largest eigenvalue.
+        seed: of the iterative solvers' start vectors.
+        memory: bytes that one device may use, or ``"8GB"``; see :func:`geomgan.fields.plan.plan_field`. A device that
+            runs out all the same is given half as many tangents at a time, with a warning.
+        devices: by default all.
+        progress: show a progress bar, with the time left.
+        notes: recorded in the provenance.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; raised before any work.
+        StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
+        OutOfMemory: a device has no memory even for one tangent at a time.
+    """
+    check_types(G, D)
+    codes = np.asarray(codes)
+    check_codes(codes, G.latent_dim)
+    n, dim = codes.shape
+    if not tol > 0:
+        raise ValueError(f"tol is {tol!r}; expected a positive number.")
+    folder = None if store is None else Path(store).expanduser().resolve()
+    sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
+    if folder and (folder / "zarr.json").is_file():  # a resumed run keeps its sizes
+        stored = read_attributes(folder)["settings"]
+        sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
+    options: dict[str, Any] = {"k": k, "precision": precision, "hvp": hvp, "memory": memory, "devices": devices}
+    plan = plan_field(G, D, n, **sizes, **options, estimate=False)
+    D, _ = prepare(G, D, codes[0], precision, hvp)
+    settings = {
+        "generator": fingerprint(G),
+        "distance": fingerprint(D),
+        "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
+        **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
+        "groups": plan.groups,
+        **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
+    }
+    provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
+    shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
+    mesh = spmd.device_mesh(-(-n // plan.batch), devices)
+    run: dict[str, Any] = environment(mesh.devices.size)
+    writer = folder if jax.process_index() == 0 else None
+    with ExitStack() as stack:
+        opened: dict[str, StoredArray] = {}
+        with spmd.together():
+            if writer:
+                opened = stack.enter_context(open_store(writer, settings, provenance, shapes, plan.batch))
+        arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
+        status = opened["status"][...] if writer else np.zeros(n, np.int8)
+        todo = _agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
+        attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
+        failures = {int(code): where for code, where in attributes["failures"].items()}
+        placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
+        dense = bool(todo) and plan.solver == "dense"
+        kernels = linear.prepared_kernels(*placed, plan.kind, plan.share) if dense else None
+        job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed, kernels)
+        started = time.perf_counter()
+        for start, results in _steps(job, codes, todo, progress):
+            rows = slice(start, min(start + plan.batch, n))
+            found = _explained(G, D, codes[rows], results["status"], start)
+            failures |= found
+            with spmd.together():
+                if writer and found:
+                    attributes["failures"] = {str(code): where for code, where in failures.items()}
+                    write_attributes(writer, attributes)
+                if writer:
+                    write_batch(writer, opened, rows, {name: results[name] for name in shapes})
+            for name, array in arrays.items():
+                array[rows] = results[name]
+        done = sum(min(start + plan.batch, n) - start for start in todo)
+        run |= {"seconds": round(time.perf_counter() - started, 3), "codes": done}
+        if writer and done:
+            attributes["runs"] = [*attributes["runs"], run]
+            write_attributes(writer, attributes)
+    if folder:
+        _wait_for_writer()
+        field = MetricField.read(folder)
+        return replace(field, provenance={**field.provenance, "computed_codes": done})
+    provenance |= {**settings, "runs": [run], "computed_codes": done}
+    return MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
+
+
+def _shapes(n: int, dim: int, k: int, dtype: Any, *, dense: bool) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """Shape and type of every array of a field."""
+    tensors: dict[str, Any] = {"tensors": ((n, dim, dim), np.float64)} if dense else {}
+    return {
+        "codes": ((n, dim), np.dtype(dtype)),
+        "values": ((n, k), np.float64),
+        "vectors": ((n, dim, k), np.float64),
+        "residuals": ((n, k), np.float64),
+        "noise_floor": ((n,), np.float64),
+        "status": ((n,), np.int8),
+        **tensors,
+    }
+
+
+def _steps(
+    job: engine.Job, codes: np.ndarray, todo: Sequence[int], progress: bool
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """``(first code, results)`` of every batch, as they are finished.
+
+    As many steps as the plan says are under way at a time. The last step repeats codes to be as large as the others:
+    it compiles nothing new.
+    """
+    from tqdm import tqdm
+
+    n, batch, positions = len(codes), job.plan.batch, job.plan.mesh[0]
+    steps = [todo[i : i + positions] for i in range(0, len(todo), positions)]
+    show = progress and bool(todo) and jax.process_index() == 0
+    with ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=n, desc="metric tensors", unit="code", disable=not show))
+        bar.update(n - sum(min(start + batch, n) - start for start in todo))
+        pool, ahead = None, job.plan.steps
+        if jax.default_backend() == "cpu" and job.plan.steps > 1:  # elsewhere the device has a queue of its own
+            pool = ThreadPoolExecutor(job.plan.steps)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            ahead *= 2  # a thread that is done before the one whose results are next goes on
+        launched: list[tuple[Sequence[int], np.ndarray, engine.Job, Any]] = []
+        for i in range(len(steps) + ahead - 1):
+            if i < len(steps):
+                starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
+                rows = np.concatenate([np.arange(start, start + batch) for start in starts])
+                together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
+                launched.append((steps[i], together, job, _attempt(job, together, pool)))
+            if launched and (i >= len(steps) or len(launched) >= ahead):
+                unpadded, together, tried, wait = launched.pop(0)
+                job, results = _result(job, tried, together, wait)
+                for position, start in enumerate(unpadded):
+                    stop = min(start + batch, n)
+                    first = position * batch
+                    yield start, {name: x[first : first + stop - start] for name, x in results.items()}
+                    bar.update(stop - start)
+
+
+def _attempt(job: engine.Job, codes: np.ndarray, pool: ThreadPoolExecutor | None = None) -> Any:
+    """A started step, or the error of a device that had no memory to start it."""
+    if pool:
+        return pool.submit(lambda: engine.launch(job, codes)()).result
+    try:
+        return engine.launch(job, codes)
+    except Exception as error:
+        if not engine.is_out_of_memory(error):
+            raise
+        return error
+
+
+def _result(
+    job: engine.Job, tried: engine.Job, codes: np.ndarray, wait: Any
+) -> tuple[engine.Job, dict[str, np.ndarray]]:
+    """The results of a step that ``tried`` started; with half as many tangents at a time while memory runs out.
+
+    Returns:
+        The job to go on with, and the results.
+    """
+    while True:
+        try:
+            if isinstance(wait, BaseException):
+                raise wait
+            return job, wait()
+        except Exception as error:
+            if not engine.is_out_of_memory(error):
+                raise
+            if tried is not job:  # started before an earlier step halved the chunk
+                tried, wait = job, _attempt(job, codes)
+                continue
+            tried = job = engine.halved(job)
+            warnings.warn(
+                f"a device ran out of memory; going on with {job.plan.chunk} tangents at a time. Pass "
+                f"chunk={job.plan.chunk}, or a smaller memory=, to start with that.",
+                stacklevel=4,
+            )
+            wait = _attempt(job, codes)
+
+
+def _explained(G: Generator, D: Distance, codes: np.ndarray, status: np.ndarray, start: int) -> dict[int, str]:
+    """Code -> where its network stops being finite, for the failed ones of a batch; also as warnings."""
+    found = {}
+    for i in np.flatnonzero(status == FAILED):
+        found[start + int(i)] = where = first_non_finite(G, D, codes[i])
+        warnings.warn(f"code {start + i} failed: {where}. The other codes are not affected.", stacklevel=3)
+    return found
+
+
+def _agreed(todo: list[int], n: int) -> list[int]:
+    """The same list on every process: that of the first, which has opened the store."""
+    if jax.process_count() == 1:
+        return todo
+    from jax.experimental import multihost_utils
+
+    pending = np.zeros(n, np.int32)
+    pending[todo] = 1
+    return np.flatnonzero(multihost_utils.broadcast_one_to_all(pending)).tolist()
+
+
+def _wait_for_writer() -> None:
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices("geomgan: the metric field is stored")

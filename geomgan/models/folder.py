@@ -1,0 +1,108 @@
+"""A model on disk: a folder with ``model.json`` (what the model is) and ``weights/`` (an Orbax checkpoint).
+
+A third entry, ``reference.npz``, holds a few numbers of the samples that it gave when it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geomgan.errors import CheckpointError, NotHereError
+
+FORMAT = 1
+CARD, WEIGHTS, REFERENCE = "model.json", "weights", "reference.npz"
+EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
+
+
+def write_model(
+    folder: str | os.PathLike, card: dict[str, Any], params: Any, reference: Mapping[str, np.ndarray] | None = None
+) -> Path:
+    """Write a model; the folder appears complete or not at all.
+
+    Args:
+        folder: where; an existing model there is replaced.
+        card: what ``model.json`` says: family, config, parts, licence, source, ...
+        params: nested dictionaries of numpy arrays.
+        reference: arrays of ``reference.npz``; see ``geomgan.models.measured``.
+
+    Raises:
+        CheckpointError: ``folder`` exists and is not a model.
+    """
+    import orbax.checkpoint as ocp
+
+    folder = Path(folder).expanduser().resolve()
+    if folder.exists() and not (folder / CARD).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists and is not a converted model. Name another folder, or remove it.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    replaced = temporary.with_name(f"{temporary.name}-replaced")
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(temporary / WEIGHTS, _arrays(params))
+        (temporary / WEIGHTS / "commit_success.txt").unlink(missing_ok=True)  # it names a folder of this machine
+        if reference is not None:
+            np.savez(temporary / REFERENCE, **dict(reference))  # type: ignore[arg-type]
+        (temporary / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n")
+        os.chmod(temporary, 0o755)
+        if folder.exists():
+            os.rename(folder, replaced)  # one rename from being back, should this process die here
+        os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+    return folder
+
+
+def read_card(folder: str | os.PathLike) -> dict[str, Any]:
+    """What ``model.json`` says.
+
+    Raises:
+        NotHereError: there is no such folder, or no ``model.json`` in it.
+        CheckpointError: it is damaged, or of another format.
+    """
+    folder = Path(folder).expanduser()
+    path = folder / CARD
+    if not path.is_file():
+        raise NotHereError(
+            f"{folder} holds no {CARD}: it is not a converted model. Convert a published checkpoint with "
+            "`python -m weights_convert FAMILY CHECKPOINT OUT_DIR`."
+        )
+    try:
+        card = json.loads(path.read_text())
+        if card["format"] != FORMAT:
+            raise CheckpointError(f"{path} has format {card['format']}; expected {FORMAT}. Convert the model again.")
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is damaged ({error}). Convert the model again.") from error
+    return card
+
+
+def read_model(folder: str | os.PathLike) -> tuple[dict[str, Any], Any]:
+    """The card and the weights, as nested dictionaries of numpy arrays.
+
+    Raises:
+        NotHereError, CheckpointError: as :func:`read_card`, or the weights are missing or damaged.
+    """
+    import orbax.checkpoint as ocp
+
+    card = read_card(folder)
+    path = Path(folder).expanduser().resolve() / WEIGHTS
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            return card, checkpointer.restore(path)
+    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
+        raise CheckpointError(f"{path} is missing or damaged ({error}). Convert the model again.") from error
+
+
+def _arrays(tree: Any) -> Any:
+    return {k: _arrays(v) for k, v in tree.items()} if isinstance(tree, dict) else np.asarray(tree)

@@ -1,0 +1,129 @@
+"""What is measured of a model when it is written: counts, cost, and a reference that its samples are compared with.
+
+Every model folder holds ``reference.npz``, the samples of one code when it was written. For models whose authors'
+system has been run, ``geomgan/models/references`` holds that system's samples instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from geomgan.generators import Generator, Network
+from geomgan.generators.cost import count_flops, largest_array
+from geomgan.home import home
+from geomgan.models.families import FAMILIES, build
+from geomgan.models.folder import EMBEDDED, write_model
+
+NUMBERS = 256  # of one sample that a reference keeps, at most
+LARGEST = 50e9  # FLOPs of a forward pass: above, compiling and running it would dominate a conversion
+WIDEST = 2**30  # bytes of one activation: a checkpoint from elsewhere must not take the memory
+ORIGINALS = Path(__file__).parent / "references"
+
+
+def write_measured(folder: str | os.PathLike, card: Mapping[str, Any], params: Mapping[str, Any]) -> Path:
+    """``write_model`` with what :func:`measure` adds to the card, and the reference."""
+    figures, reference = measure(card, params, original(Path(folder).expanduser()))
+    return write_model(folder, {**card, **figures}, params, reference)
+
+
+def measure(
+    card: Mapping[str, Any], params: Mapping[str, Any], published: Path | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
+    """The measured entries of a model's card, and its reference where its forward pass is not too large.
+
+    Args:
+        card: with at least ``family``, and ``config`` where that is a network.
+        params: weights by part.
+        published: samples of the original, if there are any.
+
+    Returns:
+        ``parameters`` by part, ``weights_sha256``; for generators and networks ``forward_gflop``, ``parity`` with
+        what was published, and ``reference`` (mean and deviation of one sample, or why there is none), all at the
+        default options of ``geomgan.load``. The second is ``{"codes": (1, ...), "samples": (1, k)}`` or None.
+    """
+    leaves = {part: [np.asarray(leaf) for leaf in jax.tree.leaves(tree)] for part, tree in params.items()}
+    figures: dict[str, Any] = {
+        "parameters": {part: sum(leaf.size for leaf in of_part) for part, of_part in leaves.items()},
+        "weights_sha256": weights_sha256(params),
+    }
+    if card["family"] not in FAMILIES:
+        return figures, None
+    network = build(card, params, None, card["family"], {})
+    shape = _input_shape(network)
+    code = jax.ShapeDtypeStruct(shape, jnp.float32)
+    flops, widest = count_flops(_flat_output, network, code), largest_array(_flat_output, network, code)
+    figures["forward_gflop"] = float(f"{flops / 1e9:.4g}")
+    if published:
+        figures["parity"] = f"{difference_of(network, published):.1e} of the largest magnitude, against the original"
+    if flops > LARGEST:
+        return {**figures, "reference": f"none: a forward pass takes more than {LARGEST / 1e9:.0f} GFLOP"}, None
+    if widest > WIDEST:
+        return {**figures, "reference": f"none: an activation takes {widest / 2**30:.1f} GiB"}, None
+    codes = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    sample = np.asarray(_flat_output(network, codes[0]), np.float64)
+    if not np.isfinite(sample).all():
+        return {**figures, "reference": "none: the sample of its code is not finite"}, None
+    about = {"code": "numpy.random.default_rng(0).standard_normal", "mean": sample.mean(), "std": sample.std()}
+    return {**figures, "reference": about}, {"codes": codes, "samples": thinned(sample)[None].astype(np.float32)}
+
+
+def thinned(sample: np.ndarray) -> np.ndarray:
+    """At most ``NUMBERS`` values of a flat sample, one for every stride, which meets all channels and columns."""
+    stride = max(1, math.ceil(sample.size / NUMBERS))
+    while math.gcd(stride, sample.size) > 1:
+        stride += 1
+    return sample[::stride]
+
+
+def weights_sha256(params: Any) -> str:
+    """The sha256 of all arrays of nested dictionaries: names, types, shapes and values."""
+    digest = hashlib.sha256()
+    for path, leaf in sorted(_flat(params).items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{path} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
+
+
+def original(folder: Path) -> Path | None:
+    """The samples of the original system, if ``folder`` is where a known model that has them lies."""
+    path = ORIGINALS / f"{folder.name}.npz"
+    places = {EMBEDDED.resolve(), (home() / "models").resolve()}
+    return path if path.is_file() and folder.resolve().parent in places else None
+
+
+def difference_of(network: Generator | Network, reference: Path) -> float:
+    """Largest difference of samples from stored ones, relative to these; infinite where their shapes differ."""
+    with np.load(reference, allow_pickle=False) as arrays:
+        codes, theirs = arrays["codes"], np.asarray(arrays["samples"], np.float64)
+    if codes.shape[1:] != _input_shape(network):
+        return math.inf
+    ours = np.stack([thinned(np.asarray(_flat_output(network, code), np.float64)) for code in codes])
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max()) if ours.shape == theirs.shape else math.inf
+
+
+def _input_shape(network: Generator | Network) -> tuple[int, ...]:
+    return (network.latent_dim,) if isinstance(network, Generator) else network.input_shapes[0]
+
+
+@jax.jit
+def _flat_output(network: Generator | Network, code: jax.Array) -> jax.Array:
+    """All that the network returns for one code, flat: of a stochastic decoder the mean, then the deviation."""
+    with jax.default_matmul_precision("highest"):
+        output = network.function(network.params, code)
+        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(output)])
+
+
+def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
+    if not isinstance(tree, Mapping):
+        return {path: np.asarray(tree)}
+    return {name: leaf for key, value in tree.items() for name, leaf in _flat(value, f"{path}/{key}").items()}

@@ -1,0 +1,1 @@
+"""Paths through latent space and walking them: samples and distances along them, even spacing."""

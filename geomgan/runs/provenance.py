@@ -1,0 +1,29 @@
+"""What a stored result says about its making: versions, devices, time."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import jax
+
+
+def environment(devices: int) -> dict[str, Any]:
+    """When, with which versions, and on what a computation runs."""
+    device = jax.devices()[0]
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": dict(_versions()),
+        "device": f"{device.platform}: {device.device_kind}",
+        "devices": devices,
+        "processes": jax.process_count(),
+    }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    packages = ("geomgan", "jax", "flax", "numpy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
