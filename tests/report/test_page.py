@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from geomgan.plot.style import figure
-from geomgan.report import page
-from geomgan.report.page import csv_text, matrix_columns
+from geomgan.report.page import Section, csv_text, html_report, matrix_columns
 from tests.browser import Browser, needs_chromium
 
 
@@ -17,11 +16,11 @@ def page():
     fig, _ = figure(2, 1)
     table = {"rank": [1, 2, 3], "value": np.array([30.5, 4.0, np.inf]), "name": ["b", "<a>", "c"]}
     parts = [
-        page.Section("first", "One & two", "Look <here>.", fig, {"t": [0.5, 1], "x": np.arange(3)}),
-        page.Section("second", "A table", "", table=table),
-        page.Section("third", "It moves", "", animation=b"GIF89a"),
+        Section("first", "One & two", "Look <here>.", fig, {"t": [0.5, 1], "x": np.arange(3)}),
+        Section("second", "A table", "", table=table),
+        Section("third", "It moves", "", animation=b"GIF89a"),
     ]
-    return page.html_report("<Title>", "Found & done", parts)
+    return html_report("<Title>", "Found & done", parts)
 
 
 def test_report_is_one_file_without_a_network(page):
