@@ -1,13 +1,157 @@
-"""How much memory a computation may take."""
+"""Every number that depends on the device, in one table; nothing else in geomgan asks for the platform.
+
+The CPU's were measured on two cores with DCGAN-64, BigGAN-deep-128, StyleGAN2-64 and small VAEs (``benchmarks.peers``).
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-SHARE_OF_HOST, SHARE_OF_DEVICE = 0.5, 0.8
+# Relative rounding of one matrix product in float32 networks, by the names that the argument `precision` takes.
+PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
+_JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What suits one kind of device.
+
+    Attributes:
+        name: ``"cpu"`` or ``"accelerator"``.
+        chunk: tangents pushed together at most: more leave a CPU's cache and gain nothing.
+        whole_bytes: of the largest activations of all tangents, up to which one metric needs no loop over chunks.
+        fast_tangents: tangents from which kernels are prepared for Winograd's algorithms; None where that is no gain
+            (a GPU's own library does as much).
+        together_bytes: of Jacobians of codes computed together; enough to fill the device, and no more.
+        together_flops: of their work.
+        steps: batches under way at a time: while one is at an operation that fills no device, another goes on.
+        host_threads: whether batches under way need threads of the host (elsewhere the device has a queue of its own).
+        one_program: dimensions up to which one program computes whole tensors of several codes.
+        in_turn: whether a program should end before the next is queued (on CPU a queued one gets fewer threads).
+        overwrite: whether Jacobians of a field should overwrite one another (new ones are cleared page by page).
+        gram_on_host: whether BLAS sums Gram matrices (``syrk``, half the work) rather than XLA.
+        gram_block: bytes of columns that are widened to float64 at a time.
+        heavy_flops: a forward pass above this fills the device alone.
+        heavy_bytes: a product that reads more than this fills the device alone.
+        phases: channels up to which transposed convolutions are computed by phases, without dilated zeros.
+        upsampled: pixels from which upsampling is folded into the convolution behind it.
+        attention_rows: pixels whose attention weights are held at a time.
+        consistency_bytes: of products in one step of the consistency matrix.
+        walk_samples: samples of walks computed together at most.
+        walk_values: of their numbers together.
+        blas_rows: matrices up to so many rows are decomposed by one thread: OpenBLAS's threads go on spinning for
+            about 30 ms after each call, on cores that the next program needs.
+        product_side: of the matrix product whose rate stands for the device's.
+        memory_share: of its free memory that a computation may take.
+        efficiency: share of the matrix product's rate that networks reach, by solver.
+    """
+
+    name: str
+    chunk: int
+    whole_bytes: int
+    fast_tangents: int | None
+    together_bytes: int
+    together_flops: float
+    steps: int
+    host_threads: bool
+    one_program: int
+    in_turn: bool
+    overwrite: bool
+    gram_on_host: bool
+    gram_block: int
+    heavy_flops: float
+    heavy_bytes: float
+    phases: int
+    upsampled: int
+    attention_rows: int
+    consistency_bytes: int
+    walk_samples: int
+    walk_values: int
+    blas_rows: int
+    product_side: int
+    memory_share: float
+    efficiency: tuple[tuple[str, float], ...]
+
+
+CPU = Backend(
+    name="cpu",
+    chunk=25,
+    whole_bytes=32 * 2**20,
+    fast_tangents=16,
+    together_bytes=64 * 2**20,
+    together_flops=1.2e9,
+    steps=2,
+    host_threads=True,
+    one_program=32,
+    in_turn=True,
+    overwrite=True,
+    gram_on_host=True,
+    gram_block=2**21,
+    heavy_flops=2e9,
+    heavy_bytes=128 * 2**20,
+    phases=256,
+    upsampled=256,
+    attention_rows=128,
+    consistency_bytes=2**22,
+    walk_samples=16,
+    walk_values=2**22,
+    blas_rows=512,
+    product_side=2048,
+    memory_share=0.5,
+    efficiency=(("dense", 0.7), ("block", 0.35), ("arpack", 0.15)),
+)
+ACCELERATOR = Backend(
+    name="accelerator",
+    chunk=128,
+    whole_bytes=0,
+    fast_tangents=None,
+    together_bytes=2 * 2**30,
+    together_flops=1e12,
+    steps=2,
+    host_threads=False,
+    one_program=0,
+    in_turn=False,
+    overwrite=False,
+    gram_on_host=False,
+    gram_block=2**21,
+    heavy_flops=float("inf"),
+    heavy_bytes=float("inf"),
+    phases=256,
+    upsampled=256,
+    attention_rows=128,
+    consistency_bytes=2**28,
+    walk_samples=16,
+    walk_values=2**22,
+    blas_rows=512,
+    product_side=8192,
+    memory_share=0.8,
+    efficiency=(("dense", 0.7), ("block", 0.35), ("arpack", 0.15)),
+)
+
+
+def backend(device: jax.Device | None = None) -> Backend:
+    """The numbers of a device; by default of the one that JAX computes on."""
+    platform = jax.default_backend() if device is None else device.platform
+    return CPU if platform == "cpu" else ACCELERATOR
+
+
+def matmul_precision(precision: str) -> Any:
+    """The context in which matrix products run in ``precision``."""
+    return jax.default_matmul_precision(_JAX_NAMES.get(precision, precision))
+
+
+def epsilon(dtype: Any, precision: str) -> float:
+    """Relative rounding of one operation of the network: the spacing of ``dtype``, or of coarser matrix products."""
+    spacing = float(jnp.finfo(dtype).eps)
+    return spacing if dtype == jnp.float64 else max(spacing, PRECISIONS[precision])
+
+
 LEAST = {str: 2**20, int: 2**10}  # bytes that a number without a unit can mean: of a text, otherwise
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -25,10 +169,12 @@ def memory_budget(memory: int | str | None = None) -> int:
     if memory is not None:
         return _parsed(memory)
     device = jax.local_devices()[0]
-    statistics = device.memory_stats() if device.platform != "cpu" else None
+    share, statistics = backend(device).memory_share, None
+    if device.platform != "cpu":
+        statistics = device.memory_stats()
     if statistics and "bytes_limit" in statistics:
-        return int(SHARE_OF_DEVICE * (statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)))
-    return int(SHARE_OF_HOST * _free_on_host() / max(1, len(jax.local_devices())))
+        return int(share * (statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)))
+    return int(share * _free_on_host() / max(1, len(jax.local_devices())))
 
 
 def readable(size: float) -> str:
