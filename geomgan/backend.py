@@ -169,12 +169,11 @@ def memory_budget(memory: int | str | None = None) -> int:
     if memory is not None:
         return _parsed(memory)
     device = jax.local_devices()[0]
-    share, statistics = backend(device).memory_share, None
-    if device.platform != "cpu":
-        statistics = device.memory_stats()
+    kind = backend(device)
+    statistics = None if kind is CPU else device.memory_stats()
     if statistics and "bytes_limit" in statistics:
-        return int(share * (statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)))
-    return int(share * _free_on_host() / max(1, len(jax.local_devices())))
+        return int(kind.memory_share * (statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)))
+    return int(CPU.memory_share * _free_on_host() / max(1, len(jax.local_devices())))
 
 
 def readable(size: float) -> str:
