@@ -18,8 +18,9 @@ from geomgan.analysis.homogeneity import NAMES
 from geomgan.distances import Distance
 from geomgan.errors import check_choice
 from geomgan.fields import metric_field
+from geomgan.plot.files import png
 from geomgan.report.findings import CONTROL, Findings, measure
-from geomgan.report.page import Section, csv_text, html_report, png
+from geomgan.report.page import Section, csv_text, html_report
 from geomgan.report.sections import sections
 from geomgan.runs.files import write_whole
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.plot.files import png
+
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title><style>
@@ -115,13 +117,6 @@ def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, A
     rows = np.asarray(rows)
     names = range(1, rows.shape[1] + 1) if names is None else names
     return {str(name): rows[:, i] for i, name in enumerate(names)}
-
-
-def png(figure: Any, dpi: int = 150) -> bytes:
-    """A matplotlib figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight")
-    return buffer.getvalue()
 
 
 def _text(value: Any) -> str:

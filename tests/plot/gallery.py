@@ -1,0 +1,129 @@
+"""One figure of every kind, of results that are made up: as large as those of a report, without a network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from geomgan import analysis, plot
+from geomgan.analysis.compression import Compression
+from geomgan.analysis.null_space import EquivalentDirections, NullSpace
+from geomgan.analysis.trust_radius import TrustRadius
+from geomgan.paths.axes import AxisWalks
+
+DIM, CODES, SIDE = 24, 12, 64
+
+
+def pictures(*shape, side=SIDE, channels=1):
+    """Smooth images ``(*shape, side, side, channels)`` in ``(-1, 1)``, all different."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(-1, 1, side)
+    centres, sizes = rng.uniform(-0.5, 0.5, (*shape, 2, 1)), rng.uniform(0.3, 0.8, (*shape, 1, 1))
+    across, down = (np.exp(-(((x - centres[..., i, :]) / sizes[..., 0]) ** 2)) for i in range(2))
+    image = 2 * across[..., None, :] * down[..., :, None] - 1
+    return np.repeat(image[..., None], channels, axis=-1).astype(np.float32)
+
+
+def tensors(seed=0, codes=CODES, dim=DIM, decades=6.0):
+    """Positive tensors with spectra over some decades, in frames that are alike."""
+    rng = np.random.default_rng(seed)
+    frames = np.linalg.qr(np.eye(dim) + 0.2 * rng.standard_normal((codes, dim, dim)))[0]
+    values = 10.0 ** (-np.linspace(0, decades, dim) + 0.2 * rng.standard_normal((codes, dim)))
+    return np.einsum("pik,pk,pjk->pij", frames, values, frames)
+
+
+def walks(axes=5, steps=11, spacing="distance"):
+    """Walks along axes."""
+    t = np.linspace(-3, 3, steps) * np.linspace(0.5, 1, axes)[:, None]
+    gaps = None if spacing == "step" else np.full(axes, 0.07)
+    return AxisWalks(t, pictures(axes, steps), np.abs(t) * 0.4 + 0.02 * t**2, "linear", "lpips-alex", spacing, gaps)
+
+
+def moves():
+    """Moves in the top and the bottom eigenspace."""
+    t = np.linspace(0, 6, 7)
+    predicted = np.array([1.0, 0.05])[:, None, None] * np.linspace(0.8, 1.2, 5)[:, None] * t
+    return NullSpace(
+        ("top", "bottom"), 6, t, np.zeros((2, 5, DIM)), np.sqrt(predicted) * 0.4, predicted, np.zeros((2, 5, 7)),
+        pictures(2, 3, 7), pictures()[...], "linear", "lpips-alex",
+    )  # fmt: skip
+
+
+def twins():
+    """Equivalent directions."""
+    mus, rng = np.array([0.0, 1, 2, 4, 8]), np.random.default_rng(0)
+    scale = 1 + 0.1 * rng.standard_normal((6, 1))
+    return EquivalentDirections(
+        mus, 6, 2.0, np.repeat(1 / np.sqrt(1 + mus**2)[None], 6, axis=0), 0.02 * mus * scale, 0.1 * mus * scale, 0.45,
+        pictures(2, 5), pictures(2, 5), pictures(), pictures(), "lpips-alex",
+    )  # fmt: skip
+
+
+def radii(count=20):
+    """Trust radii of axes, some of which are never left or at once."""
+    ranks = np.unique(np.geomspace(1, 100, count).round().astype(int))
+    radius = np.geomspace(0.3, 8, len(ranks))
+    radius[-2:], radius[3] = np.inf, 0
+    values, steps = 10.0 ** -np.linspace(0, 6, len(ranks)), np.geomspace(1e-3, 10, 64)
+    flat = np.zeros((len(ranks), 2, 64))
+    return TrustRadius(ranks, values, radius, np.stack([radius, radius], 1), steps, flat, flat, 2e-3, 0.1, 10.0, "mse")
+
+
+def short():
+    """Compressed codes."""
+    ks, rng = np.unique(np.geomspace(1, 100, 12).round().astype(int)), np.random.default_rng(0)
+    own = 0.7 / np.sqrt(ks) * (1 + 0.1 * rng.standard_normal((32, 1)))
+    other = (0.9 - 0.008 * ks) * (1 + 0.1 * rng.standard_normal((3, 32, 1)))
+    kept = ks / 100
+    return Compression(ks, own, other, kept, np.stack([kept] * 3), np.zeros(100), pictures(3), pictures(3, len(ks)),
+                       pictures(3, len(ks)), "lpips-alex")  # fmt: skip
+
+
+def figures():
+    """Functions that draw, by the name of what they draw."""
+    import jax
+
+    F, shuffled = tensors(), tensors(1)
+    key = jax.random.key(0)
+    alike, control = analysis.consistency(F), analysis.consistency(shuffled)
+    through = alignment()
+    law = analysis.random_direction_law(F[0], key)
+    return {
+        "image_grid": lambda: plot.image_grid(pictures(12), 6, title="Twelve samples"),
+        "axes_montage": lambda: plot.axes_montage(walks(), 10.0 ** -np.arange(5)),
+        "axes_montage of steps": lambda: plot.axes_montage(walks(3, 7, "step"), [3.0, 2, 1], ranks=[1, 10, 100]),
+        "distance_curves": lambda: plot.distance_curves(walks(), 10.0 ** -np.arange(5)),
+        "spectrum": lambda: plot.spectrum(F),
+        "spectra": lambda: plot.spectra({"digits-dcgan": F, "digits-dcgan shuffled": shuffled}),
+        "isotropy_illusion": lambda: plot.isotropy_illusion(law),
+        "consistency_matrix": lambda: plot.consistency_matrix(alike),
+        "consistency_histogram": lambda: plot.consistency_histogram({"model": alike, "shuffled weights": control}),
+        "consistency_scatter": lambda: plot.consistency_scatter(F, 4),
+        "consistency_synopsis": lambda: plot.consistency_synopsis({"model": alike, "model shuffled": control}),
+        "consistency_against_distance": lambda: plot.consistency_against_distance(relation()),
+        "consistency_against_distance of many": lambda: plot.consistency_against_distance(relation(6000)),
+        "layer_matrix": lambda: plot.layer_matrix(through),
+        "amplification_curves": lambda: plot.amplification_curves(through, own=True),
+        "layer_scatter": lambda: plot.layer_scatter(through),
+        "null_space": lambda: plot.null_space(moves()),
+        "equivalent_directions": lambda: plot.equivalent_directions(twins()),
+        "trust_radius": lambda: plot.trust_radius(radii()),
+        "compression": lambda: plot.compression(short()),
+        "comparison": lambda: plot.comparison(analysis.compare(F, shuffled), ("LPIPS", "MS-SSIM"), (F, shuffled)),
+        "comparison of bars": lambda: plot.comparison(analysis.compare(F, shuffled), ("LPIPS", "MS-SSIM")),
+        "eigenspaces": lambda: plot.eigenspaces(analysis.eigenspaces(F, shuffled, 8), ("LPIPS", "MS-SSIM")),
+    }  # fmt: skip
+
+
+def relation(count=190):
+    """Consistencies against latent distances."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(5, 15, count), rng.uniform(0.5, 0.9, count)
+    return analysis.DistanceRelation(x, y, r=-0.12, p=0.034, p_independent=0.01, name="log", draws=999)
+
+
+def alignment():
+    """Eight layers."""
+    found = analysis.layer_alignment(tensors(2, 8))
+    return dataclasses.replace(found, names=(*(f"block{i}.conv" for i in range(7)), "sample"))
