@@ -11,7 +11,6 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.eigenspaces_at import check_count, check_series
-from geomgan.analysis.null_space import samples_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.distances.distance import Distance
 from geomgan.eigen.pairs import Eigenpairs, eigenpairs
@@ -19,7 +18,7 @@ from geomgan.errors import check_codes, check_finite
 from geomgan.fields.field import MetricField
 from geomgan.generators.generator import Generator
 from geomgan.metric.tensor import bind, check_types
-from geomgan.paths.walks import measure
+from geomgan.paths import measure
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,10 @@ def compression(
     projected = np.stack([_projected(z - centre, frame, counts) for frame in (axes, *random)])  # (1 + draws, P, K, d)
     spread = ((z - centre) ** 2).sum()
     kept = (projected**2).sum(axis=(1, 3)) / spread if spread > 0 else np.full((1 + draws, len(counts)), np.nan)
-    moved = np.concatenate(centre + projected, axis=1)  # (P, (1 + draws) K, d)
-    _, measured = measure(G, D, z, moved, None, progress, keep=False)
-    distances = np.moveaxis(measured.astype(np.float64).reshape(len(z), 1 + draws, len(counts)), 1, 0)
-    few = centre + projected[:2, :shown]
+    moved = np.moveaxis(centre + projected, 0, 1).reshape(-1, len(counts), G.latent_dim)  # code by code, every frame
+    few = (np.arange(len(z)) < shown)[:, None] & (np.arange(1 + draws) < 2)
+    measured = measure(G, D, np.repeat(z, 1 + draws, axis=0), moved, keep=few.ravel(), progress=progress)
+    distances = np.moveaxis(measured.distances.astype(np.float64).reshape(len(z), 1 + draws, -1), 1, 0)
     return Compression(
         ks=counts,
         distance=distances[0],
@@ -116,9 +115,9 @@ def compression(
         kept=kept[0],
         control_kept=kept[1:],
         centre=centre,
-        originals=samples_of(G, D, z[:shown]),
-        samples=samples_of(G, D, few[0]),
-        control_samples=samples_of(G, D, few[1]),
+        originals=measured.references[::2],
+        samples=measured.samples[::2],
+        control_samples=measured.samples[1::2],
         measure=D.name,
     )
 

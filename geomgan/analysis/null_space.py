@@ -11,11 +11,9 @@ import numpy as np
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.eigenspaces_at import check_count, check_series, checked_code, pairs_of, random_units
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice
+from geomgan.eigen.ranks import axes_of_rank
 from geomgan.generators.generator import Generator
-from geomgan.paths.axes import axes_of_rank
-from geomgan.paths.path import REACH, walk_codes
-from geomgan.paths.walks import measure
+from geomgan.paths import leaving, measure
 
 KINDS = ("top", "bottom")
 
@@ -137,25 +135,25 @@ def null_space(
     dims = check_count(dims, G.latent_dim // 2, "dims")
     draws, shown = check_count(draws, np.inf, "draws"), check_count(shown, np.inf, "shown")
     lengths, rng = check_series(lengths, "lengths"), random_of(key)
-    check_choice(path, REACH, "path")
     if path == "spherical" and dims == 1:
         raise ValueError("dims is 1; expected 2 or more on a sphere, which one axis leaves. Take path='linear'.")
     directions = np.stack([random_units(rng, pairs.vectors[:, s], z, draws) for s in (np.s_[:dims], np.s_[-dims:])])
     steps = lengths if path == "linear" else lengths / max(float(np.linalg.norm(z)), np.finfo(float).tiny)
-    codes = walk_codes(z, directions.reshape(2 * draws, -1).T, steps, path)
-    _, distances = measure(G, D, np.broadcast_to(z, codes[:, 0].shape), codes, None, progress, keep=False)
+    codes = np.stack([one(steps) for one in leaving(z, directions.reshape(2 * draws, -1).T, path)])
+    kept = np.arange(2 * draws) % draws < shown
+    measured = measure(G, D, np.broadcast_to(z, codes[:, 0].shape), codes, keep=kept, progress=progress)
     curvature = (directions @ pairs.vectors) ** 2 @ pairs.values
-    by_kind = lambda x: x.reshape(2, draws, *x.shape[1:])
+    by_kind = lambda x: x.reshape(2, -1, *x.shape[1:])
     return NullSpace(
         kinds=KINDS,
         dims=dims,
         lengths=lengths,
         directions=directions,
-        distances=by_kind(distances).astype(np.float64),
+        distances=by_kind(measured.distances).astype(np.float64),
         predictions=np.sqrt(np.maximum(curvature, 0.0))[..., None] * np.abs(lengths),
         log_density=by_kind(0.5 * (z @ z - (codes**2).sum(axis=-1))),
-        samples=samples_of(G, D, by_kind(codes)[:, :shown]),
-        reference=samples_of(G, D, z),
+        samples=by_kind(measured.samples),
+        reference=measured.references[0],
         path=path,
         measure=D.name,
     )
@@ -211,29 +209,23 @@ def equivalent_directions(
     drawn = np.concatenate([random_units(rng, span, v, draws) for span in spans])
     directions = v + mus[:, None] * drawn[:, None]  # (2 draws, M, d)
     codes, end = z + length * directions, z + length * v
-    _, distances = measure(G, D, np.broadcast_to(end, drawn.shape), codes, None, progress, keep=False)
-    _, moved = measure(G, D, z[None], end[None, None], None, False, keep=False)
+    kept = np.arange(2 * draws) % draws < shown
+    measured = measure(G, D, np.broadcast_to(end, drawn.shape), codes, keep=kept, progress=progress)
+    moved = measure(G, D, z[None], end[None, None], keep=True)
     return EquivalentDirections(
         mus=mus,
         dims=dims,
         length=float(length),
         cosine=directions[:draws] @ v / np.linalg.norm(directions[:draws], axis=-1),
-        distances=distances[:draws].astype(np.float64),
-        control=distances[draws:].astype(np.float64),
-        moved=float(moved[0, 0]),
-        samples=samples_of(G, D, codes[:draws][:shown]),
-        control_samples=samples_of(G, D, codes[draws:][:shown]),
-        reference=samples_of(G, D, z),
-        end=samples_of(G, D, end),
+        distances=measured.distances[:draws].astype(np.float64),
+        control=measured.distances[draws:].astype(np.float64),
+        moved=float(moved.distances[0, 0]),
+        samples=measured.samples[: min(shown, draws)],
+        control_samples=measured.samples[min(shown, draws) :],
+        reference=moved.references[0],
+        end=measured.references[0],
         measure=D.name,
     )
-
-
-def samples_of(G: Generator, D: Distance, codes: np.ndarray) -> np.ndarray:
-    """Samples of codes ``(..., d)``, in their leading shape."""
-    flat = codes.reshape(1, -1, G.latent_dim)
-    samples, _ = measure(G, D, flat[:, 0], flat, None, False, keep=True)
-    return samples.reshape(*codes.shape[:-1], *samples.shape[2:])
 
 
 def _unit(v: Any, dim: int) -> np.ndarray:

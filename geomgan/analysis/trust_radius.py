@@ -10,9 +10,9 @@ import numpy as np
 
 from geomgan.analysis.eigenspaces_at import check_count, checked_code, pairs_of
 from geomgan.distances.distance import Distance
+from geomgan.eigen.ranks import axes_of_rank
 from geomgan.generators.generator import Generator
-from geomgan.paths.axes import axes_of_rank
-from geomgan.paths.walks import measure
+from geomgan.paths import lines, measure, walk
 
 NEAREST = 1e-4  # the first step, in units of the reach
 
@@ -91,9 +91,9 @@ def trust_radius(
     chosen = np.arange(1, len(pairs.values) + 1) if ranks is None else np.asarray(ranks)
     vectors, values = axes_of_rank(pairs.vectors, pairs.values, chosen)
     lengths = np.geomspace(NEAREST * reach, reach, count)
-    codes = z + np.concatenate([-lengths, lengths])[:, None] * vectors.T[:, None]
-    _, measured = measure(G, D, np.broadcast_to(z, codes[:, 0].shape), codes, None, progress, keep=False)
-    distances = measured.astype(np.float64).reshape(-1, 2, count)
+    both = np.concatenate([-lengths, lengths])
+    walks = walk(G, D, lines(z, vectors), both, keep=False, progress=progress)
+    distances = walks.distances.astype(np.float64).reshape(-1, 2, count)
     resolution = _resolution(G, D, z, reach)
     predictions = np.broadcast_to(np.sqrt(np.maximum(values, 0.0))[:, None, None] * lengths, distances.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -132,4 +132,4 @@ def _resolution(G: Generator, D: Distance, z: np.ndarray, reach: float) -> float
     """The largest distance to codes that differ from ``z`` as rounding a code of that size would."""
     step = float(np.finfo(G.dtype).eps) * (np.linalg.norm(z) + reach) / G.latent_dim**0.5
     signs = np.where(np.random.default_rng(0).random((8, G.latent_dim)) < 0.5, -1.0, 1.0)
-    return float(measure(G, D, z[None], (z + step * signs)[None], None, False, keep=False)[1].max())
+    return float(measure(G, D, z[None], (z + step * signs)[None]).distances.max())

@@ -1,1 +1,37 @@
-"""Paths through latent space and walking them: samples and distances along them, even spacing."""
+"""Paths through latent space and walking them: samples and distances along them, even spacing.
+
+Everything here takes paths; :mod:`geomgan.paths.axes` has the same calls for a code and directions.
+"""
+
+from geomgan.eigen.ranks import axes_of_rank
+from geomgan.paths.axes import AxisWalks, initial_speeds
+from geomgan.paths.measure import Measured, measure, neighbour_distances
+from geomgan.paths.path import GreatCircle, Line, Path, great_circles, leaving, lines
+from geomgan.paths.spacing import (
+    constant_speed_steps,
+    constant_speed_walk,
+    equal_distance_steps,
+    equal_distance_walk,
+)
+from geomgan.paths.walks import Walks, walk
+
+__all__ = [
+    "AxisWalks",
+    "GreatCircle",
+    "Line",
+    "Measured",
+    "Path",
+    "Walks",
+    "axes_of_rank",
+    "constant_speed_steps",
+    "constant_speed_walk",
+    "equal_distance_steps",
+    "equal_distance_walk",
+    "great_circles",
+    "initial_speeds",
+    "leaving",
+    "lines",
+    "measure",
+    "neighbour_distances",
+    "walk",
+]

@@ -1,102 +1,106 @@
-"""Samples and distances of many codes of a walk, a block at a time."""
+"""Walking along paths: samples, and distances from where the paths are at ``t = 0``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from geomgan.distances.distance import Distance, distance_of
-from geomgan.generators.generator import Generator, output_of
-from geomgan.generators.outputs import Members, mean_sample
-
-BLOCK, BLOCK_VALUES = 16, 2**22  # samples computed together: at most so many, fewer where they are large
-
-
-def measure(
-    G: Generator, D: Distance, z: np.ndarray, codes: np.ndarray, batch: int | None, progress: bool, keep: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples ``(n, T, ...)``, empty unless ``keep``, and distances ``(n, T)`` of the codes from their references."""
-    samples: list[np.ndarray] = []
-    distances = np.empty(codes.shape[:2], G.dtype)
-    with tqdm(total=distances.size, desc="walks along axes", unit="sample", disable=not progress) as bar:
-        for i, row in enumerate(codes):
-            reference = _output(G, z[i])
-            for part, padded in _blocks(row, _batch(G, batch)):
-                moved, measured = _from_reference(G, D, reference, padded)
-                count = part.stop - part.start
-                distances[i, part] = measured[:count]
-                if keep:
-                    samples.append(np.asarray(moved[:count]))
-                bar.update(count)
-    shape = G.sample_shape.shape
-    return np.concatenate(samples).reshape(*distances.shape, *shape) if keep else np.empty(0, G.dtype), distances
+from geomgan.distances.distance import Distance
+from geomgan.errors import check_finite
+from geomgan.generators.generator import Generator
+from geomgan.metric.tensor import check_types
+from geomgan.paths.measure import measure
+from geomgan.paths.path import Path, kind_of
 
 
-def successive_distances(G: Generator, D: Distance, codes: np.ndarray, batch: int | None, progress: bool) -> np.ndarray:
-    """``d(x_i, x_{i+1})`` along each walk, ``(n, T - 1)``."""
-    distances = np.empty((len(codes), codes.shape[1] - 1), G.dtype)
-    with tqdm(total=distances.size, desc="arc lengths", unit="sample", disable=not progress) as bar:
-        for i, row in enumerate(codes):
-            for part, padded in _blocks(row[1:], _batch(G, batch)):
-                joined = np.concatenate([row[part.start][None], padded])
-                distances[i, part] = _from_previous(G, D, joined)[: part.stop - part.start]
-                bar.update(part.stop - part.start)
-    return distances
+@dataclass(frozen=True)
+class Walks:
+    """Walks along ``n`` paths, ``T`` samples each.
+
+    Attributes:
+        steps: ``(n, T)``, the ``t`` of each sample: latent units on lines, radians on great circles.
+        samples: ``(n, T, ...)``, or those of the walks that were to be kept.
+        distances: ``(n, T)``, ``d(G(z), G(z(t)))``, the square root of the squared distance.
+        path: what the paths are, ``"linear"`` or ``"spherical"``; of others the name of their type.
+        measure: name of the distance.
+        spacing: how the samples follow each other: by ``"step"`` as given, at equal ``"distance"`` from the reference,
+            or at equal ``"arc length"`` of the samples' path.
+        gaps: ``(n,)``, that distance or arc length between neighbours; None for ``"step"``.
+    """
+
+    steps: np.ndarray
+    samples: np.ndarray
+    distances: np.ndarray
+    path: str = "linear"
+    measure: str = "distance"
+    spacing: str = "step"
+    gaps: np.ndarray | None = None
 
 
-def _batch(G: Generator, batch: int | None) -> int:
-    if batch is not None and batch < 1:
-        raise ValueError(f"batch is {batch}; expected a positive number of samples computed together.")
-    size = int(np.prod(G.sample_shape.shape))
-    return batch if batch is not None else int(np.clip(BLOCK_VALUES // size, 1, BLOCK))
+def walk(
+    G: Generator,
+    D: Distance,
+    paths: Path | Sequence[Path],
+    steps: Any,
+    *,
+    keep: bool | np.ndarray = True,
+    batch: int | None = None,
+    progress: bool = False,
+) -> Walks:
+    """Samples along paths, and their distances from the sample at ``t = 0``.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        paths: one, or several.
+        steps: ``t`` for every path ``(T,)``, or for each ``(n, T)``.
+        keep: the samples: of all walks, of none, or of those that are true in ``(n,)``.
+        batch: samples computed together; by default what suits the device, fewer where they are large.
+        progress: show a progress bar, with the time left.
+
+    Raises:
+        TypeError: these are no generator, distance and paths.
+        ValueError: shapes do not fit, or a number is not finite.
+    """
+    check_types(G, D)
+    paths = several(paths)
+    steps = checked_steps(steps, len(paths))
+    codes, references = codes_of(G, paths, steps), codes_of(G, paths, np.zeros((len(paths), 1)))[:, 0]
+    measured = measure(G, D, references, codes, keep=keep, batch=batch, progress=progress)
+    return Walks(steps.astype(G.dtype), measured.samples, measured.distances, kind_of(paths), D.name)
 
 
-def _blocks(rows: np.ndarray, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Parts of ``rows``, and these rows padded to one common length: one compiled program for all of them."""
-    count = -(-len(rows) // size)
-    size = -(-len(rows) // count)
-    for start in range(0, len(rows), size):
-        part = slice(start, min(start + size, len(rows)))
-        yield part, np.pad(rows[part], ((0, size - (part.stop - start)), (0, 0)), mode="edge")
+def several(paths: Path | Sequence[Path]) -> Sequence[Path]:
+    """One path or more as a sequence; ``TypeError`` for what is none."""
+    paths = [paths] if callable(paths) else list(paths)
+    strangers = [type(path).__name__ for path in paths if not callable(path)]
+    if strangers or not paths:
+        got = f"{strangers[0]} for a path" if strangers else "no path"
+        raise TypeError(
+            f"got {got}; expected functions path(t). Of a code and directions geomgan.paths.leaving makes them."
+        )
+    return paths
 
 
-@jax.jit
-def _output(G: Generator, z: jax.Array) -> Any:
-    with jax.default_matmul_precision("highest"):
-        return output_of(G, z)
+def codes_of(G: Generator, paths: Sequence[Path], steps: np.ndarray) -> np.ndarray:
+    """The codes ``(n, T, d)`` of paths at their ``steps (n, T)``, checked."""
+    codes = [np.asarray(path(t)) for path, t in zip(paths, steps, strict=True)]
+    expected = (steps.shape[1], G.latent_dim)
+    wrong = [code.shape for code in codes if code.shape != expected]
+    if wrong:
+        raise ValueError(f"a path returns shape {wrong[0]} at {expected[0]} steps; expected {expected}: (T, d).")
+    stacked = np.stack(codes)
+    check_finite(stacked, "the codes of the paths")
+    return stacked
 
 
-@jax.jit
-def _from_reference(G: Generator, D: Distance, reference: Any, codes: jax.Array) -> tuple[jax.Array, jax.Array]:
-    with jax.default_matmul_precision("highest"):
-        outputs = jax.vmap(partial(output_of, G))(codes)
-        return jax.vmap(mean_sample)(outputs), jax.vmap(partial(_distance, D, reference))(outputs)
-
-
-@jax.jit
-def _from_previous(G: Generator, D: Distance, codes: jax.Array) -> jax.Array:
-    with jax.default_matmul_precision("highest"):
-        outputs = jax.vmap(partial(output_of, G))(codes)
-        earlier, later = (jax.tree.map(lambda x: x[part], outputs) for part in (slice(None, -1), slice(1, None)))  # noqa: B023
-        return jax.vmap(partial(_distance, D))(earlier, later)
-
-
-def _distance(D: Distance, reference: Any, moved: Any) -> jax.Array:
-    """``d`` between two outputs; over an ensemble the root of the mean square, as in its metric."""
-
-    def squared(reference: Any, moved: Any) -> jax.Array:
-        if not D.distribution:
-            reference, moved = mean_sample(reference), mean_sample(moved)
-        return distance_of(D, reference, moved)
-
-    if isinstance(moved, Members):
-        square = jax.vmap(squared)(reference.outputs, moved.outputs).mean()
-    else:
-        square = squared(reference, moved)
-    return jnp.sqrt(jnp.maximum(square, 0.0))
+def checked_steps(steps: Any, count: int) -> np.ndarray:
+    """``steps`` for each of ``count`` walks, ``(count, T)`` in float64."""
+    steps = np.asarray(steps, np.float64)
+    if steps.ndim not in (1, 2) or steps.size == 0 or (steps.ndim == 2 and steps.shape[0] not in (1, count)):
+        raise ValueError(f"steps have shape {steps.shape}; expected (T,) for every walk, or ({count}, T) for each.")
+    check_finite(steps, "steps")
+    return np.broadcast_to(steps, (count, steps.shape[-1]))

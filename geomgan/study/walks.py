@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from geomgan.distances import Distance
 from geomgan.generators import Generator
-from geomgan.paths.axes import AxisWalks, equal_distance_steps, walk
+from geomgan.paths import Walks, equal_distance_steps, lines, walk
+from geomgan.paths.spacing import FINE
 
 EQUAL = ("distance", "latent")
-FINE = 30  # samples on each side from which equal distances are found
 
 
 @dataclass(frozen=True)
@@ -65,40 +65,31 @@ def study_walks(
         ValueError: a direction changes nothing, so that no common distance exists.
     """
     count, rows = len(labels), len(references)
-    along = lambda i, row, t, bar: _one(G, D, references[row], vectors[:, i], t, bar)
     steps, ends = np.broadcast_to(np.linspace(-reach, reach, columns), (count, rows, columns)), None
     if equal == "distance":
         s = np.linspace(-1, 1, 2 * FINE + 1)
         ticks = reach * s * np.abs(s)  # finest at the reference, where the strongest axes end
-        with tqdm(total=count * rows, desc="distances along rows", unit="row") as bar:
-            curves = np.stack([[along(i, row, ticks, bar).distances[0] for i in range(count)] for row in range(rows)])
-        by_row = [_equal_steps(labels, ticks, curve, columns // 2) for curve in curves]
+        starts = tqdm(references, desc="distances along rows", unit="reference")
+        by_row = [_equal_steps(labels, walk(G, D, lines(z, vectors), ticks, keep=False), columns // 2) for z in starts]
         steps, ends = np.stack([t for t, _ in by_row], axis=1), [end for _, end in by_row]
     shown = G.output_range or _range_of(np.asarray(jax.vmap(G)(references)))
     distances, drawn = np.zeros(steps.shape), []
-    with tqdm(total=count * rows, desc="pictures", unit="row") as bar:
-        for i in range(count):
-            walks = [along(i, row, steps[i, row], bar) for row in range(rows)]
-            distances[i] = [w.distances[0] for w in walks]
-            drawn.append([draw(w.samples[0], shown) for w in walks])
+    for i in tqdm(range(count), desc="pictures", unit="direction"):
+        walks = walk(G, D, lines(references, vectors[:, [i]]), steps[i])
+        distances[i] = walks.distances
+        drawn.append([draw(samples, shown) for samples in walks.samples])
     return StudyWalks(steps, distances, drawn, _said(ends, reach))
 
 
-def _equal_steps(labels: Sequence[str], ticks: np.ndarray, curves: np.ndarray, side: int) -> tuple[np.ndarray, float]:
+def _equal_steps(labels: Sequence[str], walks: Walks, side: int) -> tuple[np.ndarray, float]:
     """Steps ``(k, 2 side + 1)`` of one row that are equal in distance for all directions, and how far they go."""
-    still = [label for label, curve in zip(labels, curves, strict=True) if not curve.max() > 0]
+    still = [label for label, curve in zip(labels, walks.distances, strict=True) if not curve.max() > 0]
     if still:
         raise ValueError(
             f"{still[0]} changes nothing: no distance is common to all. Leave it out, or pass equal='latent'."
         )
-    t, gap = equal_distance_steps(AxisWalks(np.broadcast_to(ticks, curves.shape), curves[..., None], curves), side)
+    t, gap = equal_distance_steps(walks, side)
     return t, gap * side
-
-
-def _one(G: Generator, D: Distance, z: np.ndarray, vector: np.ndarray, steps: np.ndarray, bar: tqdm) -> AxisWalks:
-    walks = walk(G, D, z, vector[:, None], steps)
-    bar.update()
-    return walks
 
 
 def _said(ends: Sequence[float] | None, reach: float) -> str:

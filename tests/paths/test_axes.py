@@ -17,7 +17,6 @@ from geomgan.paths.axes import (
     initial_speeds,
     walk,
 )
-from geomgan.paths.path import walk_codes
 from tests.small_models import linear_generator, smooth_generator
 
 EUCLIDEAN = gg.distances.euclidean()
@@ -44,18 +43,6 @@ def test_on_a_linear_map_distance_is_the_metrics_prediction(rng):
     walks = walk(G, EUCLIDEAN, rng.standard_normal(5), e.vectors, t)
     np.testing.assert_allclose(walks.distances, np.sqrt(e.values)[:, None] * np.abs(t), atol=1e-4)
     assert (walks.path, walks.measure, walks.spacing) == ("linear", "euclidean", "step")
-
-
-def test_a_spherical_walk_is_the_exponential_map(rng):
-    z, vectors, t = rng.standard_normal(7), rng.standard_normal((7, 3)), np.linspace(-3, 3, 13)
-    codes = walk_codes(z, vectors, t, "spherical")
-    radius = np.linalg.norm(z)
-    np.testing.assert_allclose(np.linalg.norm(codes, axis=-1), radius, rtol=1e-12)
-    np.testing.assert_allclose(codes @ z, np.tile(radius**2 * np.cos(t), (3, 1)), atol=1e-12)
-    for code, v in zip(codes, vectors.T, strict=True):
-        assert np.linalg.matrix_rank(np.vstack([code, z, v]), tol=1e-9) == 2  # in the plane of z and v
-        assert code[-1] @ v > code[6] @ v * np.cos(3)  # towards v
-    np.testing.assert_allclose(walk_codes(z, 5 * vectors, t, "spherical"), codes, atol=1e-12)
 
 
 def test_on_the_identity_a_spherical_walk_has_the_length_of_chords(rng):
