@@ -1,25 +1,103 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from geomgan.errors import StoreError
+from geomgan.errors import GeomganError, StoreError
+
+FIX = "Free space, or name another folder, and repeat."
+_PARTIAL = ".partial-"
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file under a temporary name, then rename it; text as UTF-8, with line ends as they are.
+@contextlib.contextmanager
+def written(path: str | os.PathLike) -> Iterator[Path]:
+    """Write a file whole: what the block writes to the path that it gets appears as ``path`` when the block ends.
+
+    Where the block fails, or the process dies in it, ``path`` stays as it was. The temporary file lies in the folder
+    of ``path``, which is created if need be, and ends like it: savers that look at the suffix do as they would.
+
+    Yields:
+        The temporary path, which the block has to write.
 
     Raises:
         StoreError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.partial")
+    path = Path(path)
+    temporary = partial(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error}. Free space, or name another folder, and repeat.") from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb+") as file:  # on the disk before it is found under its name
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike, data: str | bytes) -> None:
+    """Write a file whole; text as UTF-8, with line ends as they are.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    with written(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def written_folder(folder: str | os.PathLike) -> Iterator[Path]:
+    """Write a folder whole: what the block puts into the empty folder that it gets appears as ``folder`` at its end.
+
+    A ``folder`` that exists is replaced; until the new one is there it is one renaming from being back.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    folder = Path(folder)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{partial(folder).name}-", dir=folder.parent))
+    replaced = temporary.with_name(f"{temporary.name}-replaced")
+    try:
+        with writing(folder):
+            yield temporary
+            os.chmod(temporary, 0o755)  # others may read it, as they may what a plain mkdir makes
+            if folder.exists():
+                os.rename(folder, replaced)
+            os.rename(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write ``path`` into a ``StoreError`` that says what to do."""
+    try:
+        yield
+    except GeomganError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error}. {FIX}") from error
+
+
+def partial(path: Path) -> Path:
+    """Where ``path`` is written before it is renamed; nothing is ever read from there."""
+    return path.with_name(f"{_PARTIAL}{path.name}")
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file or folder is what an interrupted process left of one; ``*.partial`` is how they were called."""
+    return path.name.startswith(_PARTIAL) or (path.name.startswith(".") and path.name.endswith(".partial"))
