@@ -29,7 +29,8 @@ import geomgan as gg
 from benchmarks import random_models
 from geomgan.generators import nvidia_stylegan3, stylegan, stylegan2
 from geomgan.generators.cost import count_flops
-from geomgan.models.families import FAMILIES, build
+from geomgan.models.build import build
+from geomgan.models.families import FAMILIES
 from weights_convert.convert import convert
 from weights_convert.table import shapes
 
@@ -55,7 +56,7 @@ class Case:
 
 def made(family: str, config: dict[str, Any], template: Any = None, classes: int = 0, **options: Any) -> gg.Generator:
     """A generator of the zoo with random weights: kernels of variance ``2 / fan_in``, scales 1, shifts 0."""
-    rng, kind = np.random.default_rng(0), FAMILIES[family]["generator"]
+    rng, kind = np.random.default_rng(0), FAMILIES[family].networks["generator"]
 
     def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) > 1 or name.endswith("constant"):

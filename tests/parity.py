@@ -7,11 +7,16 @@ command line, and loaded as a user would.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from geomgan.generators import Generator
+from geomgan.generators.generator import output_of
 from tests.fixtures import assert_close, golden
 from tests.golden import make_weights
 from weights_convert.__main__ import main
@@ -37,6 +42,25 @@ def write_config(folder: Path, config: dict[str, Any], file: str = "config.json"
     """A JSON file beside a checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / file).write_text(json.dumps(config))
+
+
+@partial(jax.jit, static_argnames="layers")
+def observed(G: Generator, codes: Any, layers: tuple[str, ...]) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Samples of ``codes (n, d)``, and the activations ``layers`` on the way to them, from one pass."""
+
+    def one(z: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        made = G.function.activations(G.params, z)
+        return output_of(G, z), {layer: made[layer] for layer in layers}
+
+    return jax.vmap(one)(codes)
+
+
+def assert_fixture(name: str, G: Generator, codes: Any, layers: Mapping[str, str]) -> None:
+    """Samples of ``codes`` equal the stored output, and activations the stored ones; ``layers``: ours -> theirs."""
+    samples, made = observed(G, codes, tuple(layers))
+    assert_samples(name, samples)
+    for layer, reference in layers.items():
+        assert_activation(name, made[layer], reference)
 
 
 def assert_samples(name: str, samples: Any, key: str = "output", tolerance: float = 1e-4) -> None:

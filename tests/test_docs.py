@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 import geomgan as gg
-from geomgan.models.families import FAMILIES
+from geomgan.models.families import NETWORKS
 from tests.fixtures import ROOT
 
 
@@ -65,4 +65,4 @@ def test_the_readme_names_every_family():
     text = (ROOT / "README.md").read_text()
     shipped_only = {"digit-classifier"}
     short = {"generative-latent-space-bigan": "-bigan"}
-    assert [name for name in FAMILIES if f"`{short.get(name, name)}`" not in text] == sorted(shipped_only)
+    assert [name for name in NETWORKS if f"`{short.get(name, name)}`" not in text] == sorted(shipped_only)

@@ -6,13 +6,13 @@ import argparse
 import sys
 
 from geomgan.errors import GeomganError
-from weights_convert.convert import convert, families
+from geomgan.models.families import CHECKPOINTS, FAMILIES
+from weights_convert.convert import convert
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    known = families()
-    rows = "\n".join(f"  {f.name:<32} {f.checkpoint}" for f in known.values())
+    rows = "\n".join(f"  {name:<32} {published.what}" for name, published in CHECKPOINTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m weights_convert",
         description="Convert a published checkpoint into a folder that geomgan.load opens. Nothing in it is executed.",
@@ -44,9 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (GeomganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    of_lpips = arguments.family.startswith(("lpips-", "torchvision-"))
-    use = f"lpips(net, weights={str(folder)!r})" if of_lpips else f"geomgan.load({str(folder)!r})"
-    print(f"Converted to {folder}. Open it with {use}.")
+    print(f"Converted to {folder}. Open it with {FAMILIES[arguments.family].use(repr(str(folder)))}.")
     return 0
 
 

@@ -18,41 +18,54 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.generators.biggan import inputs, network
+from geomgan.models.families import Family
 from weights_convert import layouts
-from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
 MAX_BLOCKS = 8  # each doubles the side: 1024 pixels
 IGNORED = {"*.sv0": "the last singular value, kept for the training log"}
 OUTPUT_EPSILON = 1e-5  # of the last batch norm, in both families
 NOISE = "z ~ N(0, I), with truncation=t N(0, 1) within [-t, t] in every coordinate"
-CARDS = {
-    "biggan-138k": {
+
+
+def biggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """BigGAN-PyTorch's ``G_ema``, with all its classes."""
+    del options
+    converted = _converted(family.name, states, epsilon_bn=1e-5, epsilon_sn=1e-6, classes=None)
+    card = {
         "prior": f"{NOISE}; class: the embedding of a class drawn uniformly",
         "licence": "none stated",
         "code_licence": "MIT",
-    },
-    "bigbigan": {
+    }
+    return Converted({**converted.card, **card}, converted.params)
+
+
+def bigbigan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """BigBiGAN, whose classes are all the first one."""
+    del options
+    converted = _converted(family.name, states, epsilon_bn=1e-4, epsilon_sn=1e-4, classes=1)
+    card = {
         "prior": NOISE,
         "licence": "none stated",
         "note": "Class 0 for every sample. The resizing from 128 to 256 pixels in some wrappers is left out.",
-    },
-}
+    }
+    return Converted({**converted.card, **card}, converted.params)
 
 
-def _convert(name: str, epsilon_bn: float, epsilon_sn: float, states: Mapping[str, Any], options: Any) -> Converted:
+def _converted(
+    name: str, states: Mapping[str, Any], epsilon_bn: float, epsilon_sn: float, classes: int | None
+) -> Converted:
     """Widths, depth, classes, embedding, chunk of the code and places of attention are read from names and shapes."""
-    del options
     tensors = {n.removeprefix("big_gan."): tensor for n, tensor in state_dict(states[""]).items()}
-    unconditional = name == "bigbigan"
-    config = _config(tensors, 1 if unconditional else None)
+    config = _config(tensors, classes)
     template = {
         "network": shapes(network(config), *inputs(config)),
         "classes": jax.ShapeDtypeStruct((config["classes"], config["embedding"]), np.float32),
     }
-    classes = Computed("classes", ("shared.weight",), lambda table: table[: config["classes"]])
-    rows = [classes, *_rows(config, epsilon_bn, epsilon_sn)]
-    card = {"config": config, "output_range": [-1, 1], **CARDS[name]}
+    embedding = Computed("classes", ("shared.weight",), lambda table: table[: config["classes"]])
+    rows = [embedding, *_rows(config, epsilon_bn, epsilon_sn)]
+    card = {"config": config, "output_range": [-1, 1]}
     return Converted(card, {"generator": fill(tensors, rows, template, f"a {name} generator", IGNORED)})
 
 
@@ -145,18 +158,3 @@ def _rows(config: Mapping[str, Any], epsilon_bn: float, epsilon_sn: float) -> li
 
 def _output_norm(part: str, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray) -> np.ndarray:
     return layouts.batch_norm(gamma, beta, mean, var, OUTPUT_EPSILON)[("scale", "shift").index(part)]
-
-
-def _family(name: str, checkpoint: str, epsilon_bn: float, epsilon_sn: float) -> Family:
-    return Family(
-        name,
-        checkpoint,
-        partial(_convert, name, epsilon_bn, epsilon_sn),
-        signature=("*shared.weight", "*linear.u0", "*blocks.0.0.conv_sc.u0", "*output_layer.0.gain"),
-    )
-
-
-FAMILIES = (
-    _family("biggan-138k", "a file: G_ema.pth of BigGAN-PyTorch, trained with --hier", 1e-5, 1e-6),
-    _family("bigbigan", "a file: BigBiGAN_x1.pth", 1e-4, 1e-4),
-)

@@ -15,8 +15,9 @@ from flax import traverse_util
 
 from geomgan.errors import CheckpointError
 from geomgan.generators.biggan_deep import LAST_NORM, inputs, network
+from geomgan.models.families import Family
 from weights_convert import layouts
-from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes, stored_spectral_norm
 
 EPSILON = 1e-4  # of every batch norm, where the configuration does not say
@@ -25,9 +26,9 @@ CHANNELS = 3  # the published last convolution makes `channel_width` channels, a
 ATTENTION = {"theta": "snconv1x1_theta", "phi": "snconv1x1_phi", "g": "snconv1x1_g", "o": "snconv1x1_o_conv"}
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """The parts ``generator`` (weights without statistics), ``statistics`` (tables) and ``classes`` (embeddings)."""
-    del options
+    del family, options
     tensors = state_dict(states[""])
     config = _config(states["config"], tensors)
     card = {
@@ -196,15 +197,3 @@ def _variance(variances: np.ndarray) -> np.ndarray:
     if (variances < 0).any():
         raise ValueError("a variance is negative")
     return variances
-
-
-FAMILIES = (
-    Family(
-        "biggan-deep",
-        "a file: pytorch_model.bin of pytorch-pretrained-biggan, with its config.json or *-config.json beside it",
-        convert,
-        config_files=("config.json", "*-config.json"),
-        needs_config=True,
-        signature=("generator.gen_z.weight*", "generator.layers.0.bn_0.running_means", "generator.conv_to_rgb.weight*"),
-    ),
-)

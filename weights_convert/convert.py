@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,9 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
+from geomgan.models.families import CHECKPOINTS, FAMILIES, Checkpoint
 from geomgan.models.measured import write_measured
 from weights_convert.torch_file import read_checkpoint
-
-MODULES = (  # one module per family, or family of families
-    "biggan",
-    "biggan_deep",
-    "dcgan_gan_zoo",
-    "dcgan_tutorial",
-    "generative_latent_space",
-    "lpips",
-    "nvidia_stylegan2",
-    "nvidia_stylegan3",
-    "pggan",
-    "sngan",
-    "stylegan",
-    "stylegan2",
-    "upconv",
-    "wavegan",
-)
-
 
 DISCRIMINATORS = ("d", "D", "discriminator", "netD")  # keys of whole checkpoints
 MAX_NAME = 256  # of a tensor
@@ -43,56 +26,16 @@ MAX_NAME = 256  # of a tensor
 
 @dataclass(frozen=True)
 class Converted:
-    """What a family makes of a checkpoint: the entries of its card, and its weights by part."""
+    """What a converter makes of a checkpoint: the entries of the card, and the weights by part."""
 
     card: dict[str, Any]
     params: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Family:
-    """A kind of published checkpoint.
-
-    Attributes:
-        name: for the command line and ``model.json``.
-        checkpoint: what file or folder it is, for the help.
-        files: names inside the folder where a model comes in several files; empty for a single file.
-        convert: ``(state of each file, options) -> Converted``.
-        options: option -> help, for what the file does not say.
-        stand_ins: patterns of pickled classes that may appear and are read as inert records.
-        config_files: patterns of a JSON file beside the checkpoint that says what the tensors do not; what is found is
-            ``states["config"]``. The first pattern that matches one file is taken.
-        needs_config: whether it cannot be converted without one.
-        signature: patterns of tensor names that every checkpoint of the family has and few others: they tell which
-            family a file of another one is.
-        stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
-            must keep that promise.
-        read: reads one file, ``(path, stand_ins=patterns)``.
-    """
-
-    name: str
-    checkpoint: str
-    convert: Callable[[Mapping[str, Any], Mapping[str, str]], Converted]
-    files: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
-    stand_ins: Sequence[str] = ()
-    config_files: Sequence[str] = ()
-    needs_config: bool = False
-    signature: Sequence[str] = ()
-    stem: str = ""
-    read: Callable[..., Any] = read_checkpoint
-
-
-def families() -> dict[str, Family]:
-    """Every family by name."""
-    modules = (import_module(f"weights_convert.{name}") for name in MODULES)
-    return {family.name: family for module in modules for family in module.FAMILIES}
-
-
 def convert(
     family: str,
-    checkpoint: str | os.PathLike,
-    out: str | os.PathLike,
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     card: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -110,38 +53,52 @@ def convert(
         NotHereError: a file is missing.
         CheckpointError: the checkpoint is damaged, of another family, or names a forbidden class.
     """
-    known = families()
-    check_choice(family, known, "family")
-    kind, options = known[family], dict(options or {})
+    made = read(family, checkpoint, options)
+    return write_measured(out, {**made.card, **(card or {})}, made.params)
+
+
+def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Converted:
+    """What :func:`convert` writes: the card, with ``family`` and ``files``, and the weights; errors as there."""
+    check_choice(family, CHECKPOINTS, "family")
+    published, options = CHECKPOINTS[family], dict(options or {})
     for option in options:
-        check_choice(option, kind.options, "option")
-    files = _files(kind, Path(checkpoint).expanduser())
+        check_choice(option, published.options, "option")
+    takes = f"{family} takes {published.what}"
+    files = _files(published, Path(checkpoint).expanduser(), takes)
     provenance = [_provenance(path) for path in files]
     for entry in provenance:
-        _check_name(kind, **entry)
-    states = {path.name if kind.files else "": _read(kind, path) for path in files}
+        _check_name(published, **entry)
+    states = {path.name if published.files else "": _state(published, path, takes) for path in files}
     try:
-        config = _config(kind, files[0])
+        config = _config(family, published, files[0])
     except NotHereError as error:
         raise NotHereError(f"{error}{_other_family(family, states)}") from None
+    converter = _named(published.converter)
     try:
         with np.errstate(all="ignore"):  # what overflows is reported as not finite, with its name
-            converted = kind.convert({**states, **config}, options)
+            converted: Converted = converter(FAMILIES[family], {**states, **config}, options)
     except OptionError:
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:  # shapes that no model has
         mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
         reason = str(error) if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
-    entries = {"family": family, **converted.card, **(card or {}), "files": provenance}
-    return write_measured(out, entries, converted.params)
+    return Converted({"family": family, **converted.card, "files": provenance}, converted.params)
 
 
-def _read(family: Family, path: Path) -> Any:
+def _named(function: str) -> Callable[..., Any]:
+    """The function that a declaration names as ``"module:function"``."""
+    module, _, name = function.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"weights_convert.{module}"), name)
+    return found
+
+
+def _state(published: Checkpoint, path: Path, takes: str) -> Any:
+    reader = _named(published.reader) if published.reader else read_checkpoint
     try:
-        return family.read(path, stand_ins=family.stand_ins)
+        return reader(path, stand_ins=published.stand_ins)
     except CheckpointError as error:
-        raise CheckpointError(f"{str(error).rstrip('.')}. {family.name} takes {family.checkpoint}.") from None
+        raise CheckpointError(f"{str(error).rstrip('.')}. {takes}.") from None
 
 
 def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
@@ -193,18 +150,18 @@ def _other_family(family: str, states: Mapping[str, Any]) -> str:
     """A sentence that names the family whose tensor names fit best, if it is another one."""
     names = set().union(*(tensor_names(state) for state in states.values()))
     fitting = {
-        kind.name: len(kind.signature)
-        for kind in families().values()
-        if kind.signature and all(fnmatch.filter(names, pattern) for pattern in kind.signature)
+        name: len(published.signature)
+        for name, published in CHECKPOINTS.items()
+        if published.signature and all(fnmatch.filter(names, pattern) for pattern in published.signature)
     }
     best = [name for name in fitting if fitting[name] == max(fitting.values())] or [family]
     known = " or ".join(best)  # several where only the values tell them apart
     return "" if family in best else f" Its tensor names are those of {known}: convert it as that family."
 
 
-def _config(family: Family, checkpoint: Path) -> dict[str, Any]:
+def _config(family: str, published: Checkpoint, checkpoint: Path) -> dict[str, Any]:
     """``{"config": ...}`` from the JSON file beside the checkpoint, if the family reads one."""
-    for pattern in family.config_files:
+    for pattern in published.config_files:
         found = sorted(checkpoint.parent.glob(pattern))
         if len(found) > 1:  # several models in one folder: the one that shares the longest start of its name
             shared = {path: _shared_start(path.name, checkpoint.name) for path in found}
@@ -217,10 +174,10 @@ def _config(family: Family, checkpoint: Path) -> dict[str, Any]:
             if not isinstance(config, dict):
                 raise CheckpointError(f"{found[0]} holds {type(config).__name__}; expected a JSON object.")
             return {"config": config}
-    if family.needs_config:
-        names = " or ".join(family.config_files)
+    if published.needs_config:
+        names = " or ".join(published.config_files)
         raise NotHereError(
-            f"there is no {names} beside {checkpoint}; {family.name} needs it, because the tensors do not say "
+            f"there is no {names} beside {checkpoint}; {family} needs it, because the tensors do not say "
             "everything. Put the published one there."
         )
     return {}
@@ -230,21 +187,22 @@ def _shared_start(a: str, b: str) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
-def _files(family: Family, checkpoint: Path) -> list[Path]:
-    if family.files and not checkpoint.is_dir():
-        raise NotHereError(f"{checkpoint} is not a folder; {family.name} takes {family.checkpoint}.")
-    if not family.files and not checkpoint.is_file():
-        raise NotHereError(f"{checkpoint} is not a file; {family.name} takes {family.checkpoint}.")
-    files = [checkpoint / name for name in family.files] or [checkpoint]
+def _files(published: Checkpoint, checkpoint: Path, takes: str) -> list[Path]:
+    if published.files and not checkpoint.is_dir():
+        raise NotHereError(f"{checkpoint} is not a folder; {takes}.")
+    if not published.files and not checkpoint.is_file():
+        raise NotHereError(f"{checkpoint} is not a file; {takes}.")
+    files = [checkpoint / name for name in published.files] or [checkpoint]
     absent = [path.name for path in files if not path.is_file()]
     if absent:
-        raise NotHereError(f"{checkpoint} lacks {', '.join(absent)}; {family.name} takes {family.checkpoint}.")
+        raise NotHereError(f"{checkpoint} lacks {', '.join(absent)}; {takes}.")
     return files
 
 
-def _check_name(family: Family, file: str, sha256: str, **_: Any) -> None:
+def _check_name(published: Checkpoint, file: str, sha256: str, **_: Any) -> None:
     """Raise if a published name carries the start of another sha256 than the file's."""
-    promised = re.match(rf"{re.escape(family.stem)}-([0-9a-f]{{8,64}})(?![0-9A-Za-z])", file) if family.stem else None
+    stem = published.stem
+    promised = re.match(rf"{re.escape(stem)}-([0-9a-f]{{8,64}})(?![0-9A-Za-z])", file) if stem else None
     if promised and not sha256.startswith(promised[1]):
         raise CheckpointError(
             f"{file} has sha256 {sha256}; expected one that begins with {promised[1]}, as its name says. It is damaged "

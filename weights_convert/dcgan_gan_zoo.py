@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from geomgan.errors import CheckpointError, check_choice
-from weights_convert.convert import Converted, Family, renamed, state_dict
+from geomgan.models.families import Family
+from weights_convert.convert import Converted, renamed, state_dict
 from weights_convert.dcgan_tutorial import dcgan
 from weights_convert.pggan import gan_zoo_settings
 
 TANH = {"MSE": True, "DCGAN": True, "WGANGP": False, "Logistic": False}  # loss -> whether its generator ends in tanh
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Latent size, width, depth and channels are read from the tensors' shapes, the last activation from the loss.
 
     A file without a loss has the GAN zoo's default one, DCGAN's, and ends in ``tanh``.
@@ -23,7 +24,7 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     depth = next(i for i in itertools.count() if f"main.convTranspose{i + 1}.weight" not in tensors)
     layers = ["formatLayer", *(f"main.convTranspose{i + 1}" for i in range(depth)), "main.outlayer"]
     norms = [f"main.batchNorm{i}" for i in range(depth + 1)]
-    converted = dcgan("dcgan-gan-zoo", "GAN zoo DCGAN", tensors, layers, norms, tanh=_tanh(states[""], options))
+    converted = dcgan(family, "GAN zoo DCGAN", tensors, layers, norms, tanh=_tanh(states[""], options))
     return Converted({**converted.card, "licence": "none stated"}, converted.params)
 
 
@@ -39,15 +40,3 @@ def _tanh(state: Any, options: Mapping[str, str]) -> bool:
             f"{', '.join(TANH)}. Say it with --option output=tanh or output=linear."
         )
     return TANH[loss]
-
-
-FAMILIES = (
-    Family(
-        "dcgan-gan-zoo",
-        "a file: DCGAN_fashionGen-1d67302.pth, or another DCGAN of the PyTorch GAN zoo",
-        convert,
-        options={"output": "tanh or linear: the last activation, where the file's loss does not tell"},
-        stand_ins=("models.utils.config.BaseConfig",),
-        signature=("formatLayer.weight", "main.batchNorm0.running_mean", "main.outlayer.weight"),
-    ),
-)

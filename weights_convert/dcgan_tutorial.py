@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError
-from geomgan.models.families import FAMILIES as NETWORKS
-from weights_convert.convert import Converted, Family, state_dict
+from geomgan.models.families import Family
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Layer, Tensors, fill, shapes
 
 MAX_LAYERS = 10  # each doubles the side: 2048 pixels
@@ -21,18 +21,18 @@ NESTS = (
 )
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Latent size, width, depth and channels are read from the tensors' shapes."""
     del options
     tensors = _generator(state_dict(states[""], *NESTS))
     depth = next(i for i in itertools.count() if f"main.{3 * i}.weight" not in tensors)
     layers = [f"main.{3 * i}" for i in range(max(depth, 2))]
     norms = [f"main.{3 * i + 1}" for i in range(len(layers) - 1)]
-    return dcgan("dcgan-tutorial", "tutorial DCGAN", tensors, layers, norms)
+    return dcgan(family, "tutorial DCGAN", tensors, layers, norms)
 
 
 def dcgan(
-    family: str, what: str, tensors: Tensors, layers: Sequence[str], norms: Sequence[str], **config: Any
+    family: Family, what: str, tensors: Tensors, layers: Sequence[str], norms: Sequence[str], **config: Any
 ) -> Converted:
     """A DCGAN whose transposed convolutions are ``layers``, all but the last of them followed by ``norms``."""
     weights = [tensors.get(f"{layer}.weight", np.empty(0)) for layer in layers]
@@ -53,7 +53,7 @@ def dcgan(
         Layer(target, layer, "conv_transpose", norm=norm, bias=f"{layer}.bias" in tensors)
         for target, layer, norm in zip(targets, layers, [*norms, None], strict=True)
     ]
-    template = shapes(NETWORKS[family]["generator"].module(config), (config["latent_dim"],))
+    template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)"}
     return Converted(card, {"generator": fill(tensors, rows, template, f"a {what}")})
 
@@ -65,14 +65,3 @@ def _generator(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             prefix = f"{name}."
             return {key.removeprefix(prefix): array for key, array in tensors.items() if key.startswith(prefix)}
     return tensors
-
-
-FAMILIES = (
-    Family(
-        "dcgan-tutorial",
-        "a file: the tutorial's state dict, alone or under netG_state_dict, netG, generator, G, ...",
-        convert,
-        stand_ins=("argparse.Namespace",),
-        signature=("main.0.weight", "main.1.running_mean", "main.3.weight"),
-    ),
-)

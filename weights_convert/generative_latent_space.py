@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from geomgan.models.families import FAMILIES as NETWORKS
-from weights_convert.convert import Converted, Family, state_dict
+from geomgan.models.families import Family
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Layer, Tensor, fill, shapes
 
+Tables = dict[str, list[Layer | Tensor]]  # part -> rows
 LICENCE = "none stated by the source: for private study, do not redistribute"
 
 
@@ -37,66 +38,59 @@ RBF = [
     Tensor("precision/kernel", "rbfNN.W.weight", transpose=True),
 ]
 
-TABLES: dict[str, dict[str, tuple[str, list[Layer | Tensor]]]] = {
-    "generative-latent-space-vae": {
-        "generator": ("trainedVAE_D.pth", [*RBF, *_decoder("mean/", "Xmean.0")]),
-        "encoder": (
-            "trainedVAE_E.pth",
-            [
-                *_blocks("features/block", "enc", "Convolution", "conv"),
-                Layer("mean", "zmean", "dense_from_map", spatial=(6, 6)),
-                Layer("log_variance", "zlogvar", "dense_from_map", spatial=(6, 6)),
-            ],
+VAE: Tables = {
+    "generator": [*RBF, *_decoder("mean/", "Xmean.0")],
+    "encoder": [
+        *_blocks("features/block", "enc", "Convolution", "conv"),
+        Layer("mean", "zmean", "dense_from_map", spatial=(6, 6)),
+        Layer("log_variance", "zlogvar", "dense_from_map", spatial=(6, 6)),
+    ],
+}
+BIGAN: Tables = {
+    "generator": [*_decoder("", "conv.2")],
+    "encoder": [
+        *_blocks("features/block", "conv", "Convolution", "conv"),
+        Layer("code", "lin", "dense_from_map", spatial=(6, 6)),
+    ],
+    "discriminator": [
+        *_blocks("features/block", "Xconv", "Convolution", "conv"),
+        *_blocks("code", "zlin", "Linear", "dense"),
+        Layer(
+            "joint",
+            "post_cat.0.Linear",
+            "dense_from_map",
+            norm="post_cat.0.BatchNorm",
+            spectral_norm="stored",
+            spatial=(6, 6),
         ),
-    },
-    "generative-latent-space-bigan": {
-        "generator": ("trainedBiGAN_G.pth", [*_decoder("", "conv.2")]),
-        "encoder": (
-            "trainedBiGAN_E.pth",
-            [
-                *_blocks("features/block", "conv", "Convolution", "conv"),
-                Layer("code", "lin", "dense_from_map", spatial=(6, 6)),
-            ],
-        ),
-        "discriminator": (
-            "trainedBiGAN_D.pth",
-            [
-                *_blocks("features/block", "Xconv", "Convolution", "conv"),
-                *_blocks("code", "zlin", "Linear", "dense"),
-                Layer(
-                    "joint",
-                    "post_cat.0.Linear",
-                    "dense_from_map",
-                    norm="post_cat.0.BatchNorm",
-                    spectral_norm="stored",
-                    spatial=(6, 6),
-                ),
-                Layer("score", "post_cat.1", "dense"),
-            ],
-        ),
-    },
+        Layer("score", "post_cat.1", "dense"),
+    ],
 }
 
 
-def _family(name: str) -> Family:
-    files = tuple(file for file, _ in TABLES[name].values())
-
-    def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
-        del options
-        tensors = {part: state_dict(states[file]) for part, (file, _) in TABLES[name].items()}
-        generator = tensors["generator"]
-        latent_dim = generator["lin.weight"].shape[1] if "lin.weight" in generator else 16
-        centers = generator["rbfNN.bandwidth"].shape[0] if "rbfNN.bandwidth" in generator else 64
-        config = {"latent_dim": latent_dim, "centers": centers, "channels": 1, "resolution": 28}
-        params = {}
-        for part, (file, rows) in TABLES[name].items():
-            network = NETWORKS[name][part]
-            template = shapes(network.module(config), *network.inputs(config))
-            params[part] = fill(tensors[part], rows, template, f"{name} ({part}, {file})")
-        card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": LICENCE}
-        return Converted(card, params)
-
-    return Family(name, f"a folder with {', '.join(files)}", convert, files=files)
+def vae(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """Decoder and encoder; the latent size and the number of RBF centres are read from the shapes."""
+    del options
+    return _converted(family, states, VAE)
 
 
-FAMILIES = tuple(map(_family, TABLES))
+def bigan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """Generator, encoder and discriminator; the latent size is read from the shapes."""
+    del options
+    return _converted(family, states, BIGAN)
+
+
+def _converted(family: Family, states: Mapping[str, Any], tables: Tables) -> Converted:
+    """Each part from its file; files are declared in the order of the networks."""
+    files = dict(zip(family.networks, states, strict=True))
+    tensors = {part: state_dict(states[file]) for part, file in files.items()}
+    generator = tensors["generator"]
+    latent_dim = generator["lin.weight"].shape[1] if "lin.weight" in generator else 16
+    centers = generator["rbfNN.bandwidth"].shape[0] if "rbfNN.bandwidth" in generator else 64
+    config = {"latent_dim": latent_dim, "centers": centers, "channels": 1, "resolution": 28}
+    params = {}
+    for part, network in family.networks.items():
+        template = shapes(network.module(config), *network.inputs(config))
+        params[part] = fill(tensors[part], tables[part], template, f"{family.name} ({part}, {files[part]})")
+    card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": LICENCE}
+    return Converted(card, params)

@@ -7,16 +7,18 @@ and gives heads, ``lpips-*`` takes one state dict with the tensors of both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from geomgan.distances.lpips_weights import CONVOLUTIONS, TORCHVISION, VERSIONS
+from geomgan.distances.lpips_weights import CONVOLUTIONS, VERSIONS
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError, check_choice
-from weights_convert.convert import Converted, Family, state_dict
-from weights_convert.table import Layer, Tensor, fill, shapes
+from geomgan.models.families import Family
+from geomgan.models.families.judges import TORCHVISION
+from weights_convert.convert import Converted, state_dict
+from weights_convert.table import Layer, Row, Tensor, Tensors, fill, shapes
 
 VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 FIRE = ((f"fire{i}", position) for i, position in enumerate((3, 4, 6, 7, 9, 10, 11, 12), start=2))
@@ -38,36 +40,40 @@ PUBLISHED = {  # start of the sha256 of the heads' numbers in order, little-endi
 }
 
 
-def _families(net: str) -> tuple[Family, ...]:
-    """The three kinds of files for one network."""
-    model, file = TORCHVISION[net]
-    heads = [f"lin{k}.model.1.weight" for k in range(len(TRUNKS[net].widths))]
-    trunk_rows = [Layer(f"trunk/{ours}", source, "conv") for ours, source in SOURCES[net].items()]
-    head_rows = [Tensor(f"heads/head{k + 1}", source, squeeze=True) for k, source in enumerate(heads)]
+def trunk(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """The convolutions of torchvision's network."""
+    del options
+    what = f"torchvision's {TORCHVISION[family.net][0]}"
+    params = fill(state_dict(states[""]), _trunk_rows(family.net), {"trunk": _trunk(family.net)}, what, IGNORED)
+    return Converted({"config": {"net": family.net}, "ignored": IGNORED, "licence": LICENCE}, params)
 
-    def trunk(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
-        del options
-        params = fill(state_dict(states[""]), trunk_rows, {"trunk": _trunk(net)}, f"torchvision's {model}", IGNORED)
-        return Converted({"config": {"net": net}, "ignored": IGNORED, "licence": LICENCE}, params)
 
-    def only_heads(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
-        tensors = state_dict(states[""])
-        params = fill(tensors, head_rows, {"heads": _heads(net)}, f"LPIPS heads for {net}")
-        return Converted({"config": {"net": net, "version": _version(tensors, heads, options)}}, params)
+def heads(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """The weights of LPIPS on top of a network."""
+    tensors, net = state_dict(states[""]), family.net
+    params = fill(tensors, _head_rows(net), {"heads": _heads(net)}, f"LPIPS heads for {net}")
+    return Converted({"config": {"net": net, "version": _version(tensors, net, options)}}, params)
 
-    def both(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
-        tensors, template = state_dict(states[""]), {"trunk": _trunk(net), "heads": _heads(net)}
-        params = fill(tensors, [*trunk_rows, *head_rows], template, f"LPIPS with {net}", IGNORED)
-        config = {"net": net, "version": _version(tensors, heads, options)}
-        return Converted({"config": config, "ignored": IGNORED}, params)
 
-    version = {"version": "0.1 or 0.0, of heads other than the published ones"}
-    beside = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin{len(heads) - 1} beside them"
-    return (
-        Family(f"torchvision-{model}", f"a file: torchvision's {file}", trunk, stem=file.rpartition("-")[0]),
-        Family(f"lpips-heads-{net}", f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", only_heads, options=version),
-        Family(f"lpips-{net}", beside, both, options=version),
-    )
+def both(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+    """Convolutions and heads from one state dict."""
+    tensors, net = state_dict(states[""]), family.net
+    template = {"trunk": _trunk(net), "heads": _heads(net)}
+    params = fill(tensors, [*_trunk_rows(net), *_head_rows(net)], template, f"LPIPS with {net}", IGNORED)
+    config = {"net": net, "version": _version(tensors, net, options)}
+    return Converted({"config": config, "ignored": IGNORED}, params)
+
+
+def _published_heads(net: str) -> list[str]:
+    return [f"lin{k}.model.1.weight" for k in range(len(TRUNKS[net].widths))]
+
+
+def _trunk_rows(net: str) -> list[Row]:
+    return [Layer(f"trunk/{ours}", source, "conv") for ours, source in SOURCES[net].items()]
+
+
+def _head_rows(net: str) -> list[Row]:
+    return [Tensor(f"heads/head{k}", source, squeeze=True) for k, source in enumerate(_published_heads(net), start=1)]
 
 
 def _trunk(net: str) -> Any:
@@ -78,9 +84,10 @@ def _heads(net: str) -> dict[str, np.ndarray]:
     return {f"head{k}": np.zeros(width) for k, width in enumerate(TRUNKS[net].widths, start=1)}
 
 
-def _version(tensors: Mapping[str, np.ndarray], heads: Sequence[str], options: Mapping[str, str]) -> str:
+def _version(tensors: Tensors, net: str, options: Mapping[str, str]) -> str:
     """The version of LPIPS that heads belong to: of published ones it is known, of others said (0.1 if not)."""
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(tensors[head], "<f4").tobytes() for head in heads))
+    published = (np.ascontiguousarray(tensors[head], "<f4").tobytes() for head in _published_heads(net))
+    digest = hashlib.sha256(b"".join(published))
     known, said = PUBLISHED.get(digest.hexdigest()[:16]), options.get("version")
     if said is not None:
         check_choice(said, VERSIONS, "version")
@@ -90,6 +97,3 @@ def _version(tensors: Mapping[str, np.ndarray], heads: Sequence[str], options: M
             f"lpips/weights/v{said}."
         )
     return known or said or "0.1"
-
-
-FAMILIES = tuple(family for net in TORCHVISION for family in _families(net))

@@ -15,15 +15,13 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
+from geomgan.models.families.stylegan import OFFICIAL, PERSISTENT, PICKLED
 from geomgan.restricted_pickle import StandIn, misfit
 from weights_convert.convert import state_dict
 from weights_convert.stylegan2 import check_resolution, numbered, shape
 from weights_convert.table import Computed, Layer, Row, Tensors
 from weights_convert.torch_file import read_checkpoint
 
-CHECKPOINT = "a .pkl of the official repository, or a file {G_ema: state dict}"
-PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
-STAND_INS = (PERSISTENT, "dnnlib.EasyDict", "dnnlib.util.EasyDict", "torch.nn.modules.*")
 ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors
 MAX_TENSORS, MAX_NAME = 10_000, 256
 RATE = 0.01  # learning-rate multiplier of the mapping network, where the file does not say: weights are divided by it
@@ -31,7 +29,7 @@ EPSILON = 1e-8  # of the normalisation of a class's embedding
 GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
 
 
-def read(path: str | Path, *, stand_ins: tuple[str, ...] = STAND_INS) -> dict[str, Any]:
+def read(path: str | Path, *, stand_ins: tuple[str, ...] = PICKLED) -> dict[str, Any]:
     """``{"G_ema": state dict, "init_kwargs": arguments}`` of an official pickle, or what ``torch.save`` wrote.
 
     Raises:
@@ -48,7 +46,7 @@ def _networks(tree: Any) -> dict[str, Any]:
     if isinstance(tree, StandIn):
         tree = {"G_ema": tree}
     if not isinstance(tree, dict):
-        raise misfit(f"a {type(tree).__name__}", CHECKPOINT)
+        raise misfit(f"a {type(tree).__name__}", OFFICIAL)
     held = tree.get("G_ema")
     if not isinstance(held, StandIn):
         return {name: value for name, value in tree.items() if value is not None}

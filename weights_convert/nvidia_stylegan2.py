@@ -10,17 +10,15 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.generators import stylegan2
-from weights_convert.convert import Converted, Family
+from geomgan.models.families import Family
+from weights_convert.convert import Converted
 from weights_convert.layouts import kernel
 from weights_convert.nvidia import (
-    CHECKPOINT,
     GAIN,
-    STAND_INS,
     check_sides,
     generator_of,
     mapping_config,
     mapping_rows,
-    read,
 )
 from weights_convert.stylegan2 import (
     TAPS,
@@ -35,8 +33,9 @@ from weights_convert.table import Computed, Layer, Row, Tensors, fill
 FILTERS = {"*resample_filter": "the resampling filter; it is in the configuration"}
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Resolution, widths, depth of the mapping, classes and the filter are read from the tensors."""
+    del family
     tensors, arguments = generator_of(states[""])
     config = configuration(tensors)
     check_sides(options, arguments, config["resolution"])
@@ -122,19 +121,3 @@ def _transposed(weight: np.ndarray) -> np.ndarray:
 
 def _pointwise(weight: np.ndarray) -> np.ndarray:
     return weight[:, :, 0, 0].T / math.sqrt(weight.shape[1])
-
-
-FAMILIES = (
-    Family(
-        "nvidia-stylegan2",
-        CHECKPOINT,
-        convert,
-        options={
-            "resolution": "of the images, checked against the tensors",
-            "lr_multiplier": "of the mapping network, where the file does not say; 0.01 unless given",
-        },
-        stand_ins=STAND_INS,
-        signature=("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight"),
-        read=read,
-    ),
-)

@@ -13,18 +13,17 @@ import numpy as np
 from geomgan.errors import CheckpointError
 from geomgan.generators import nvidia_stylegan3
 from geomgan.generators.stylegan3_sampling import Sampling
-from weights_convert.convert import Converted, Family
+from geomgan.models.families import Family
+from geomgan.models.families.stylegan import SAMPLING
+from weights_convert.convert import Converted
 from weights_convert.layouts import kernel
 from weights_convert.nvidia import (
-    CHECKPOINT,
     GAIN,
-    STAND_INS,
     check_sides,
     generator_of,
     mapping_config,
     mapping_rows,
     number,
-    read,
 )
 from weights_convert.stylegan2 import expect_generator
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill
@@ -32,26 +31,17 @@ from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill
 LAYER = re.compile(r"synthesis\.(L(\d{1,3})_(\d{1,5})_\d{1,6})\.weight")
 MAX_LAYERS, MAX_SIDE, MAX_FACTOR = 64, 8192, 16
 MAX_TAPS, MAX_RADIAL = 256, 64  # one product per tap and pixel; of a radial filter, per pair of taps
-ARGUMENTS = {  # of the network: what they are
-    "num_critical": "layers without oversampling at the end",
-    "first_cutoff": "cutoff frequency of the first layer",
-    "first_stopband": "frequency that the first layer's filter stops",
-    "last_stopband_rel": "frequency that the last layer's filter stops, over its cutoff",
-    "margin_size": "pixels around the visible part of a map",
-    "lrelu_upsampling": "oversampling of the non-linearities",
-    "output_scale": "factor on the image",
-}
-DEFAULTS = {name: getattr(Sampling, name, 0.25) for name in ARGUMENTS}
 MAY_BE_ZERO = ("num_critical", "margin_size")
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Widths, kernels and filters are read from the tensors, sampling rates follow from the arguments."""
+    del family
     tensors, arguments = generator_of(states[""])
     first = ("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.input.weight")
     expect_generator(tensors, first, "StyleGAN3")
     names, sides = _layers(tensors)
-    values = {name: number(name, options, arguments, x, name in MAY_BE_ZERO) for name, x in DEFAULTS.items()}
+    values = {name: number(name, options, arguments, x, name in MAY_BE_ZERO) for name, x in SAMPLING.items()}
     output_scale = values.pop("output_scale")
     config = configuration(tensors, names, sides, values)
     check_sides(options, arguments, config["resolution"])
@@ -173,23 +163,3 @@ def _unit(weight: np.ndarray) -> np.ndarray:
 
 def _last(weight: np.ndarray, magnitude: np.ndarray) -> np.ndarray:
     return kernel(weight / math.sqrt(math.prod(weight.shape[1:])), "conv") / np.sqrt(magnitude.reshape(()))
-
-
-FAMILIES = (
-    Family(
-        "nvidia-stylegan3",
-        CHECKPOINT,
-        convert,
-        options={
-            "resolution": "of the images, checked against the tensors",
-            "lr_multiplier": "of the mapping network, where the file does not say; 0.01 unless given",
-            **{
-                name: f"{what}, where the file does not say; {DEFAULTS[name]:g} unless given"
-                for name, what in ARGUMENTS.items()
-            },
-        },
-        stand_ins=STAND_INS,
-        signature=("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.L0_*.affine.weight"),
-        read=read,
-    ),
-)

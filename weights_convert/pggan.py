@@ -10,9 +10,9 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators.pggan import checked_alpha
-from geomgan.models.families import FAMILIES as NETWORKS
+from geomgan.models.families import Family
 from geomgan.restricted_pickle import StandIn
-from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
 MAX_SCALES = 11  # each doubles the side: 4096 pixels
@@ -24,7 +24,7 @@ SMALLER_SCALE = "the output layer of a smaller scale, of which only the last two
 # --- PyTorch GAN zoo ---
 
 
-def convert_gan_zoo(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def gan_zoo(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """``avgG``, the running average of the generator, else ``netG``; sizes from the tensors' shapes.
 
     The pickled settings say what no tensor does: ``alpha``, the leaky ReLU's slope, ``tanh``, whether the learning
@@ -67,7 +67,7 @@ def convert_gan_zoo(states: Mapping[str, Any], options: Mapping[str, str]) -> Co
     if scales:
         rows.append(row("output_before", f"toRGBLayers.{scales - 1}"))
     ignored = {f"toRGBLayers.{s}.*": SMALLER_SCALE for s in range(scales - 1)}
-    part = NETWORKS["pggan-gan-zoo"]["generator"]
+    part = family.networks["generator"]
     params = fill(tensors, rows, shapes(part.module(config), *part.inputs(config)), "a GAN zoo PGGAN", ignored)
     card = {"config": config, "output_range": [-1, 1], "prior": PRIOR, "ignored": ignored}
     return Converted(card, {"generator": params})
@@ -114,7 +114,7 @@ def _count(tensors: Tensors, layer: str) -> int:
 # --- CelebA-HQ 1024, from Theano ---
 
 
-def convert_proggan(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def proggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Blocks ``features.0``, ``features.1``, ... of which two make a scale; sizes from the tensors' shapes."""
     del options
     tensors = state_dict(states[""], "state_dict", "generator", "netG")
@@ -148,7 +148,7 @@ def convert_proggan(states: Mapping[str, Any], options: Mapping[str, str]) -> Co
         ),
         *_scaled("output", "output"),
     ]
-    part = NETWORKS["proggan"]["generator"]
+    part = family.networks["generator"]
     params = fill(tensors, rows, shapes(part.module(config), *part.inputs(config)), "a ProgGAN")
     card = {"config": config, "output_range": [-1, 1], "prior": PRIOR}
     return Converted(card, {"generator": params})
@@ -173,20 +173,3 @@ def _projection(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """
     flipped = np.flip(weight, (2, 3)).transpose(1, 2, 3, 0)
     return flipped.reshape(len(flipped), -1) * scale.item()
-
-
-FAMILIES = (
-    Family(
-        "pggan-gan-zoo",
-        "a file of the PyTorch GAN zoo: {config, netG, netD, avgG}",
-        convert_gan_zoo,
-        stand_ins=("models.utils.config.BaseConfig", "*.models.utils.config.BaseConfig"),
-        signature=("formatLayer.*weight", "groupScale0.0.*weight", "toRGBLayers.0.*weight"),
-    ),
-    Family(
-        "proggan",
-        "a file: the state dict with features.0.conv.weight, features.0.wscale.scale, ...",
-        convert_proggan,
-        signature=("features.0.conv.weight", "features.0.wscale.scale", "output.wscale.b"),
-    ),
-)

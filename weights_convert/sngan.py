@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError
-from geomgan.models.families import FAMILIES as NETWORKS
+from geomgan.models.families import Family
 from weights_convert import layouts
-from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
@@ -25,7 +25,7 @@ ALIASES = {"model.3": "conv1", "model.6": "conv2"}
 MAX_BLOCKS = 8
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Latent size, widths, depth and channels are read from the tensors' shapes; ``args.json`` must agree with them."""
     del options
     tensors = _without_aliases(state_dict(states[""], "generator", "state_dict"))
@@ -41,7 +41,7 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
         if config["features"][i - 1] != config["features"][i]:
             rows.append(Layer(f"block{i}_bypass", f"{source}.bypass.1", "conv"))
     rows += [*_affine("norm", f"model.{blocks + 2}"), Layer("output", f"model.{blocks + 4}", "conv")]
-    template = shapes(NETWORKS["sngan"]["generator"].module(config), (config["latent_dim"],))
+    template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": "none stated"}
     return Converted(card, {"generator": fill(tensors, rows, template, "an SNGAN generator")})
 
@@ -102,14 +102,3 @@ def _check_settings(settings: Mapping[str, Any], config: Mapping[str, Any]) -> N
             f"args.json beside the file says {wrong}; the tensors say { {key: config[key] for key in wrong} }. It "
             "belongs to another model: put the right one there, or none."
         )
-
-
-FAMILIES = (
-    Family(
-        "sngan",
-        "a file: generator.pt, with its args.json beside it if there is one",
-        convert,
-        config_files=("args.json",),
-        signature=("model.0.weight", "model.2.*conv1.weight", "model.2.model.0.running_mean", "model.2.model.4.weight"),
-    ),
-)

@@ -10,7 +10,8 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan
-from weights_convert.convert import Converted, Family, state_dict
+from geomgan.models.families import Family
+from weights_convert.convert import Converted, state_dict
 from weights_convert.layouts import kernel
 from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill
@@ -20,8 +21,9 @@ BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 BLURS = {f"*.conv1.[12].{name}": "the blur [1, 2, 1], checked" for name in ("weight", "weight_flip")}
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Widths and depths are read from the tensors; the resolution it was trained to is an option."""
+    del family
     tensors = state_dict(states[""], "g_running")
     config = configuration(tensors)
     config["resolution"] = _resolution(options, config["resolution"])
@@ -110,14 +112,3 @@ def _rows(config: Mapping[str, Any], tensors: Tensors) -> list[Row]:
             rows.append(Computed(f"{synthesis}/{style.name}_strength", strength, _strength))
             rows += _linear(f"generator/styles/{style.name}", f"{block}.adain{k}.style.linear", "dense")
     return rows
-
-
-FAMILIES = (
-    Family(
-        "stylegan",
-        "a file: {g_running, ...} of style-based-gan-pytorch, or g_running's state dict alone",
-        convert,
-        options={"resolution": "of the images, where the network was trained to fewer pixels than it has layers for"},
-        signature=("style.1.linear.weight_orig", "generator.progression.0.conv1.input", "generator.to_rgb.0.conv.bias"),
-    ),
-)

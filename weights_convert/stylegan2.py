@@ -11,7 +11,8 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan2
-from weights_convert.convert import Converted, Family, state_dict
+from geomgan.models.families import Family
+from weights_convert.convert import Converted, state_dict
 from weights_convert.layouts import kernel
 from weights_convert.table import Computed, Layer, Row, fill
 
@@ -32,8 +33,9 @@ DISCRIMINATOR = (  # tensors that every discriminator of the StyleGAN families h
 )
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Resolution, widths, depth of the mapping and the filter are read from the tensors."""
+    del family
     tensors = state_dict(states[""], "g_ema")
     config = configuration(tensors)
     check_resolution(options, config["resolution"])
@@ -193,15 +195,3 @@ def _pointwise(weight: np.ndarray) -> np.ndarray:
 
 def _map(noise: np.ndarray) -> np.ndarray:
     return noise[0, 0]
-
-
-FAMILIES = (
-    Family(
-        "stylegan2",
-        "a file: {g_ema, latent_avg} of stylegan2-pytorch, or g_ema's state dict alone",
-        convert,
-        options={"resolution": "of the images, checked against the tensors"},
-        stand_ins=("argparse.Namespace",),
-        signature=("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight"),
-    ),
-)

@@ -10,9 +10,9 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE
-from geomgan.models.families import FAMILIES as NETWORKS
+from geomgan.models.families import Family
 from weights_convert import layouts
-from weights_convert.convert import Converted, Family, renamed, state_dict
+from weights_convert.convert import Converted, renamed, state_dict
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
 PRIOR = "z ~ N(0, I) for want of a better one: no prior is published, codes come from optimisation or from CaffeNet"
@@ -26,7 +26,7 @@ TANH_NOTE = (
 )
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """The layout is told by the names of the layers, every width by the tensors' shapes."""
     tensors = _tensors(states[""])
     layout = options.get("layout") or _layout(tensors)
@@ -59,7 +59,7 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
         "channels": 3,
         "resolution": resolution,
     }
-    template = shapes(NETWORKS["upconv"]["generator"].module(config), (config["latent_dim"],))
+    template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
     notes = [NOTES.get(layout, ""), TANH_NOTE if LAYOUTS[layout].has_tanh else ""]
     card = {"config": config, "output_range": [0, 255], "prior": PRIOR, "licence": "none stated"}
     if note := " ".join(filter(None, notes)):
@@ -107,17 +107,3 @@ def _scale(options: Mapping[str, str], layout: str) -> float:
     if not 0 < scale < math.inf:
         raise OptionError(f"scale={text!r} is no positive number; expected 1 (PyTorch) or 255 (Caffe).")
     return scale
-
-
-FAMILIES = (
-    Family(
-        "upconv",
-        "a file: upconvGAN_fc6.pt, _fc7, _fc8, _pool5, or a translation of conv4, conv3, norm2, conv1",
-        convert,
-        options={
-            "layout": f"{', '.join(LAYOUTS)}, where the names and shapes of tensors do not tell",
-            "scale": "factor on the tanh of conv, norm2 and conv1: 1 as in PyTorch (default), 255 as in Caffe",
-        },
-        signature=("deconv4*.weight", "deconv3*.weight", "conv4_1*.weight", "conv3_1*.weight", "deconv1*.weight"),
-    ),
-)

@@ -9,16 +9,16 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators.wavegan import FRAMES, KERNEL, kernel_positions
-from geomgan.models.families import FAMILIES as NETWORKS
+from geomgan.models.families import Family
+from geomgan.models.families.maps import WAVEGAN_LENGTHS
 from weights_convert import layouts
-from weights_convert.convert import Converted, Family, state_dict
+from weights_convert.convert import Converted, state_dict
 from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes
 
-LENGTHS = {16384: (5, 4), 32768: (6, 2), 65536: (6, 4)}  # samples -> layers, factor of the last one
 UNUSED_NORM = "a batch norm that every file has; this network was built without batch norm and does not use it"
 
 
-def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
     """Latent size, width, channels and the kind of upsampling are read from the tensors' names and shapes.
 
     A transposed convolution is the first operation of its layer (``transpose_ops.0``); the repeating kind has its
@@ -64,7 +64,7 @@ def convert(states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
         *_layer("output", sources[-1], None, last_factor, repeats),
     ]
     ignored = {} if batch_norm else {"bn1.*": UNUSED_NORM}
-    template = shapes(NETWORKS["wavegan"]["generator"].module(config), (config["latent_dim"],))
+    template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
     params = fill(tensors, rows, template, "a WaveGAN", ignored)
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "ignored": ignored}
     return Converted(card, {"generator": params})
@@ -79,10 +79,10 @@ def _outputs(tensors: Tensors, source: str, repeats: bool) -> int:
 def _length(options: Mapping[str, str], layers: int) -> tuple[int, int]:
     """The length that the user says, and the factor of the last layer."""
     slice_len = options.get("slice_len", "65536")
-    check_choice(slice_len, map(str, LENGTHS), "slice_len")
-    expected, factor = LENGTHS[int(slice_len)]
+    check_choice(slice_len, map(str, WAVEGAN_LENGTHS), "slice_len")
+    expected, factor = WAVEGAN_LENGTHS[int(slice_len)]
     if layers != expected:
-        fitting = " or ".join(f"slice_len={samples}" for samples, (n, _) in LENGTHS.items() if n == layers)
+        fitting = " or ".join(f"slice_len={samples}" for samples, (n, _) in WAVEGAN_LENGTHS.items() if n == layers)
         given = "" if "slice_len" in options else " (taken because no slice_len was given)"
         raise OptionError(
             f"slice_len is {slice_len}{given}, which has {expected} upsampling layers; the file has {layers}. "
@@ -142,17 +142,3 @@ def sub_pixel_kernel(weight: np.ndarray, factor: int, repeats: bool) -> np.ndarr
     for k, r, j in positions:
         kernel[j - first, :, r] += weight[k]
     return kernel.reshape(*kernel.shape[:2], -1)
-
-
-FAMILIES = (
-    Family(
-        "wavegan",
-        "a file of wavegan-pytorch: gan_*.tar, or the generator's state dict",
-        convert,
-        options={
-            "slice_len": f"samples: {', '.join(map(str, LENGTHS))} (65536 unless given)",
-            "batch_norm": "true or false: what the file must agree with",
-        },
-        signature=("fc1.weight", "bn1.running_mean", "deconv_list.0.transpose_ops.*.weight"),
-    ),
-)

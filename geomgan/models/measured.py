@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,31 @@ import numpy as np
 from geomgan.generators import Generator, Network
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.home import home
-from geomgan.models.families import FAMILIES, build
+from geomgan.models.build import build
+from geomgan.models.families import NETWORKS
 from geomgan.models.folder import EMBEDDED, write_model
 
 NUMBERS = 256  # of one sample that a reference keeps, at most
 LARGEST = 50e9  # FLOPs of a forward pass: above, compiling and running it would dominate a conversion
-WIDEST = 2**30  # bytes of one activation: a checkpoint from elsewhere must not take the memory
+WIDEST = 2.0**30  # bytes of one activation: a checkpoint from elsewhere must not take the memory
+Run = Callable[[Generator | Network, Any], Any]
 ORIGINALS = Path(__file__).parent / "references"
 
 
-def write_measured(folder: str | os.PathLike, card: Mapping[str, Any], params: Mapping[str, Any]) -> Path:
+def write_measured(folder: str | os.PathLike[str], card: Mapping[str, Any], params: Mapping[str, Any]) -> Path:
     """``write_model`` with what :func:`measure` adds to the card, and the reference."""
     figures, reference = measure(card, params, original(Path(folder).expanduser()))
     return write_model(folder, {**card, **figures}, params, reference)
 
 
 def measure(
-    card: Mapping[str, Any], params: Mapping[str, Any], published: Path | None = None
+    card: Mapping[str, Any],
+    params: Mapping[str, Any],
+    published: Path | None = None,
+    *,
+    largest: float = LARGEST,
+    widest: float = WIDEST,
+    run: Run | None = None,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
     """The measured entries of a model's card, and its reference where its forward pass is not too large.
 
@@ -44,6 +52,9 @@ def measure(
         card: with at least ``family``, and ``config`` where that is a network.
         params: weights by part.
         published: samples of the original, if there are any.
+        largest: FLOPs of a forward pass above which it is not run.
+        widest: bytes of one activation above which it is not run.
+        run: ``(network, code) -> all that it returns, flat``; compiled by default.
 
     Returns:
         ``parameters`` by part, ``weights_sha256``; for generators and networks ``forward_gflop``, ``parity`` with
@@ -55,21 +66,21 @@ def measure(
         "parameters": {part: sum(leaf.size for leaf in of_part) for part, of_part in leaves.items()},
         "weights_sha256": weights_sha256(params),
     }
-    if card["family"] not in FAMILIES:
+    if card["family"] not in NETWORKS:
         return figures, None
     network = build(card, params, None, card["family"], {})
     shape = _input_shape(network)
     code = jax.ShapeDtypeStruct(shape, jnp.float32)
-    flops, widest = count_flops(_flat_output, network, code), largest_array(_flat_output, network, code)
+    flops, activation = count_flops(flat_output, network, code), largest_array(flat_output, network, code)
     figures["forward_gflop"] = float(f"{flops / 1e9:.4g}")
     if published:
         figures["parity"] = f"{difference_of(network, published):.1e} of the largest magnitude, against the original"
-    if flops > LARGEST:
-        return {**figures, "reference": f"none: a forward pass takes more than {LARGEST / 1e9:.0f} GFLOP"}, None
-    if widest > WIDEST:
-        return {**figures, "reference": f"none: an activation takes {widest / 2**30:.1f} GiB"}, None
+    if flops > largest:
+        return {**figures, "reference": f"none: a forward pass takes more than {largest / 1e9:.0f} GFLOP"}, None
+    if activation > widest:
+        return {**figures, "reference": f"none: an activation takes {activation / 2**30:.1f} GiB"}, None
     codes = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
-    sample = np.asarray(_flat_output(network, codes[0]), np.float64)
+    sample = np.asarray((run or flat_output)(network, codes[0]), np.float64)
     if not np.isfinite(sample).all():
         return {**figures, "reference": "none: the sample of its code is not finite"}, None
     about = {"code": "numpy.random.default_rng(0).standard_normal", "mean": sample.mean(), "std": sample.std()}
@@ -107,7 +118,7 @@ def difference_of(network: Generator | Network, reference: Path) -> float:
         codes, theirs = arrays["codes"], np.asarray(arrays["samples"], np.float64)
     if codes.shape[1:] != _input_shape(network):
         return math.inf
-    ours = np.stack([thinned(np.asarray(_flat_output(network, code), np.float64)) for code in codes])
+    ours = np.stack([thinned(np.asarray(flat_output(network, code), np.float64)) for code in codes])
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max()) if ours.shape == theirs.shape else math.inf
 
 
@@ -116,7 +127,7 @@ def _input_shape(network: Generator | Network) -> tuple[int, ...]:
 
 
 @jax.jit
-def _flat_output(network: Generator | Network, code: jax.Array) -> jax.Array:
+def flat_output(network: Generator | Network, code: jax.Array) -> jax.Array:
     """All that the network returns for one code, flat: of a stochastic decoder the mean, then the deviation."""
     with jax.default_matmul_precision("highest"):
         output = network.function(network.params, code)

@@ -10,7 +10,9 @@ from typing import Any
 
 from geomgan.errors import check_choice
 from geomgan.home import home
-from geomgan.models.folder import CARD, EMBEDDED
+from geomgan.models.card import is_model
+from geomgan.models.families import CHECKPOINTS
+from geomgan.models.folder import EMBEDDED
 
 NONE_STATED = "none stated"  # of a licence
 
@@ -44,7 +46,7 @@ class Entry:
     @property
     def is_here(self) -> bool:
         """Whether it can be loaded now."""
-        return (self.folder / CARD).is_file()
+        return is_model(self.folder)
 
     @property
     def how_to_get(self) -> str:
@@ -53,11 +55,9 @@ class Entry:
             return "it ships with the package: reinstall geomgan"
         if self.package:
             return f"run `geomgan fetch {self.name}`"
-        from weights_convert.convert import families
-
-        kind = families()[self.family]
-        taken = "FOLDER" if kind.files else self.files.split()[0]
-        beside = f" with {' or '.join(kind.config_files)} beside it" if kind.needs_config else ""
+        published = CHECKPOINTS[self.family]
+        taken = "FOLDER" if published.files else self.files.split()[0]
+        beside = f" with {' or '.join(published.config_files)} beside it" if published.needs_config else ""
         command = f"`python -m weights_convert {self.family} {taken} {self.folder}`{beside}"
         return f"get {self.files} of {self.url}, then run {command}"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from geomgan.errors import GeomganError
 from geomgan.home import home
-from geomgan.models.families import FAMILIES, build
+from geomgan.models.build import build
+from geomgan.models.card import Card, made_by, without_reference
+from geomgan.models.families import NETWORKS
 from geomgan.models.folder import REFERENCE, read_model
 from geomgan.models.measured import difference_of, original, weights_sha256
 from geomgan.zoo.catalogue import catalogue
@@ -50,12 +51,12 @@ def check(folder: Path) -> Finding:
     against = "-"
     try:
         card, params = read_model(folder)
-        against, path = ("its conversion" if "files" in card else "its training"), folder / REFERENCE
+        against, path = made_by(card), folder / REFERENCE
         if published := original(folder):
             against, path = "the original", published
         if card.get("weights_sha256", digest := weights_sha256(params)) != digest:
             return Finding(name, against, None, "DIFFERS: its weights are not those that were written", False)
-        if card["family"] not in FAMILIES:
+        if card["family"] not in NETWORKS:
             return Finding(name, "-", None, "ok: its weights; it has no samples", True)
         network = build(card, params, None, name, {})
         if not path.is_file():
@@ -69,10 +70,8 @@ def check(folder: Path) -> Finding:
     return Finding(name, against, difference, "ok" if ok else "DIFFERS", ok)
 
 
-def _without_reference(name: str, card: Mapping[str, Any]) -> Finding:
-    why = card.get("reference", "none: written before there were any; convert it again")
-    if isinstance(why, Mapping):
+def _without_reference(name: str, card: Card) -> Finding:
+    why = without_reference(card)
+    if why is None:
         return Finding(name, "-", None, f"damaged: {REFERENCE} is missing. Convert the model again.", False)
-    return Finding(
-        name, "-", None, f"ok: its weights; its samples have no reference ({why.removeprefix('none: ')})", True
-    )
+    return Finding(name, "-", None, f"ok: its weights; its samples have no reference ({why})", True)

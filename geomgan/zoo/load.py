@@ -8,12 +8,13 @@ from typing import Any
 
 from geomgan.errors import NotHereError, OptionError
 from geomgan.generators import Generator
-from geomgan.models.families import build
-from geomgan.models.folder import CARD, read_card, read_model
+from geomgan.models.build import build
+from geomgan.models.card import is_model, read_card
+from geomgan.models.folder import read_model
 from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
 
 
-def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -> Any:
+def load(model: str | os.PathLike[str], *, part: str | None = None, **options: Any) -> Any:
     """Open a model; nothing is downloaded.
 
     Args:
@@ -35,7 +36,7 @@ def load(model: str | os.PathLike, *, part: str | None = None, **options: Any) -
     return build(card, params, part, name, options)
 
 
-def load_generator(model: str | os.PathLike) -> Generator:
+def load_generator(model: str | os.PathLike[str]) -> Generator:
     """Open a model that must be a generator; as :func:`load`.
 
     Raises:
@@ -50,10 +51,10 @@ def load_generator(model: str | os.PathLike) -> Generator:
     return G
 
 
-def locate(model: str | os.PathLike) -> tuple[Path, str]:
+def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
     """The folder of a model that is here, and its name."""
     folder = Path(model).expanduser()
-    if (folder / CARD).is_file():
+    if is_model(folder):
         return folder, folder.resolve().name
     is_path = os.sep in str(model) or folder.is_dir()
     if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
@@ -64,7 +65,7 @@ def locate(model: str | os.PathLike) -> tuple[Path, str]:
     return known.folder, known.name
 
 
-def card(model: str | os.PathLike) -> dict[str, Any]:
+def card(model: str | os.PathLike[str]) -> dict[str, Any]:
     """The card of a model: family, source, licences of weights and code, latent spaces, prior, output range, figures.
 
     It is what the catalogue knows, and for a model that is here ``model.json``: besides the configuration, the
@@ -76,7 +77,7 @@ def card(model: str | os.PathLike) -> dict[str, Any]:
         NotHereError, CheckpointError: a folder that is no model, or a damaged one.
     """
     known = catalogue().get(str(model))
-    if known and not known.is_here and not (Path(model) / CARD).is_file():
+    if known and not known.is_here and not is_model(Path(model)):
         return {**known.card, "how_to_get": known.how_to_get}
     folder, _ = locate(model)
     of_catalogue = known.card if known and folder == known.folder else {}

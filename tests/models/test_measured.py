@@ -13,7 +13,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError
 from geomgan.generators.cost import largest_array
 from geomgan.models import measured
-from geomgan.models.families import FAMILIES
+from geomgan.models.families import NETWORKS
 from geomgan.models.folder import read_model, write_model
 from geomgan.models.measured import measure, thinned, weights_sha256, write_measured
 from geomgan.zoo import check as zoo_check
@@ -30,7 +30,7 @@ CARD = {
 
 
 def weights(card=CARD):
-    part = FAMILIES[card["family"]]["generator"]
+    part = NETWORKS[card["family"]]["generator"]
     return {"generator": random_params(part.module(card["config"]), *part.inputs(card["config"]), scale=0.3)}
 
 
@@ -48,16 +48,16 @@ def model(home):
 # --- What is measured ---
 
 
-def test_a_network_with_huge_activations_is_not_run(monkeypatch):
+def never(*_):
+    pytest.fail("run")
+
+
+def test_a_network_with_huge_activations_is_not_run():
     _, reference = measure(CARD, weights())
     assert reference is not None
     widest = largest_array(lambda x: jnp.tanh(jnp.zeros((4, 1000)) + x).sum(), jnp.ones(1000))
     assert widest == 4 * 4 * 1000
-    monkeypatch.setattr(measured, "WIDEST", 16 * 16 * 3 * 4 - 1)  # its sample
-    monkeypatch.setattr(measured, "_flat_output", lambda *_: pytest.fail("run"))
-    monkeypatch.setattr(measured, "count_flops", lambda *_: 1.0)
-    monkeypatch.setattr(measured, "largest_array", lambda *_: 16 * 16 * 3 * 4)
-    figures, reference = measure(CARD, weights())
+    figures, reference = measure(CARD, weights(), widest=16 * 16 * 3 * 4 - 1, run=never)  # less than its sample
     assert reference is None
     assert figures["reference"].startswith("none: an activation takes")
 
@@ -92,9 +92,8 @@ def test_the_checksum_sees_every_change():
     assert weights_sha256({"c": np.float32(1), "a": {"b": np.asfortranarray(tree["a"]["b"])}}) == sums[0]
 
 
-def test_a_large_forward_pass_is_not_run(monkeypatch):
-    monkeypatch.setattr(measured, "LARGEST", 1e3)
-    figures, reference = measure(CARD, jax.tree.map(np.asarray, weights()))
+def test_a_large_forward_pass_is_not_run():
+    figures, reference = measure(CARD, jax.tree.map(np.asarray, weights()), largest=1e3, run=never)
     assert reference is None
     assert figures["reference"].startswith("none: a forward pass takes more than")
     assert figures["forward_gflop"] > 0

@@ -14,7 +14,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.generators.biggan_deep import configuration, statistics
 from tests.fixtures import assert_close, golden
-from tests.parity import assert_activation, assert_samples, converted, write_config
+from tests.parity import assert_activation, assert_samples, converted, observed, write_config
 from tests.weights_convert.test_convert import naming_os_system
 from tests.weights_convert.torch_biggan_deep import SMALL, deep_forward, deep_state
 from tests.weights_convert.torch_models import saved, tutorial_dcgan
@@ -29,6 +29,15 @@ OTHER = {  # 16 pixels, no attention, the published number of rows
     "layers": [[True, 16, 8], [False, 8, 8], [True, 8, 4], [False, 4, 2], [False, 2, 1]],
     "attention_layer_position": 9,
     "n_stats": 51,
+}
+
+
+MIDDLE = {
+    "project": "gen_z",
+    "block1": "layers.0",
+    "block4": "layers.3",
+    "attention": "layers.8",
+    "block12": "layers.12",
 }
 
 
@@ -48,23 +57,29 @@ def published(tmp_path_factory):
     return converted("biggan_deep256", "biggan-deep", folder, "biggan-deep-256-pytorch_model.bin")
 
 
+@pytest.fixture(scope="module")
+def made(published):
+    """What samples and activations the model makes at one truncation, from one program for both."""
+    arrays = golden("biggan_deep256")[1]
+
+    def at(truncation):
+        G = gg.load(published, class_index=int(arrays["class_index"][0]), truncation=truncation)
+        return observed(G, arrays["z"], tuple(MIDDLE))
+
+    return at
+
+
 @pytest.mark.parametrize("tag", ["", "_trunc0655"])
-def test_outputs_on_a_row_and_between_two_rows(published, tag):
-    manifest, arrays = golden("biggan_deep256")
-    truncation = manifest["config"]["variants"][bool(tag)]["truncation"]
-    G = gg.load(published, class_index=int(arrays["class_index"][0]), truncation=truncation)
-    assert_samples("biggan_deep256", jax.vmap(G)(arrays["z"]), f"output{tag}")
+def test_outputs_on_a_row_and_between_two_rows(made, tag):
+    truncation = golden("biggan_deep256")[0]["config"]["variants"][bool(tag)]["truncation"]
+    assert_samples("biggan_deep256", made(truncation)[0], f"output{tag}")
 
 
-@pytest.mark.parametrize(
-    ("layer", "module"),
-    [("project", "gen_z"), ("block1", "layers.0"), ("block4", "layers.3"), ("attention", "layers.8"),
-     ("block12", "layers.12")],
-)  # fmt: skip
-def test_activations(published, layer, module):
-    _, arrays = golden("biggan_deep256")
-    G = gg.load(published, class_index=int(arrays["class_index"][0]), truncation=0.7)
-    assert_activation("biggan_deep256", G.at(layer)(arrays["z"][0]), f"generator.{module}")
+def test_activations(made):
+    """Those of the first code are stored."""
+    activations = made(0.7)[1]
+    for layer, module in MIDDLE.items():
+        assert_activation("biggan_deep256", activations[layer][0], f"generator.{module}")
 
 
 def test_the_published_configurations():

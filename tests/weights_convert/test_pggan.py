@@ -11,7 +11,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
-from tests.parity import assert_activation, assert_samples, converted
+from tests.parity import assert_fixture, converted
 from tests.weights_convert.torch_models import Harmful, gan_zoo_checkpoint, randomise, saved
 from tests.weights_convert.torch_pggan import GanZooPGGAN, ProgGAN
 from weights_convert.convert import convert
@@ -46,30 +46,28 @@ def small_proggan(tmp_path):
 def test_pggan256(tmp_path):
     G = gg.load(converted("pggan256", "pggan-gan-zoo", tmp_path))
     z = golden("pggan256")[1]["z"]
-    assert_samples("pggan256", jax.vmap(G)(z))
-    for layer, reference in {
+    layers = {
         "project.preactivation": "formatLayer",
         "scale1.conv1.preactivation": "groupScale0.0",
         "scale2.conv2.preactivation": "scaleLayers.0.1",
         "scale5.conv2.preactivation": "scaleLayers.3.1",
         "scale7.conv2.preactivation": "scaleLayers.5.1",
         "rgb": "toRGBLayers.6",
-    }.items():
-        assert_activation("pggan256", jax.vmap(G.at(layer))(z), reference)
+    }
+    assert_fixture("pggan256", G, z, layers)
 
 
 def test_proggan1024(tmp_path):
     G = gg.load(converted("proggan1024", "proggan", tmp_path))
     z = golden("proggan1024")[1]["z"]
-    assert_samples("proggan1024", jax.vmap(G)(z))
-    for layer, reference in {
+    layers = {
         "project": "features.0",
         "scale1.conv1": "features.1",
         "scale4.conv1": "features.6",
         "scale6.conv2": "features.11",
         "scale9.conv2": "features.17",  # "output.conv" is before the stored scale and bias, which are folded
-    }.items():
-        assert_activation("proggan1024", jax.vmap(G.at(layer))(z), reference)
+    }
+    assert_fixture("proggan1024", G, z, layers)
 
 
 # --- Other sizes, against torch ---

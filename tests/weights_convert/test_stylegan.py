@@ -12,7 +12,7 @@ from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
 from tests.golden import make_weights
-from tests.parity import assert_activation, assert_samples, converted
+from tests.parity import assert_fixture, assert_samples, converted
 from tests.weights_convert.torch_models import Harmful, saved
 from tests.weights_convert.torch_stylegan import StyleGAN, StyleGAN2
 from weights_convert.convert import convert
@@ -45,16 +45,15 @@ def test_stylegan1_256(tmp_path):
     inputs = make_weights.make_inputs(manifest)
     given = {"resolution": 256, "noise": [inputs[f"noise.{i}"] for i in range(7)]}
     G = gg.load(folder, truncation=0.7, mean_latent=inputs["mean_style"], **given)
-    assert_samples("stylegan1_256", jax.vmap(G)(arrays["z"]))
-    for layer, reference in {
+    layers = {
         "mapping.layer8": "style",
         "synthesis.conv4": "generator.progression.0",
         "synthesis.conv16": "generator.progression.2",
         "synthesis.conv128": "generator.progression.5",
         "synthesis.conv256": "generator.progression.6",
         "synthesis.rgb256": "generator.to_rgb.6",
-    }.items():
-        assert_activation("stylegan1_256", jax.vmap(G.at(layer))(arrays["z"]), reference)
+    }
+    assert_fixture("stylegan1_256", G, arrays["z"], layers)
     in_w = gg.load(folder, space="w", truncation=0.7, **given)  # codes of w are used as given
     assert_samples("stylegan1_256", jax.vmap(in_w)(arrays["w"]), "output_w")
     assert gg.load(folder).sample_shape.shape == (1024, 1024, 3)

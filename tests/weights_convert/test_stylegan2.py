@@ -13,7 +13,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
-from tests.parity import assert_activation, assert_samples, converted
+from tests.parity import assert_fixture, assert_samples, converted
 from tests.weights_convert.torch_models import Harmful, saved
 from tests.weights_convert.torch_stylegan import StyleGAN, StyleGAN2
 from weights_convert.convert import convert
@@ -42,16 +42,15 @@ def published(tmp_path_factory):
 def test_stylegan2_256_from_z_with_truncation(published):
     z = golden("stylegan2_256")[1]["z"]
     G = gg.load(published, truncation=0.8)
-    assert_samples("stylegan2_256", jax.vmap(G)(z))
-    for layer, reference in {
+    layers = {
         "mapping.layer8": "style",
         "synthesis.conv4": "conv1",
         "synthesis.rgb4": "to_rgb1",
         "synthesis.up8": "convs.0",
         "synthesis.up256": "convs.10",
         "synthesis.conv256": "convs.11",
-    }.items():
-        assert_activation("stylegan2_256", jax.vmap(G.at(layer))(z), reference)
+    }
+    assert_fixture("stylegan2_256", G, z, layers)
 
 
 def test_stylegan2_256_from_w_plus(published):

@@ -15,7 +15,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
-from tests.parity import assert_activation, assert_samples, converted
+from tests.parity import assert_fixture, converted
 from tests.small_models import in_float64, largest_difference
 from tests.weights_convert.torch_models import Harmful, randomise, saved
 from weights_convert.convert import convert
@@ -88,11 +88,9 @@ def small(tmp_path):
 def test_published_sizes(tmp_path, name, options, layers):
     G = gg.load(converted(name, "wavegan", tmp_path, "gan_exp1.tar", *options))
     z = golden(name)[1]["z"]
-    assert_samples(name, jax.vmap(G)(z))
-    assert_activation(name, jax.vmap(G.at("project.preactivation"))(z), "fc1")
-    for i in {0, 2, layers - 2}:
-        assert_activation(name, jax.vmap(G.at(f"block{i + 1}.preactivation"))(z), f"deconv_list.{i}")
-    assert_activation(name, jax.vmap(G.at("output.preactivation"))(z), f"deconv_list.{layers - 1}")
+    blocks = {f"block{i + 1}.preactivation": f"deconv_list.{i}" for i in (0, 2, layers - 2)}
+    last = {"output.preactivation": f"deconv_list.{layers - 1}"}
+    assert_fixture(name, G, z, {"project.preactivation": "fc1", **blocks, **last})
 
 
 # --- Every kind, against torch ---

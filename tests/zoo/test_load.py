@@ -12,10 +12,9 @@ import pytest
 import geomgan as gg
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.generators import Network
-from geomgan.models.families import FAMILIES
+from geomgan.models.families import CHECKPOINTS, NETWORKS
 from geomgan.models.folder import write_model
 from tests.fixtures import random_params
-from weights_convert.convert import families
 
 DCGAN = {
     "family": "dcgan-tutorial",
@@ -31,7 +30,7 @@ BIGAN = {
 
 def written(folder, card, parts=None):
     """A model with random weights."""
-    kinds = FAMILIES[card["family"]]
+    kinds = NETWORKS[card["family"]]
     params = {
         part: random_params(kinds[part].module(card["config"]), *kinds[part].inputs(card["config"]))
         for part in parts or kinds
@@ -56,7 +55,7 @@ def model(tmp_path):
 @pytest.mark.parametrize("name", list(gg.zoo.catalogue()))
 def test_catalogue_entries_are_complete(name):
     entry = gg.zoo.catalogue()[name]
-    assert entry.family in FAMILIES
+    assert entry.family in NETWORKS
     assert min(len(text) for text in (entry.summary, entry.licence, entry.latent)) > 0
     assert entry.resolution > 0
     assert sum([entry.embedded, bool(entry.package), bool(entry.url)]) == 1
@@ -67,8 +66,8 @@ def test_catalogue_entries_are_complete(name):
     if entry.url:
         assert entry.files
     if not entry.embedded:
-        assert entry.family in families()
-    if entry.url and not families()[entry.family].files:
+        assert entry.family in CHECKPOINTS
+    if entry.url and not CHECKPOINTS[entry.family].files:
         assert "." in entry.files.split()[0]  # a file's name, which the command in how_to_get repeats
 
 
@@ -151,7 +150,7 @@ def test_a_licence_that_nobody_states_is_called_so(model):
 
 
 def test_a_folder_loads_with_its_weights(model, monkeypatch):
-    expected = random_params(FAMILIES["dcgan-tutorial"]["generator"].module(DCGAN["config"]), (3,))
+    expected = random_params(NETWORKS["dcgan-tutorial"]["generator"].module(DCGAN["config"]), (3,))
     G = gg.load(model)
     assert (G.name, G.latent_dim, G.output_range) == ("tiny", 3, (-1, 1))
     jax.tree.map(np.testing.assert_array_equal, G.params, expected)

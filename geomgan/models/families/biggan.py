@@ -1,0 +1,36 @@
+"""BigGAN with hierarchical codes, BigBiGAN, which is the same network, and BigGAN-deep."""
+
+from __future__ import annotations
+
+from geomgan.generators import biggan, biggan_deep
+from geomgan.models.families.declaration import Checkpoint, Family, Part
+
+_SIGNATURE = ("*shared.weight", "*linear.u0", "*blocks.0.0.conv_sc.u0", "*output_layer.0.gain")
+
+FAMILIES = (
+    Family(
+        "biggan-138k",
+        {"generator": Part(biggan.network, biggan.inputs, biggan.biggan)},
+        Checkpoint("a file: G_ema.pth of BigGAN-PyTorch, trained with --hier", "biggan:biggan", signature=_SIGNATURE),
+    ),
+    Family(
+        "bigbigan",
+        {"generator": Part(biggan.network, biggan.inputs, biggan.bigbigan)},
+        Checkpoint("a file: BigBiGAN_x1.pth", "biggan:bigbigan", signature=_SIGNATURE),
+    ),
+    Family(
+        "biggan-deep",
+        {"generator": Part(biggan_deep.network, biggan_deep.inputs, biggan_deep.generator)},
+        Checkpoint(
+            "a file: pytorch_model.bin of pytorch-pretrained-biggan, with its config.json or *-config.json beside it",
+            "biggan_deep:convert",
+            config_files=("config.json", "*-config.json"),
+            needs_config=True,
+            signature=(
+                "generator.gen_z.weight*",
+                "generator.layers.0.bn_0.running_means",
+                "generator.conv_to_rgb.weight*",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,99 @@
+"""What a declaration of a family says: its networks, the options of opening it, and who converts its checkpoints."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import flax.linen as nn
+
+from geomgan.generators.spaces import Settings
+
+Config = Mapping[str, Any]
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of a family.
+
+    Attributes:
+        module: the Flax module of a configuration.
+        inputs: the shapes of its inputs, of a configuration.
+        generator: for a family whose codes are not simply what the network takes:
+            ``(config, params, *, option=default, ...) -> Settings``. Its keyword-only parameters are the options
+            of ``geomgan.load``. ``params`` are all parts of the folder, in numpy.
+    """
+
+    module: Callable[[Config], nn.Module]
+    inputs: Callable[[Config], Shapes]
+    generator: Callable[..., Settings] | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What ``geomgan.load`` takes for this family."""
+        parameters = inspect.signature(self.generator).parameters.values() if self.generator else ()
+        return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What its authors publish of a family, and who converts it.
+
+    Attributes:
+        what: which file or folder it is, for the help and for messages.
+        converter: ``"module:function"`` in ``weights_convert``, imported when a checkpoint is converted;
+            ``function(family, states, options) -> Converted`` takes the state of each file by name (``""`` for a single
+            one).
+        reader: ``"module:function"`` there, ``(path, stand_ins=patterns) -> state``, which reads one file; empty: what
+            ``torch.save`` writes.
+        files: names inside the folder where a model comes in several files; empty for a single file.
+        options: option -> help, for what the file does not say.
+        stand_ins: patterns of pickled classes that may appear and are read as inert records.
+        config_files: patterns of a JSON file beside the checkpoint that says what the tensors do not; what is found is
+            ``states["config"]``. The first pattern that matches one file is taken.
+        needs_config: whether it cannot be converted without one.
+        signature: patterns of tensor names that every checkpoint of the family has and few others: they tell which
+            family a file of another one is.
+        stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
+            must keep that promise.
+    """
+
+    what: str
+    converter: str
+    reader: str = ""
+    files: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    stand_ins: tuple[str, ...] = ()
+    config_files: tuple[str, ...] = ()
+    needs_config: bool = False
+    signature: tuple[str, ...] = ()
+    stem: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models, declared once.
+
+    Attributes:
+        name: in ``model.json``, in the catalogue and on the command line.
+        networks: part -> network; empty for weights that a distance takes.
+        checkpoint: what is converted; None for a family that this project trains.
+        net: of weights for a distance: which ``net`` of ``geomgan.distances.lpips`` they are for.
+    """
+
+    name: str
+    networks: Mapping[str, Part] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    net: str = ""
+
+    def use(self, folder: str) -> str:
+        """The call that opens a model of this family, with ``folder`` as its argument."""
+        return f"lpips(net, weights={folder})" if self.net else f"geomgan.load({folder})"
+
+
+def code(config: Config) -> Shapes:
+    """The inputs of a network that takes one code."""
+    return ((config["latent_dim"],),)

@@ -1,0 +1,33 @@
+"""Weights that distances take: the small digit classifier, and the networks and heads of LPIPS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from geomgan.models.digit_classifier import DigitClassifier
+from geomgan.models.families.declaration import Checkpoint, Family, Part
+
+TORCHVISION = {  # net -> torchvision's name of it, and its published file
+    "alex": ("alexnet", "alexnet-owt-7be5be79.pth"),
+    "vgg": ("vgg16", "vgg16-397923af.pth"),
+    "squeeze": ("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"),
+}
+_HEADS = {"alex": 5, "vgg": 5, "squeeze": 7}
+_VERSION = {"version": "0.1 or 0.0, of heads other than the published ones"}
+
+
+def _of_lpips(net: str) -> Iterator[Family]:
+    """Trunk, heads, and both in one state dict."""
+    model, file = TORCHVISION[net]
+    trunk = Checkpoint(f"a file: torchvision's {file}", "lpips:trunk", stem=file.rpartition("-")[0])
+    heads = Checkpoint(f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", "lpips:heads", options=_VERSION)
+    beside = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin{_HEADS[net] - 1} beside them"
+    yield Family(f"torchvision-{model}", checkpoint=trunk, net=net)
+    yield Family(f"lpips-heads-{net}", checkpoint=heads, net=net)
+    yield Family(f"lpips-{net}", checkpoint=Checkpoint(beside, "lpips:both", options=_VERSION), net=net)
+
+
+FAMILIES = (
+    Family("digit-classifier", {"classifier": Part(lambda _: DigitClassifier(), lambda _: ((32, 32, 1),))}),
+    *(family for net in TORCHVISION for family in _of_lpips(net)),
+)

@@ -1,0 +1,121 @@
+"""Plain networks of convolutions: DCGAN, GenerativeLatentSpace's for MNIST, PGGAN, SNGAN, DeePSim, WaveGAN."""
+
+from __future__ import annotations
+
+from geomgan.generators import generative_latent_space as gls
+from geomgan.generators import pggan
+from geomgan.generators.dcgan import DCGAN
+from geomgan.generators.sngan import SNGAN
+from geomgan.generators.upconv import LAYOUTS, Upconv
+from geomgan.generators.wavegan import WaveGAN
+from geomgan.models.families.declaration import Checkpoint, Family, Part, code
+
+_DIGIT = (28, 28, 1)
+_VAE = ("trainedVAE_D.pth", "trainedVAE_E.pth")  # in the order of the networks
+_BIGAN = ("trainedBiGAN_G.pth", "trainedBiGAN_E.pth", "trainedBiGAN_D.pth")
+WAVEGAN_LENGTHS = {16384: (5, 4), 32768: (6, 2), 65536: (6, 4)}  # samples -> layers, factor of the last one
+
+FAMILIES = (
+    Family(
+        "dcgan-gan-zoo",
+        {"generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"], c["tanh"]), code)},
+        Checkpoint(
+            "a file: DCGAN_fashionGen-1d67302.pth, or another DCGAN of the PyTorch GAN zoo",
+            "dcgan_gan_zoo:convert",
+            options={"output": "tanh or linear: the last activation, where the file's loss does not tell"},
+            stand_ins=("models.utils.config.BaseConfig",),
+            signature=("formatLayer.weight", "main.batchNorm0.running_mean", "main.outlayer.weight"),
+        ),
+    ),
+    Family(
+        "dcgan-tutorial",
+        {"generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"]), code)},
+        Checkpoint(
+            "a file: the tutorial's state dict, alone or under netG_state_dict, netG, generator, G, ...",
+            "dcgan_tutorial:convert",
+            stand_ins=("argparse.Namespace",),
+            signature=("main.0.weight", "main.1.running_mean", "main.3.weight"),
+        ),
+    ),
+    Family(
+        "generative-latent-space-vae",
+        {
+            "generator": Part(lambda c: gls.VAEDecoder(c["centers"]), code),
+            "encoder": Part(lambda c: gls.VAEEncoder(c["latent_dim"]), lambda _: (_DIGIT,)),
+        },
+        Checkpoint(f"a folder with {', '.join(_VAE)}", "generative_latent_space:vae", files=_VAE),
+    ),
+    Family(
+        "generative-latent-space-bigan",
+        {
+            "generator": Part(lambda _: gls.Decoder((16, 3)), code),
+            "encoder": Part(lambda c: gls.BiGANEncoder(c["latent_dim"]), lambda _: (_DIGIT,)),
+            "discriminator": Part(lambda _: gls.BiGANDiscriminator(), lambda c: (_DIGIT, (c["latent_dim"],))),
+        },
+        Checkpoint(f"a folder with {', '.join(_BIGAN)}", "generative_latent_space:bigan", files=_BIGAN),
+    ),
+    Family(
+        "pggan-gan-zoo",
+        {"generator": Part(pggan.network, lambda c: (*code(c), ()), pggan.growing)},
+        Checkpoint(
+            "a file of the PyTorch GAN zoo: {config, netG, netD, avgG}",
+            "pggan:gan_zoo",
+            stand_ins=("models.utils.config.BaseConfig", "*.models.utils.config.BaseConfig"),
+            signature=("formatLayer.*weight", "groupScale0.0.*weight", "toRGBLayers.0.*weight"),
+        ),
+    ),
+    Family(
+        "proggan",
+        {"generator": Part(pggan.network, code)},
+        Checkpoint(
+            "a file: the state dict with features.0.conv.weight, features.0.wscale.scale, ...",
+            "pggan:proggan",
+            signature=("features.0.conv.weight", "features.0.wscale.scale", "output.wscale.b"),
+        ),
+    ),
+    Family(
+        "sngan",
+        {"generator": Part(lambda c: SNGAN(tuple(c["features"]), c["channels"], c["seed"]), code)},
+        Checkpoint(
+            "a file: generator.pt, with its args.json beside it if there is one",
+            "sngan:convert",
+            config_files=("args.json",),
+            signature=(
+                "model.0.weight",
+                "model.2.*conv1.weight",
+                "model.2.model.0.running_mean",
+                "model.2.model.4.weight",
+            ),
+        ),
+    ),
+    Family(
+        "upconv",
+        {"generator": Part(lambda c: Upconv(c["layout"], tuple(c["features"]), c["scale"]), code)},
+        Checkpoint(
+            "a file: upconvGAN_fc6.pt, _fc7, _fc8, _pool5, or a translation of conv4, conv3, norm2, conv1",
+            "upconv:convert",
+            options={
+                "layout": f"{', '.join(LAYOUTS)}, where the names and shapes of tensors do not tell",
+                "scale": "factor on the tanh of conv, norm2 and conv1: 1 as in PyTorch (default), 255 as in Caffe",
+            },
+            signature=("deconv4*.weight", "deconv3*.weight", "conv4_1*.weight", "conv3_1*.weight", "deconv1*.weight"),
+        ),
+    ),
+    Family(
+        "wavegan",
+        {
+            "generator": Part(
+                lambda c: WaveGAN(tuple(c["features"]), c["channels"], c["last_factor"], c["repeats"]), code
+            )
+        },
+        Checkpoint(
+            "a file of wavegan-pytorch: gan_*.tar, or the generator's state dict",
+            "wavegan:convert",
+            options={
+                "slice_len": f"samples: {', '.join(map(str, WAVEGAN_LENGTHS))} (65536 unless given)",
+                "batch_norm": "true or false: what the file must agree with",
+            },
+            signature=("fc1.weight", "bn1.running_mean", "deconv_list.0.transpose_ops.*.weight"),
+        ),
+    ),
+)
