@@ -2,14 +2,18 @@
 
 from geomgan.analysis.compare import Comparison, Correspondence, compare, eigenspaces
 from geomgan.analysis.compression import Compression, compression
+from geomgan.analysis.consistency_examples import (
+    ConsistencyExamples,
+    Scatter,
+    consistency_example,
+    consistency_examples,
+)
 from geomgan.analysis.controls import random_frames, shuffle_weights
 from geomgan.analysis.distance_relation import DistanceRelation, consistency_and_distance
 from geomgan.analysis.homogeneity import (
     Consistency,
-    Scatter,
     Summary,
     consistency,
-    consistency_example,
     consistency_interval,
     pair_interval,
 )
@@ -27,6 +31,7 @@ __all__ = [
     "Comparison",
     "Compression",
     "Consistency",
+    "ConsistencyExamples",
     "Correspondence",
     "DistanceRelation",
     "EquivalentDirections",
@@ -45,6 +50,7 @@ __all__ = [
     "consistency",
     "consistency_and_distance",
     "consistency_example",
+    "consistency_examples",
     "consistency_interval",
     "eigenspaces",
     "equivalent_directions",

@@ -72,29 +72,6 @@ class Consistency:
         return Summary(float(entries.mean()), float(np.median(entries)), float(entries.std()), len(entries))
 
 
-@dataclass(frozen=True)
-class Scatter:
-    """One entry of the consistency matrices: what is correlated.
-
-    Attributes:
-        source_values: ``(d,)``, ``diag(U_iᵀ g_j U_i)``.
-        target_values: ``(d,)``, ``λ_j``.
-        r_linear: their correlation.
-        r_log: that of their logarithms.
-        dropped: ranks that the logarithm leaves out.
-        i: code of the frame.
-        j: code of the metric.
-    """
-
-    source_values: np.ndarray
-    target_values: np.ndarray
-    r_linear: float
-    r_log: float
-    dropped: int
-    i: int
-    j: int
-
-
 def consistency(field: Any, progress: bool = False, *, above_floor: bool = False) -> Consistency:
     """The consistency matrices of a metric field.
 
@@ -155,26 +132,6 @@ def consistency(field: Any, progress: bool = False, *, above_floor: bool = False
     return Consistency(
         log, linear, vectorised, spectra.left_out, dropped.astype(np.int64), spectra.codes, spectra.indices
     )
-
-
-def consistency_example(field: Any, i: int, j: int) -> Scatter:
-    """What entry ``(i, j)`` of the consistency matrices correlates, in double precision.
-
-    Args:
-        field: as for :func:`consistency`.
-        i: code of the frame, counted among the finished ones.
-        j: code of the metric.
-
-    Raises:
-        ValueError: there is no such code; see also :func:`consistency`.
-    """
-    spectra = spectra_of(field, "consistency_example")
-    for name, index in (("i", i), ("j", j)):
-        if not 0 <= index < len(spectra.values):
-            raise ValueError(f"{name} is {index}; expected 0 to {len(spectra.values) - 1}, one of the finished codes.")
-    alpha = quadratic_forms(spectra.vectors[i], spectra.vectors[j], spectra.values[j])
-    r_linear, r_log, dropped = correlations(alpha, spectra.values[j])
-    return Scatter(alpha, spectra.values[j], r_linear, r_log, dropped, i, j)
 
 
 def consistency_interval(

@@ -1,9 +1,11 @@
-"""Figures, montages and the HTML report: every function takes data and returns a matplotlib figure, or HTML."""
+"""Figures and animations: every function takes results and returns a matplotlib figure, or writes an animation."""
 
 from geomgan.plot.animation import animate
-from geomgan.plot.axes import axes_montage, axis_on_many, distance_curves, spectrum_pages
+from geomgan.plot.axes import axes_montage, distance_curves, references_montage
 from geomgan.plot.compare import comparison, eigenspaces
 from geomgan.plot.directions_law import isotropy_illusion
+from geomgan.plot.earlier import axis_on_many, spectrum_pages
+from geomgan.plot.files import png, save, svg
 from geomgan.plot.homogeneity import (
     consistency_against_distance,
     consistency_histogram,
@@ -38,8 +40,12 @@ __all__ = [
     "layer_matrix",
     "layer_scatter",
     "null_space",
+    "png",
+    "references_montage",
+    "save",
     "spectra",
     "spectrum",
     "spectrum_pages",
+    "svg",
     "trust_radius",
 ]

@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice
-from geomgan.generators.generator import Generator
-from geomgan.paths.axes import AxisWalks, equal_distance_walk, walk
-from geomgan.paths.path import ends_of
-from geomgan.plot.images import check_images, labelled_grid
-from geomgan.plot.style import ACCENT, PAGE, SECOND, SOFT, figure, heading, legend_below, styled
+from geomgan.paths.axes import AxisWalks
+from geomgan.plot.images import KEPT, check_images, labelled_grid
+from geomgan.plot.style import (
+    ACCENT,
+    COLUMN,
+    PAGE,
+    SECOND,
+    SOFT,
+    figure,
+    heading,
+    legend_below,
+    one_panel,
+    panel,
+    styled,
+)
 
-PAGE_PIXELS = 96  # kept of each image of a page: a whole spectrum stays in memory
 FORMULA = {"linear": "z + t v", "spherical": "cos(t) z + sin(t) |z| v⊥ on the sphere"}
 UNIT = {"linear": "step t (latent units)", "spherical": "angle t (radians)"}
 
@@ -29,12 +35,15 @@ def axes_montage(
     step: float | None = None,
     ranks: Any = None,
     title: str | None = None,
+    *,
+    pixels: int = KEPT,
+    ax: Any = None,
 ) -> Any:
     """A grid of images: rows are axes, columns are steps, the reference is framed.
 
     Columns are labelled with the distance from the reference where the walks have equal steps in distance, and each
     row with its range of ``t``; with ``t`` where the steps are the same in all rows, and each row with the distances
-    at its ends.
+    at its ends. The walks of a long spectrum are drawn page by page, some of them at a time.
 
     Args:
         walks: samples along the axes, see :mod:`geomgan.paths.axes`.
@@ -43,6 +52,8 @@ def axes_montage(
         step: distance between neighbours, for walks along :func:`geomgan.paths.axes.equal_distance_steps`.
         ranks: the rank of each axis; by default 1, 2, ...
         title: by default, what was computed.
+        pixels: kept of each image's longer side: what a figure of many images holds.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -54,132 +65,51 @@ def axes_montage(
     check_images(walks.samples.shape[2:])
     rows = rank_labels(values, ranks, len(walks.samples))
     title = title or f"Walks {FORMULA[walks.path]} along eigenvectors v of the metric tensor{_under(walks)}"
-    return labelled_grid(walks.samples, output_range, title=title, rows=rows, **_columns(walks, step))
+    columns = _columns(walks, step)
+    return labelled_grid(walks.samples, output_range, title=title, rows=rows, side=pixels, ax=ax, **columns)
 
 
 @styled
-def axis_on_many(
-    G: Generator,
-    D: Distance,
-    vector: Any,
-    codes: Any,
+def references_montage(
+    walks: AxisWalks,
+    output_range: tuple[float, float] | None = (-1, 1),
     *,
     rank: int | None = None,
-    side: int = 5,
-    reach: float | None = None,
-    path: str = "linear",
-    spacing: str = "distance",
     labels: Sequence[str] | None = None,
     title: str | None = None,
-    progress: bool = True,
+    ax: Any = None,
 ) -> Any:
     """One direction applied to many references: rows are references, columns are steps.
 
     Source: ``vis_eigen_action`` of GAN-Geometry, whose example passes a matrix for the vector; it spaces by ``t``.
 
     Args:
-        G: the generator.
-        D: the squared distance.
-        vector: the direction ``(d,)``, for example an eigenvector of the metric at one code.
-        codes: the references ``(n, d)``.
+        walks: from the references ``(n, d)`` along one direction ``(d, 1)``, for example an eigenvector of the metric
+            at one code; see :mod:`geomgan.paths`.
+        output_range: of the samples; None shows the range of all of them.
         rank: of the eigenvector, for the title.
-        side: images on each side of the reference.
-        reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
-        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.paths.path`.
-        spacing: ``"distance"``, columns at the same distances from every reference; or ``"step"``, at the same ``t``.
         labels: of the references; by default code 0, 1, ...
         title: by default, what was computed.
-        progress: show a progress bar, with the time left.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
 
     Raises:
-        ValueError: the samples are no images, or shapes do not fit.
+        ValueError: the samples are no images, or there is not one label for each reference.
     """
-    check_images(G.sample_shape.shape)
-    check_choice(spacing, ("distance", "step"), "spacing")
-    if np.shape(vector) != (G.latent_dim,):
-        raise ValueError(
-            f"vector has shape {np.shape(vector)}; expected ({G.latent_dim},): one direction. Of a matrix of "
-            "eigenvectors take a column, vectors[:, i]."
-        )
-    count = len(np.atleast_2d(codes))
+    check_images(walks.samples.shape[2:])
+    count = len(walks.samples)
     labels = [f"code {i}" for i in range(count)] if labels is None else list(labels)
     if len(labels) != count:
         raise ValueError(f"there are {len(labels)} labels for {count} references; expected one for each.")
-    options: dict[str, Any] = {"path": path, "progress": progress}
-    codes, column = np.atleast_2d(codes), np.asarray(vector)[:, None]
-    if spacing == "distance":
-        walks = equal_distance_walk(G, D, codes, column, side, reach=reach, **options)
-    else:
-        walks = walk(G, D, codes, column, np.linspace(*ends_of(reach, path), 2 * side + 1), **options)
     name = "One direction v" if rank is None else f"Eigenvector v of rank {rank}"
-    title = title or f"{name} at {count} references z: walks {FORMULA[path]}{_under(walks)}"
-    return labelled_grid(walks.samples, G.output_range, title=title, rows=labels, **_columns(walks))
+    title = title or f"{name} at {count} references z: walks {FORMULA[walks.path]}{_under(walks)}"
+    return labelled_grid(walks.samples, output_range, title=title, rows=labels, ax=ax, **_columns(walks))
 
 
 @styled
-def spectrum_pages(
-    G: Generator,
-    D: Distance,
-    z: Any,
-    vectors: Any,
-    values: Any,
-    *,
-    rows: int = 16,
-    side: int = 4,
-    reach: float | None = None,
-    path: str = "linear",
-    ranks: Any = None,
-    progress: bool = True,
-) -> list[Any]:
-    """The whole spectrum at one code, page by page: every axis walked equally far in ``t``.
-
-    The distances at both ends of every walk, right of it, say how much an axis changes. Only images of 96 pixels are
-    kept.
-
-    Source: ``vis_eigen_frame`` of GAN-Geometry, which returns the last page only.
-
-    Args:
-        G: the generator.
-        D: the squared distance.
-        z: the reference code ``(d,)``.
-        vectors: the axes as columns ``(d, k)``.
-        values: their eigenvalues ``(k,)``, descending.
-        rows: axes of a page.
-        side: images on each side of the reference.
-        reach: the largest ``|t|``; by default 3 latent units, or 0.5 radians.
-        path: ``"linear"`` or ``"spherical"``; see :mod:`geomgan.paths.path`.
-        ranks: the rank of each axis; by default 1, 2, ..., k.
-        progress: show a progress bar, with the time left.
-
-    Returns:
-        Matplotlib figures.
-
-    Raises:
-        ValueError: the samples are no images, or shapes do not fit.
-    """
-    check_images(G.sample_shape.shape)
-    vectors = np.asarray(vectors)
-    if vectors.ndim != 2:
-        raise ValueError(f"vectors have shape {vectors.shape}; expected ({G.latent_dim}, k): axes are columns.")
-    if rows < 1 or side < 1:
-        raise ValueError(f"rows is {rows} and side {side}; expected at least 1.")
-    labels = rank_labels(values, ranks, vectors.shape[1])
-    steps = np.linspace(*ends_of(reach, path), 2 * side + 1)
-    starts, pages = range(0, len(labels), rows), []
-    for number, start in enumerate(tqdm(starts, "pages", unit="page", disable=not progress), 1):
-        part = slice(start, start + rows)
-        walks = walk(G, D, z, vectors[:, part], steps, path=path)
-        title = f"Spectrum of the metric tensor{_under(walks)}, page {number} of {len(starts)}: walks {FORMULA[path]}"
-        options = _columns(walks) | {"side": PAGE_PIXELS}
-        pages.append(labelled_grid(walks.samples, G.output_range, title=title, rows=labels[part], **options))
-    return pages
-
-
-@styled
-def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: Any = None) -> Any:
+def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: Any = None, *, ax: Any = None) -> Any:
     """Distance from the reference along each axis, beside what the metric predicts close to it.
 
     Args:
@@ -188,6 +118,7 @@ def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: An
         ranks: the rank of each axis; by default 1, 2, ...
         speeds: the slope of each curve at the reference, from :func:`geomgan.paths.axes.initial_speeds`. By default
             ``√λ`` for linear walks; on the sphere no eigenvalue says it, and no prediction is drawn without.
+        ax: the axes to draw one walk into; by default those of a new figure.
 
     Returns:
         A matplotlib figure, one panel per axis on common scales.
@@ -202,9 +133,14 @@ def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: An
         speeds, prediction = np.sqrt(np.maximum(np.asarray(values, np.float64), 0.0)), "predicted by the metric: √λ |t|"
     if speeds is not None and len(speeds) != count:
         raise ValueError(f"there are {len(speeds)} speeds for {count} axes; expected one for each.")
-    rows = -(-count // 4)
+    one_panel(ax, count, "walks along one axis")
+    given, rows = ax, -(-count // 4)
     columns = -(-count // rows)
-    fig, axes = figure(PAGE * max(columns, 2) / 4, 1.45 * rows + 0.7, rows, columns, sharex=True, sharey=True)
+    if count == 1:
+        fig, ax = panel(given, COLUMN, 2.2)
+        axes = np.array([[ax]])
+    else:
+        fig, axes = figure(PAGE * max(columns, 2) / 4, 1.45 * rows + 0.7, rows, columns, sharex=True, sharey=True)
     top = 1.1 * float(walks.distances.max()) or 1.0
     for i, ax in enumerate(axes.flat):
         if i >= count:
@@ -220,8 +156,9 @@ def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: An
         lowest = i >= count - columns  # of its column, also in a ragged last row
         ax.tick_params(labelbottom=lowest)
         ax.set(xlabel=UNIT[walks.path] if lowest else "", ylabel="distance" if i % columns == 0 else "")
-    heading(fig, f"Distance from the reference along walks {FORMULA[walks.path]}{_under(walks)}")
-    legend_below(fig)
+    if given is None:  # in axes that are given, the panel's own title is the title
+        heading(fig, f"Distance from the reference along walks {FORMULA[walks.path]}{_under(walks)}")
+    legend_below(fig, given)
     return fig
 
 

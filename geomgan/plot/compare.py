@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.compare import Comparison, Correspondence
-from geomgan.plot.spectrum import central, positive_parts
+from geomgan.plot.inputs import central
+from geomgan.plot.spectrum import positive_parts
 from geomgan.plot.style import (
     ACCENT,
     COLUMN,
@@ -18,14 +19,19 @@ from geomgan.plot.style import (
     figure,
     heading,
     legend_below,
+    logarithmic,
     number,
+    one_panel,
+    panel,
     plain_ticks,
     styled,
 )
 
 
 @styled
-def comparison(c: Comparison, labels: tuple[str, str] = ("a", "b"), fields: tuple[Any, Any] | None = None) -> Any:
+def comparison(
+    c: Comparison, labels: tuple[str, str] = ("a", "b"), fields: tuple[Any, Any] | None = None, *, ax: Any = None
+) -> Any:
     """How alike two metrics are: bars of the mean correlation over codes, with the range of 5 to 95 % of them.
 
     With ``fields``, beside them the spectrum of ``b`` against that of ``a``: the median of each rank with its range
@@ -35,36 +41,39 @@ def comparison(c: Comparison, labels: tuple[str, str] = ("a", "b"), fields: tupl
         c: the comparison.
         labels: of the two metrics.
         fields: the two fields, stacks of tensors, or their :class:`~geomgan.analysis.MeanSpectrum`.
+        ax: the axes to draw the bars into, without ``fields``; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
     """
+    one_panel(ax, 1 if fields is None else 2, "the comparison without fields")
     if fields is None:
-        fig, axes = figure(COLUMN, 2.5)
+        fig, bars = panel(ax, COLUMN, 2.5)
     else:
         fig, axes = figure(PAGE, 2.9, 1, 2)
+        bars = axes[0, 1]
         _spectra(axes[0, 0], c, labels, fields)
-    _bars(axes[0, -1], c, labels)
-    heading(fig, f"{labels[0]} and {labels[1]} at the same {len(c.tensor_r)} codes")
-    legend_below(fig)
+    _bars(bars, c, labels)
+    heading(fig, f"{labels[0]} and {labels[1]} at the same {len(c.tensor_r)} codes", ax)
+    legend_below(fig, ax)
     return fig
 
 
 @styled
-def eigenspaces(c: Correspondence, labels: tuple[str, str] = ("a", "b")) -> Any:
+def eigenspaces(c: Correspondence, labels: tuple[str, str] = ("a", "b"), *, ax: Any = None) -> Any:
     """Principal angles between two eigenspaces, beside the canonical correlations as angles and their chance level.
 
     Args:
         c: the correspondence.
         labels: of the two metrics.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
     """
-    k = len(c.angles)
+    k, given = len(c.angles), ax
     angle = lambda cosines: np.degrees(np.arccos(np.clip(cosines, -1, 1)))
-    fig, axes = figure(COLUMN, 2.5)
-    ax = axes[0, 0]
+    fig, ax = panel(given, COLUMN, 2.5)
     size = float(np.clip(80 / k, 2, 5))
     ranks, canonical = np.arange(1, k + 1), np.arange(1, len(c.cca) + 1)
     ax.plot(ranks, np.degrees(c.angles), "o-", ms=size, lw=1.2, color=ACCENT, label="principal angle")
@@ -79,8 +88,8 @@ def eigenspaces(c: Correspondence, labels: tuple[str, str] = ("a", "b")) -> Any:
     cosine.set_ylabel("cosine")
     plain_ticks(cosine)
     heading(fig, f"Top {k} eigenvectors of {labels[0]} and {labels[1]}: overlap {c.overlap:.2f}, "
-                 f"of random spaces {c.chance_overlap:.2f}")  # fmt: skip
-    legend_below(fig)
+                 f"of random spaces {c.chance_overlap:.2f}", given)  # fmt: skip
+    legend_below(fig, given)
     return fig
 
 
@@ -100,6 +109,7 @@ def _spectra(ax: Any, c: Comparison, labels: tuple[str, str], fields: tuple[Any,
         if floor > bottom:
             line(floor, color=SECOND, lw=1.2, ls="--", label="noise floor")
     ax.set(xlim=ends[0], ylim=ends[1])
+    logarithmic(ax, "xy")
 
 
 def _bars(ax: Any, c: Comparison, labels: tuple[str, str]) -> None:

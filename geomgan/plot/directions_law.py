@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.random_directions import RandomDirectionLaw
-from geomgan.plot.style import ACCENT, COLUMN, INK, SECOND, figure, heading, legend_below, styled
+from geomgan.plot.style import ACCENT, COLUMN, INK, SECOND, figure, heading, legend_below, logarithmic, styled
 
 
 @styled
@@ -47,7 +47,7 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
     ends = np.log10(np.maximum([min(law.interval[0], law.predicted), spread], smallest))
     limits = 10.0 ** np.array([np.floor(ends[0]), np.floor(ends[1]) + 1])
     bottom.set(xscale="log", ylim=(-0.6, 2.6), xlim=limits, xlabel="variance (distance⁴ per latent unit⁴)")
-    bottom.xaxis.set_minor_formatter("")
+    logarithmic(bottom, "x")
     bottom.set_yticks([2, 1, 0], ["of λ", f"2/{dim + 2} of it", "of α"])
     bottom.grid(axis="x", alpha=0.25)
     bottom.plot(spread, 2, "o", ms=5, color=ACCENT)

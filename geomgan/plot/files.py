@@ -34,7 +34,9 @@ def settle(figure: Any, dpi: float = DPI) -> Any:
 
     before = figure.dpi
     figure.dpi = dpi
-    figure.get_layout_engine().execute(figure)
+    fixed = any(ax.get_aspect() != "auto" for ax in figure.axes)
+    for _ in range(2 if fixed else 1):  # axes of fixed shape give room back, which the second time divides
+        figure.get_layout_engine().execute(figure)
     with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)  # "none" keeps a stand-in, for which matplotlib draws everything twice
     figure.dpi = before

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.analysis.consistency_examples import ConsistencyExamples
 from geomgan.analysis.distance_relation import DistanceRelation
-from geomgan.analysis.homogeneity import Consistency, correlations, quadratic_forms
-from geomgan.analysis.spectra_of import spectra_of
-from geomgan.plot.inputs import check_input
+from geomgan.analysis.homogeneity import Consistency
+from geomgan.plot.inputs import check_input, examples
 from geomgan.plot.style import (
     ACCENT,
     COLUMN,
@@ -18,7 +18,6 @@ from geomgan.plot.style import (
     PAGE,
     PALE,
     SECOND,
-    SMALL,
     SOFT,
     TEXT,
     colour_bar,
@@ -27,6 +26,8 @@ from geomgan.plot.style import (
     heading,
     legend_below,
     number,
+    one_panel,
+    panel,
     styled,
 )
 
@@ -40,7 +41,7 @@ MANY = 5000  # points; above it, a density says more than dots
 
 
 @styled
-def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "log")) -> Any:
+def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "log"), *, ax: Any = None) -> Any:
     """The consistency of every pair of codes as an image.
 
     The diagonal, 1 by definition, is left blank, and so is what is undefined.
@@ -48,6 +49,7 @@ def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "l
     Args:
         c: the consistency of a field.
         name: ``"log"``, ``"linear"`` or ``"vectorised"``, or several, side by side on one colour scale.
+        ax: the axes to draw one of them into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -60,24 +62,35 @@ def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "l
     check_input(c, Consistency, "c", RESULT)
     names = [name] if isinstance(name, str) else list(name)
     lowest = min(float(_pairs(c, each).min()) for each in names)
-    width = COLUMN if len(names) == 1 else PAGE
-    fig, axes = figure(width, 0.78 * width / len(names) + 0.55, 1, len(names))
-    for ax, each in zip(axes[0], names, strict=True):
+    one_panel(ax, len(names), "one name")
+    given = ax
+    if len(names) == 1:
+        fig, ax = panel(given, COLUMN, 0.78 * COLUMN + 0.55)
+        axes = np.array([ax])
+    else:
+        fig, rows = figure(PAGE, 0.78 * PAGE / len(names) + 0.55, 1, len(names), sharey=True)
+        axes = rows[0]
+    for ax, each in zip(axes, names, strict=True):
         matrix = np.where(np.eye(len(c.indices), dtype=bool), np.nan, c.matrix(each))
         image = ax.imshow(matrix, vmin=np.floor(10 * lowest) / 10, vmax=1, cmap="viridis")
         ax.locator_params(integer=True, nbins=6)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda x, _: str(c.indices[int(x)]) if 0 <= x < len(c.indices) else "")
-        ax.set_title(f"{each}\n{_numbers(c, each)}", loc="left", fontsize=SMALL)
-    fig.supxlabel("code j, whose tensor is measured", fontsize=TEXT)
-    fig.supylabel("code i, whose axes measure", fontsize=TEXT)
+        ax.set_title(f"{each}\n{_numbers(c, each)}", loc="left", fontsize=TEXT)
+        ax.set_xlabel("code j, whose tensor is measured")
+    axes[0].set_ylabel("code i, whose axes measure")
     colour_bar(fig, image, axes, "consistency (r)")
-    heading(fig, "Consistency of the metric tensors of pairs of codes")
+    if given is None:
+        fig.set_layout_engine("compressed")
+    if given is None:  # in axes that are given, the panel's own title is the title
+        heading(fig, "Consistency of the metric tensors of pairs of codes")
     return fig
 
 
 @styled
-def consistency_histogram(c: Consistency | Mapping[str, Consistency], name: str = "log", bins: int = 60) -> Any:
+def consistency_histogram(
+    c: Consistency | Mapping[str, Consistency], name: str = "log", bins: int = 60, *, ax: Any = None
+) -> Any:
     """Histogram of the consistencies of pairs of different codes, with mean and median; one row for each label.
 
     A control, ``"NAME shuffled"`` beside ``"NAME"``, has the same colour, paler.
@@ -86,6 +99,7 @@ def consistency_histogram(c: Consistency | Mapping[str, Consistency], name: str 
         c: the consistency of a field, or label -> consistency.
         name: ``"log"``, ``"linear"`` or ``"vectorised"``.
         bins: shared by all rows.
+        ax: the axes to draw one consistency into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -102,21 +116,30 @@ def consistency_histogram(c: Consistency | Mapping[str, Consistency], name: str 
     pairs = [_pairs(each, name) for each in labelled.values()]
     low, high = min(float(r.min()) for r in pairs), max(float(r.max()) for r in pairs)
     edges = np.linspace(low, max(high, low + 1e-6), bins + 1)
-    fig, axes = figure(COLUMN, 1.0 + len(pairs), len(pairs), sharex=True)
-    for ax, r, (label, (colour, control)) in zip(axes[:, 0], pairs, colours(labelled).items(), strict=True):
-        ax.hist(r, edges, weights=np.full(len(r), 100 / len(r)), color=colour, alpha=0.3 if control else 0.55)
+    one_panel(ax, len(pairs), "one consistency")
+    given = ax
+    if len(pairs) == 1:
+        fig, ax = panel(given, COLUMN, 2.0)
+        axes = np.array([ax])
+    else:
+        fig, rows = figure(COLUMN, 1.0 + len(pairs), len(pairs), sharex=True)
+        axes = rows[:, 0]
+    for ax, r, (label, (colour, control)) in zip(axes, pairs, colours(labelled).items(), strict=True):
+        heights = 100 / len(r) * np.histogram(r, edges)[0]
+        ax.stairs(heights, edges, fill=True, color=colour, alpha=0.3 if control else 0.55)
         ax.axvline(float(r.mean()), color=INK, lw=1.4, label="mean")
         ax.axvline(float(np.median(r)), color=INK, lw=1.4, ls=":", label="median")
-        ax.set_title(f"{label}\n{_numbers(labelled[label], name)}".strip(), loc="left", fontsize=SMALL)
-    fig.supylabel("share of pairs, %", fontsize=TEXT)
-    axes[-1, 0].set_xlabel(_CORRELATION[name])
-    heading(fig, f"Consistency of pairs of codes ({name})")
-    legend_below(fig)
+        ax.set_title(f"{label}\n{_numbers(labelled[label], name)}".strip(), loc="left", fontsize=TEXT)
+        ax.set_ylabel("share of pairs, %")
+    axes[-1].set_xlabel(_CORRELATION[name])
+    if given is None:  # in axes that are given, the panel's own title is the title
+        heading(fig, f"Consistency of pairs of codes ({name})")
+    legend_below(fig, given)
     return fig
 
 
 @styled
-def consistency_scatter(field: Any, codes: int | Sequence[int] = 4) -> Any:
+def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[int] = 4) -> Any:
     """What a consistency is made of: ``log₁₀ αᵢⱼ`` against ``log₁₀ λⱼ``, ``αᵢⱼ = diag(Uᵢᵀ gⱼ Uᵢ)``, for pairs of codes.
 
     Row ``i`` is the code whose axes measure, column ``j`` the code whose tensor is measured; the diagonal shows the
@@ -126,8 +149,9 @@ def consistency_scatter(field: Any, codes: int | Sequence[int] = 4) -> Any:
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 3.
 
     Args:
-        field: a metric field, or a stack of tensors ``(P, d, d)``.
-        codes: indices among the finished codes, or how many to take, evenly spread.
+        field: a metric field, a stack of tensors ``(P, d, d)``, or the result of
+            :func:`~geomgan.analysis.consistency_examples`.
+        codes: of a field, indices among the finished codes, or how many to take, evenly spread.
 
     Returns:
         A matplotlib figure.
@@ -135,44 +159,45 @@ def consistency_scatter(field: Any, codes: int | Sequence[int] = 4) -> Any:
     Raises:
         ValueError: fewer codes than asked for, or an index beyond them.
     """
-    s = spectra_of(field, "consistency_scatter", least=2)
-    chosen = _chosen(codes, len(s.values))
-    n, shown = len(chosen), s.values[chosen]
-    lowest = max(float(shown[shown > 0].min()), float(s.noise_floor[chosen].min()))
-    ends = np.log10([lowest / 3, 3 * float(shown.max())])
+    s = examples(field, codes)
+    n, positive = len(s.values), s.values[s.values > 0]
+    ends = np.log10([max(positive.min(), s.noise_floor.min()) / 3, 3 * s.values.max()])
     side = PAGE if n > 2 else COLUMN
     fig, axes = figure(side, side, n, n, sharex=True)
-    for i, source in enumerate(chosen):
-        for j, target in enumerate(chosen):
-            ax, values = axes[i, j], s.values[target]
-            ax.set_xlim(ends)
-            ax.locator_params(integer=True, nbins=5)
-            if i == j:
-                ax.hist(np.log10(values[values > 0]), np.linspace(ends[0], ends[1], 25), color=SECOND, alpha=0.55)
-                ax.set_title(f"spectrum of {s.indices[target]}", loc="left", fontsize=SMALL)
-                continue
-            alpha = quadratic_forms(s.vectors[source], s.vectors[target], values)
-            positive = (alpha > 0) & (values > 0)
-            ax.plot(ends, ends, color=SOFT, lw=0.8, zorder=0)
-            ax.plot(*np.log10([values[positive], alpha[positive]]), "o", ms=2.5, mew=0, color=ACCENT, alpha=0.7)
-            ax.set_ylim(ends)
-            ax.tick_params(labelleft=j == (i == 0))  # the diagonal counts, so the first row labels its second panel
-            r = correlations(alpha, values)[1]
-            title = f"{s.indices[source]} → {s.indices[target]}: r = {number(r, 2)}"
-            ax.set_title(title, loc="left", fontsize=SMALL)
-    fig.supxlabel("log₁₀ λ, eigenvalues of code j", fontsize=TEXT)
-    fig.supylabel("log₁₀ α, rates of change along the axes of code i\n(diagonal: number of eigenvalues)", fontsize=TEXT)
+    ticks = np.unique(np.linspace(np.ceil(ends[0]), np.floor(ends[1]), 4 if n > 2 else 5).round())
+    for i, j in np.ndindex(n, n):
+        ax, values = axes[i, j], s.values[j]
+        if i == j:
+            bins = np.linspace(ends[0], ends[1], 25)
+            ax.stairs(np.histogram(np.log10(values[values > 0]), bins)[0], bins, fill=True, color=SECOND, alpha=0.55)
+            ax.locator_params("y", integer=True, nbins=4)
+            ax.set_title(f"spectrum of {s.indices[j]}", loc="left")
+            continue
+        alpha = s.rates[i, j]
+        shown = (alpha > 0) & (values > 0)
+        ax.plot(ends, ends, color=SOFT, lw=0.8, zorder=0)
+        ax.plot(*np.log10([values[shown], alpha[shown]]), "o", ms=2.5, mew=0, color=ACCENT, alpha=0.7)
+        ax.set(ylim=ends, yticks=ticks)
+        ax.tick_params(labelleft=j == (i == 0))  # the diagonal counts, so the first row labels its second panel
+        ax.set_title(f"{s.indices[i]} → {s.indices[j]}: r = {number(float(s.r_log[i, j]), 2)}", loc="left")
+    axes[0, 0].set(xlim=ends, xticks=ticks)
+    fig.supxlabel("log₁₀ λ, eigenvalues of code j")
+    fig.supylabel("log₁₀ α, rates of change along the axes of code i\n(diagonal: number of eigenvalues)")
     heading(fig, "Rates of change of code j along the axes of code i (i → j) against its own eigenvalues")
     return fig
 
 
 @styled
-def consistency_synopsis(fields: Mapping[str, Consistency]) -> Any:
+def consistency_synopsis(fields: Mapping[str, Consistency], *, ax: Any = None) -> Any:
     """Logarithmic against linear consistency, mean ± standard deviation over pairs, of several models.
 
     A control, ``"NAME shuffled"`` beside ``"NAME"``, has the same colour and an open marker, joined to its model.
 
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 3.
+
+    Args:
+        fields: label -> consistency.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -180,8 +205,8 @@ def consistency_synopsis(fields: Mapping[str, Consistency]) -> Any:
     check_input(fields, Mapping, "fields", "a mapping of labels to results of geomgan.analysis.consistency(F)")
     for label, c in fields.items():
         check_input(c, Consistency, f"fields[{label!r}]", RESULT)
-    fig, axes = figure(COLUMN, 3.3)
-    ax = axes[0, 0]
+    given = ax
+    fig, ax = panel(given, COLUMN, 3.3)
     across = {label: c.summary("linear") for label, c in fields.items()}
     up = {label: c.summary("log") for label, c in fields.items()}
     for label, (colour, control) in colours(fields).items():
@@ -196,23 +221,28 @@ def consistency_synopsis(fields: Mapping[str, Consistency]) -> Any:
     ax.plot([low, high], [low, high], color=PALE, lw=1, zorder=0)
     ax.set(xlim=(low, high), ylim=(low, high))
     ax.set(xlabel="linear consistency (r)", ylabel="logarithmic consistency (r)")
-    heading(fig, "Consistency of pairs of codes: mean ± standard deviation")
-    legend_below(fig)
+    heading(fig, "Consistency of pairs of codes: mean ± standard deviation", given)
+    legend_below(fig, given)
     return fig
 
 
 @styled
-def consistency_against_distance(relation: DistanceRelation, bins: int = 8) -> Any:
+def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, ax: Any = None) -> Any:
     """Consistency of each pair of codes against their latent distance, with the mean over equally filled bins.
 
     A pair is one point, the mean of its two directions ``(i, j)`` and ``(j, i)``.
+
+    Args:
+        relation: consistencies and distances.
+        bins: as many pairs in each.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
     """
     x, y = np.asarray(relation.distances), np.asarray(relation.consistencies)
-    fig, axes = figure(COLUMN, 3.0)
-    ax = axes[0, 0]
+    given = ax
+    fig, ax = panel(given, COLUMN, 3.0)
     if len(x) > MANY:
         import matplotlib as mpl
 
@@ -230,8 +260,8 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8) -> A
         ylabel=f"consistency ({relation.name}), Pearson r,\nmean of (i, j) and (j, i)",
     )
     test = f"r\xa0=\xa0{number(relation.r, 3)}, p\xa0=\xa0{relation.p:.2g} (Mantel test)"
-    heading(fig, f"Consistency of pairs of codes and their latent distance: {test}")
-    legend_below(fig)
+    heading(fig, f"Consistency of pairs of codes and their latent distance: {test}", given)
+    legend_below(fig, given)
     return fig
 
 
@@ -245,14 +275,3 @@ def _pairs(c: Consistency, name: str) -> np.ndarray:
 def _numbers(c: Consistency, name: str) -> str:
     summary = c.summary(name)
     return f"mean {number(summary.mean, 3)}, median {number(summary.median, 3)}"
-
-
-def _chosen(codes: int | Sequence[int], count: int) -> np.ndarray:
-    if isinstance(codes, int | np.integer):
-        if not 2 <= codes <= count:
-            raise ValueError(f"codes is {codes}; expected 2 to {count}, the number of finished codes.")
-        return np.linspace(0, count - 1, codes).round().astype(int)
-    chosen = np.asarray(codes, dtype=int)
-    if len(chosen) < 2 or chosen.min() < 0 or chosen.max() >= count:
-        raise ValueError(f"codes are {list(codes)}; expected at least two indices from 0 to {count - 1}.")
-    return chosen

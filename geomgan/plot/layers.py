@@ -13,17 +13,20 @@ from geomgan.plot.style import (
     ACCENT,
     COLUMN,
     INK,
-    LETTER,
     PAGE,
     SECOND,
-    SMALL,
     SOFT,
     TEXT,
     colour_bar,
     figure,
     heading,
     legend_below,
+    logarithmic,
+    number,
+    one_panel,
+    panel,
     styled,
+    width_of,
 )
 
 _MEANING = {
@@ -37,7 +40,7 @@ WRITTEN = 14  # layers up to which the numbers are written into the cells
 
 
 @styled
-def layer_matrix(a: LayerAlignment, name: str = "log") -> Any:
+def layer_matrix(a: LayerAlignment, name: str = "log", *, ax: Any = None) -> Any:
     """One number for every pair of layers: how far layer ``j`` stretches the axes of layer ``i`` as it does its own.
 
     What is undefined is left blank; small matrices have their numbers in the cells.
@@ -47,6 +50,7 @@ def layer_matrix(a: LayerAlignment, name: str = "log") -> Any:
     Args:
         a: the alignment of the layers.
         name: ``"log"``, ``"linear"``, ``"vectorised"``, ``"slope"`` or ``"intercept"``.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -56,10 +60,9 @@ def layer_matrix(a: LayerAlignment, name: str = "log") -> Any:
     """
     check_choice(name, _MEANING, "name")
     matrix, count = getattr(a, name), len(a.names)
-    labels = max(map(len, a.names)) * LETTER * SMALL / 72
-    side = min(0.34 * count, PAGE - labels - 1.0)
-    fig, axes = figure(max(COLUMN, labels + side + 1.0), labels + side + 0.3)
-    ax = axes[0, 0]
+    labels, given = width_of(a.names), ax
+    side = min(0.36 * count, PAGE - labels - 1.0)
+    fig, ax = panel(given, max(COLUMN, labels + side + 1.0), labels + side + 0.3)
     low, high = _limits(matrix, correlation=name in ("log", "linear", "vectorised"))
     image = ax.imshow(matrix, cmap="viridis", vmin=low, vmax=high)
     ax.set_xticks(range(count), a.names, rotation=90)
@@ -68,17 +71,19 @@ def layer_matrix(a: LayerAlignment, name: str = "log") -> Any:
     ax.spines[:].set_visible(False)
     if count <= WRITTEN:
         for i, j in np.argwhere(np.isfinite(matrix)):
-            bright = image.norm(matrix[i, j]) > 0.6
-            ax.text(j, i, _short(matrix[i, j]), ha="center", va="center", fontsize=6, color=INK if bright else "white")
+            ink = INK if image.norm(matrix[i, j]) > 0.6 else "white"
+            ax.text(j, i, number(matrix[i, j], 2), ha="center", va="center", fontsize=TEXT, color=ink)
     ax.set(xlabel="layer j, whose metric measures", ylabel="layer i, whose axes are measured")
     colour_bar(fig, image, ax, _MEANING[name])
     of = f": rates of change α of layer j along the axes of layer i, eigenvalues λ of layer {'i' if a.source else 'j'}"
-    heading(fig, f"Alignment of layers ({name}){'' if name == 'vectorised' else of}")
+    heading(fig, f"Alignment of layers ({name}){'' if name == 'vectorised' else of}", given)
     return fig
 
 
 @styled
-def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: bool = True, own: bool = False) -> Any:
+def amplification_curves(
+    a: LayerAlignment, source: int | str = -1, normalised: bool = True, own: bool = False, *, ax: Any = None
+) -> Any:
     """How much every layer stretches the axes of one layer: ``diag(U_iᵀ g_j U_i)`` by rank, a curve for each ``j``.
 
     Curves that fall alike say that the layers share their axes; a curve of a layer with other axes is flat. Layers are
@@ -91,6 +96,7 @@ def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: 
         source: the layer whose axes are taken, by name or index; by default the last one, the sample.
         normalised: divide each curve by its maximum: layers differ in size and scale.
         own: draw each layer's own eigenvalues too, dotted: how its curve would fall along its own axes.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -100,9 +106,9 @@ def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: 
     """
     import matplotlib as mpl
 
-    i, count = index_of_layer(a.names, source), len(a.names)
-    fig, axes = figure(5.2, max(3.0, 0.2 * count + 0.6))
-    ax, rank = axes[0, 0], np.arange(1, a.values.shape[1] + 1)
+    i, count, given = index_of_layer(a.names, source), len(a.names), ax
+    fig, ax = panel(given, 5.2, max(3.0, 0.2 * count + 0.6))
+    first, rank = len(ax.lines), np.arange(1, a.values.shape[1] + 1)
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.82, count))
     looks = [{"color": shade, "lw": 1.2, "ls": ("-", (0, (4, 1.2)))[j % 2]} for j, shade in enumerate(shades)]
     looks[i] = {"color": INK, "lw": 2.2, "zorder": 3}
@@ -117,15 +123,19 @@ def amplification_curves(a: LayerAlignment, source: int | str = -1, normalised: 
     ax.set(yscale="log", xlim=(1, len(rank)), xlabel=f"rank of the axis of {name}", ylabel=what)
     ax.grid(axis="y", alpha=0.25)
     names = [f"{each}: its own eigenvalues" if j == i else each for j, each in enumerate(a.names)]
-    _label_ends(ax, ax.lines[:count], names)
-    heading(fig, f"Rates of change α of every layer along the axes of {name}")
+    height = fig.get_figheight() - 0.6 if given is None else ax.get_window_extent().height / fig.dpi
+    _label_ends(ax, ax.lines[first : first + count], names, 1.2 * TEXT / 72 / height)  # 0.6 inches are under the axes
+    logarithmic(ax)
+    heading(fig, f"Rates of change α of every layer along the axes of {name}", given)
     if own:
-        legend_below(fig)
+        legend_below(fig, given)
     return fig
 
 
 @styled
-def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[int | str] | None = None) -> Any:
+def layer_scatter(
+    a: LayerAlignment, source: int | str = 0, targets: Sequence[int | str] | None = None, *, ax: Any = None
+) -> Any:
     """What an entry of the layer matrices is made of: ``α`` against the eigenvalues, with the regression line.
 
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 4.
@@ -134,6 +144,7 @@ def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[in
         a: the alignment of the layers; its ``source`` says whose eigenvalues are on the horizontal axis.
         source: the layer whose axes are taken, by name or index.
         targets: the layers that measure; by default the source, the middle and the last one.
+        ax: the axes to draw one target into; by default those of a new figure.
 
     Returns:
         A matplotlib figure, one panel per target.
@@ -146,7 +157,13 @@ def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[in
     columns = list(dict.fromkeys(index_of_layer(a.names, layer) for layer in chosen))
     across = min(3, len(columns))
     down = -(-len(columns) // across)
-    fig, axes = figure(PAGE if across > 1 else COLUMN, (2.4 if across > 1 else 3.0) * down, down, across)
+    one_panel(ax, len(columns), "one target")
+    given = ax
+    if len(columns) == 1:
+        fig, ax = panel(given, COLUMN, 3.0)
+        axes = np.array([[ax]])
+    else:
+        fig, axes = figure(PAGE, 2.4 * down, down, across)
     for ax in axes.flat[len(columns) :]:
         ax.set_visible(False)
     for ax, j in zip(axes.flat, columns, strict=False):
@@ -160,12 +177,15 @@ def layer_scatter(a: LayerAlignment, source: int | str = 0, targets: Sequence[in
             line = 10 ** (a.intercept[i, j] + a.slope[i, j] * np.log10(ends))
             ax.plot(ends, line, color=SECOND, lw=1.4, ls="--", label="regression of the logarithms")
         ax.set(xscale="log", yscale="log", xlabel=f"eigenvalue λ of\n{a.names[i if a.source else j]}")
+        logarithmic(ax, "xy")
         ax.set_title(
-            f"{a.names[j]}\nr = {_short(a.log[i, j])}, slope {_short(a.slope[i, j])}", loc="left", fontsize=SMALL
+            f"{a.names[j]}\nr = {number(a.log[i, j], 2)}, slope {number(a.slope[i, j], 2)}", loc="left", fontsize=TEXT
         )
-    fig.supylabel("rate of change α", fontsize=TEXT)
-    heading(fig, f"Rates of change α of layers along the axes of {a.names[i]}, distance² per latent unit²")
-    legend_below(fig)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("rate of change α")
+    if given is None:  # in axes that are given, the panel's own title is the title
+        heading(fig, f"Rates of change α of layers along the axes of {a.names[i]}, distance² per latent unit²")
+    legend_below(fig, given)
     return fig
 
 
@@ -181,8 +201,8 @@ def _scaled(curve: np.ndarray, normalised: bool) -> np.ndarray:
     return curve / np.nanmax(curve) if normalised and np.isfinite(curve).any() else curve
 
 
-def _label_ends(ax: Any, lines: Sequence[Any], names: Sequence[str]) -> None:
-    """Write each line's name at its end, right of the axes, moved apart where lines end close to each other."""
+def _label_ends(ax: Any, lines: Sequence[Any], names: Sequence[str], gap: float) -> None:
+    """Write each line's name at its end, right of the axes, at least ``gap`` of their height apart."""
     bottom, top = np.log10(ax.get_ylim())
     ax.set_ylim(10.0**bottom, 10.0**top)
     ends = {k: np.flatnonzero(np.isfinite(line.get_ydata()))[-1:] for k, line in enumerate(lines)}
@@ -190,11 +210,10 @@ def _label_ends(ax: Any, lines: Sequence[Any], names: Sequence[str]) -> None:
               for k, last in ends.items() if len(last)}  # fmt: skip
     order = sorted(points, key=lambda k: points[k][1])
     heights = np.array([(np.log10(points[k][1]) - bottom) / (top - bottom) for k in order])
-    gap = 1.2 * SMALL / 72 / (ax.figure.get_figheight() - 0.6)  # 0.6 inches are under the axes
     for k, height in zip(order, _apart(heights, gap), strict=True):
         look = {"arrowstyle": "-", "lw": 0.7, "color": lines[k].get_color(), "relpos": (0, 0.5), "shrinkA": 1,
                 "shrinkB": 0}  # fmt: skip
-        ax.annotate(names[k], points[k], (1.06, height), textcoords="axes fraction", va="center", fontsize=SMALL,
+        ax.annotate(names[k], points[k], (1.06, height), textcoords="axes fraction", va="center", fontsize=TEXT,
                     color=lines[k].get_color(), arrowprops=look)  # fmt: skip
 
 
@@ -203,7 +222,3 @@ def _apart(heights: np.ndarray, gap: float) -> np.ndarray:
     steps = gap * np.arange(len(heights))
     y, n = heights - steps, len(heights)
     return steps + [max(min(y[j : k + 1].mean() for k in range(i, n)) for j in range(i + 1)) for i in range(n)]
-
-
-def _short(x: float) -> str:
-    return f"{x:.2f}".replace("-", "−")

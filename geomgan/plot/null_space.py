@@ -10,21 +10,23 @@ import numpy as np
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
-from geomgan.plot.images import pixels, shared_range, sheet
+from geomgan.plot.images import draw_sheet, pixels, shared_range
 from geomgan.plot.style import (
     ACCENT,
     CYCLE,
     INK,
-    LETTER,
     PAGE,
     SECOND,
-    SMALL,
     SOFT,
     figure,
     heading,
     legend_below,
+    logarithmic,
+    one_panel,
+    panel,
     plain_ticks,
     styled,
+    width_of,
 )
 
 Range = tuple[float, float] | None
@@ -61,11 +63,13 @@ def null_space(result: NullSpace, output_range: Range = (-1, 1)) -> Any:
     distance.set_ylim(0, 1.15 * float(result.distances.max()) or 1.0)  # predictions leave: the measurement counts
     ratio.axhline(1, color=SOFT, lw=0.9)
     ratio.set_yscale("log")
-    _plain_log(ratio.yaxis)
+    logarithmic(ratio)
     distance.set(xlabel="latent length t", ylabel=f"distance ({result.measure})")
     ratio.set(xlabel="latent length t", ylabel="measured / predicted")
     where = (
-        "along great circles of |z| = const" if result.path == "spherical" else "along lines z + t v, v orthogonal to z"
+        "along great circles of |z|\xa0=\xa0const"
+        if result.path == "spherical"
+        else "along lines z\xa0+\xa0t\xa0v, v orthogonal to z"
     )
     density = ", so of equal density under N(0,\xa0I)," if result.dims > 1 else ""
     heading(fig, f"Moves of equal length{density} in the top and the bottom eigenspace, {where} ({BANDS})")
@@ -135,6 +139,8 @@ def trust_radius(result: TrustRadius) -> Any:
     axes[0, 0].set_ylabel("trust radius, latent units")
     if result.resolution > axes[0, 1].get_ylim()[0] / 10:
         axes[0, 1].axhline(result.resolution, color=SOFT, lw=1, ls="--", label="rounding of the distance")
+    for ax in axes[0]:
+        logarithmic(ax)
     axes[0, 1].set_ylabel(f"√λ · radius, distance\n({result.measure})")
     heading(fig, f"How far d = √λ |t| holds within {100 * result.tolerance:g}\xa0% along each axis")
     legend_below(fig)
@@ -147,6 +153,8 @@ def compression(
     samples: int | None = None,
     output_range: Range = (-1, 1),
     labels: Sequence[str] | None = None,
+    *,
+    ax: Any = None,
 ) -> Any:
     """Distance of projected codes' samples to the originals against the number of axes, beside random axes.
 
@@ -157,6 +165,7 @@ def compression(
         samples: codes whose images are drawn; by default two, or as many as are kept.
         output_range: of the samples.
         labels: of the codes whose images are drawn; by default code 0, 1, ...
+        ax: the axes to draw the curves into, with ``samples=0``; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -168,13 +177,17 @@ def compression(
     names = [f"code {i}" for i in range(shown)] if labels is None else list(labels)[:shown]
     if len(names) < shown:
         raise ValueError(f"there are {len(names)} labels for {shown} codes; expected one for each.")
+    one_panel(ax, 2 if shown else 1, "samples=0")
     pairs = zip(result.samples[:shown], result.control_samples[:shown], result.originals[:shown], strict=True)
     rows = [np.concatenate([original[None], row]) for own, control, original in pairs for row in (own, control)]
     row_labels = [f"{name}, {text}" for name in names for text in ("metric axes", "random axes")]
-    fig, (ax,) = _images_over_curves(
-        np.array(rows) if shown else np.empty((0, 1, *result.originals.shape[1:])), output_range, row_labels,
-        ["original", *(f"k = {k}" for k in result.ks)], "number of axes kept", 1, colours=[ACCENT, CONTROL] * shown,
-    )  # fmt: skip
+    given = ax
+    if shown:
+        columns = ["original", *(f"k = {k}" for k in result.ks)]
+        fig, (ax,) = _images_over_curves(np.array(rows), output_range, row_labels, columns, "number of axes kept", 1,
+                                         colours=[ACCENT, CONTROL] * shown)  # fmt: skip
+    else:
+        fig, ax = panel(given, PAGE, CURVES)
     order = np.argsort(result.ks)
     ks = result.ks[order]
     random = result.control.reshape(-1, len(ks))
@@ -189,8 +202,10 @@ def compression(
     ax.set_ylim(0, None)
     ax.grid(axis="y", alpha=0.25)
     codes = f"{len(result.distance)} codes" if len(result.distance) > 1 else "one code"
-    heading(fig, f"Compression: samples of {codes} projected on k axes about their centre (median, 5 to 95\xa0%)")
-    legend_below(fig)
+    heading(
+        fig, f"Compression: samples of {codes} projected on k axes about their centre (median, 5 to 95\xa0%)", given
+    )
+    legend_below(fig, given)
     return fig
 
 
@@ -204,11 +219,11 @@ def _images_over_curves(
     colours: Sequence[str],
 ) -> tuple[Any, list[Any]]:
     """A figure with a labelled grid of images ``(n, T, H, W, C)``, where samples are images, over panels for curves."""
-    if not len(rows) or rows.ndim != 5 or rows.shape[-1] not in (1, 3):
+    if rows.ndim != 5 or rows.shape[-1] not in (1, 3):
         fig, axes = figure(PAGE, CURVES, 1, panels)
         return fig, list(axes[0])
     count, across, height, width = rows.shape[:4]
-    margin = max(map(len, labels)) * LETTER * SMALL / 72 + 0.2
+    margin = width_of(labels) + 0.2
     cell = min(0.75, (PAGE - margin) / across)
     images_height = cell * height / width * count + 0.55
     from matplotlib.figure import Figure
@@ -218,18 +233,11 @@ def _images_over_curves(
     ax, axes = upper.subplots(), list(lower.subplots(1, panels, squeeze=False)[0])
     values = shared_range(rows, output_range)
     images = np.stack([[pixels(sample, values, PIXELS) for sample in row] for row in rows])
-    height, width = images.shape[2:4]
-    gap = max(1, round(0.04 * width))
-    ax.imshow(sheet(images, gap, 255), interpolation="nearest" if width < PIXELS else "auto")
-    ax.spines[:].set_visible(False)
-    for panel in (ax, *axes):
-        plain_ticks(panel)
-    ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
-    ax.set_xticks([(width + gap) * i + width / 2 - 0.5 for i in range(across)], columns)
-    ax.set_yticks([(height + gap) * i + height / 2 - 0.5 for i in range(count)], labels)
+    for each in (ax, *axes):
+        plain_ticks(each)
+    draw_sheet(ax, images, labels, dict(enumerate(columns)), below)
     for tick, colour in zip(ax.get_yticklabels(), colours, strict=True):
         tick.set_color(colour)
-    ax.set_xlabel(below, fontsize=SMALL)
     return fig, axes
 
 
@@ -251,12 +259,3 @@ def _band(ax: Any, x: np.ndarray, curves: np.ndarray, colour: str, label: str | 
     """The mean of ``curves (n, T)`` and their range."""
     ax.fill_between(x, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.18, lw=0)
     ax.plot(x, curves.mean(axis=0), color=colour, lw=1.6, label=label)
-
-
-def _plain_log(axis: Any) -> None:
-    """Numbers such as 0.5 and 2 on a logarithmic axis, not powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_minor_formatter(NullFormatter())

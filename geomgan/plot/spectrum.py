@@ -7,16 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.spectra import MeanSpectrum, mean_spectrum
-from geomgan.fields.field import MetricField
-from geomgan.plot.inputs import check_input
-from geomgan.plot.style import ACCENT, COLUMN, SECOND, SOFT, colours, figure, heading, legend_below, styled
+from geomgan.analysis.spectra import MeanSpectrum
+from geomgan.plot.inputs import central, check_input
+from geomgan.plot.style import (
+    ACCENT,
+    COLUMN,
+    SECOND,
+    SOFT,
+    colours,
+    heading,
+    legend_below,
+    logarithmic,
+    panel,
+    styled,
+)
 
 _EIGENVALUE = "eigenvalue λ\n(distance² per latent unit²)"
 
 
 @styled
-def spectrum(field: Any, title: str | None = None) -> Any:
+def spectrum(field: Any, title: str | None = None, *, ax: Any = None) -> Any:
     """Mean eigenvalue by rank, its band over codes, and the noise floor, on a logarithmic scale.
 
     Where the lower end of the band is not positive, the mean stands for it.
@@ -24,6 +34,7 @@ def spectrum(field: Any, title: str | None = None) -> Any:
     Args:
         field: a metric field, a stack of tensors ``(P, d, d)``, or its :class:`~geomgan.analysis.MeanSpectrum`.
         title: by default, the names of the generator and the distance.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -32,9 +43,8 @@ def spectrum(field: Any, title: str | None = None) -> Any:
         TypeError: something else is given.
         ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
     """
-    result = central(field)
-    fig, axes = figure(COLUMN, 2.5)
-    ax = axes[0, 0]
+    result, given = central(field), ax
+    fig, ax = panel(given, COLUMN, 2.5)
     _curve(ax, result, result.kind, ACCENT, band=_band(result))
     _limits(ax, [result], [1.0])
     if result.noise_floor > ax.get_ylim()[0]:
@@ -43,13 +53,21 @@ def spectrum(field: Any, title: str | None = None) -> Any:
     else:
         _note(ax, f"noise floor {result.noise_floor:.1e}, below the axis")
     ax.set_ylabel(_EIGENVALUE)
-    heading(fig, title or _name(field))
-    legend_below(fig)
+    logarithmic(ax)
+    heading(fig, title or _name(field), given)
+    legend_below(fig, given)
     return fig
 
 
 @styled
-def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "linear", title: str | None = None) -> Any:
+def spectra(
+    fields: Mapping[str, Any],
+    normalised: bool = True,
+    rank: str = "linear",
+    title: str | None = None,
+    *,
+    ax: Any = None,
+) -> Any:
     """Spectra of several fields in one figure, each with its band and noise floor.
 
     Where the lower end of a band is not positive, the mean stands for it. A control, ``"NAME shuffled"`` beside
@@ -62,6 +80,7 @@ def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "lin
         normalised: divide each by its largest mean eigenvalue.
         rank: ``"linear"`` or ``"log"``, the scale of the rank; logarithmic suits fields of very different dimension.
         title: by default, what is shown.
+        ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
@@ -71,14 +90,14 @@ def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "lin
         ValueError: no eigenvalue of a field is positive; see also :func:`~geomgan.analysis.mean_spectrum`.
     """
     check_input(fields, Mapping, "fields", "a mapping of labels to fields, such as {'model': F}")
-    results = [central(field) for field in fields.values()]
+    results, given = [central(field) for field in fields.values()], ax
     units = [float(result.mean.max()) if normalised else 1.0 for result in results]
-    fig, axes = figure(COLUMN, 2.5)
-    ax = axes[0, 0]
+    fig, ax = panel(given, COLUMN, 2.5)
     for (label, (colour, control)), result, unit in zip(colours(fields).items(), results, units, strict=True):
         _curve(ax, result, label, colour, unit, dashed=control)
     _limits(ax, results, units)
     ax.set_xscale(rank)
+    logarithmic(ax, "xy" if rank == "log" else "y")
     bottom = ax.get_ylim()[0]
     for (colour, _), result, unit in zip(colours(fields).values(), results, units, strict=True):
         if result.noise_floor / unit > bottom:
@@ -91,26 +110,10 @@ def spectra(fields: Mapping[str, Any], normalised: bool = True, rank: str = "lin
     ax.set_ylabel(f"eigenvalue / largest {results[0].kind}" if normalised else _EIGENVALUE)
     low, high = results[0].percentiles
     kind = results[0].kind.capitalize()
-    heading(fig, title or f"{kind} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes")
-    legend_below(fig)
+    title = title or f"{kind} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes"
+    heading(fig, title, given)
+    legend_below(fig, given)
     return fig
-
-
-def central(field: Any, kind: str = "mean") -> MeanSpectrum:
-    """The mean or median spectrum of a field; one that is computed already passes.
-
-    Raises:
-        TypeError: it is none of these.
-        ValueError: no eigenvalue is positive.
-    """
-    if np.ndim(field) == 0:  # neither an array nor a list
-        check_input(field, (MetricField, MeanSpectrum), "field", "a MetricField, a stack of tensors (P, d, d), or the "
-                    "result of geomgan.analysis.mean_spectrum(F)")  # fmt: skip
-    result = field if isinstance(field, MeanSpectrum) else mean_spectrum(field, kind=kind)
-    if not result.mean.max() > 0:
-        raise ValueError(f"the largest {result.kind} eigenvalue is {result.mean.max():.3g}; expected a positive one: "
-                         "the sample does not change with the code there.")  # fmt: skip
-    return result
 
 
 def _note(ax: Any, text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
+import jax
 import numpy as np
 
 from geomgan import analysis, plot
@@ -81,39 +83,39 @@ def short():
 
 
 def figures():
-    """Functions that draw, by the name of what they draw."""
-    import jax
-
-    F, shuffled = tensors(), tensors(1)
+    """Functions that draw, with more arguments where these are given, by the name of what they draw."""
     key = jax.random.key(0)
+    F, shuffled = tensors(), tensors(1)
     alike, control = analysis.consistency(F), analysis.consistency(shuffled)
-    through = alignment()
-    law = analysis.random_direction_law(F[0], key)
+    law, layers, names = analysis.random_direction_law(F[0], key), alignment(), ("LPIPS", "MS-SSIM")
+    compared, spaces = analysis.compare(F, shuffled), analysis.eigenspaces(F, shuffled, 8)
+    values = 10.0 ** -np.arange(5)
     return {
-        "image_grid": lambda: plot.image_grid(pictures(12), 6, title="Twelve samples"),
-        "axes_montage": lambda: plot.axes_montage(walks(), 10.0 ** -np.arange(5)),
-        "axes_montage of steps": lambda: plot.axes_montage(walks(3, 7, "step"), [3.0, 2, 1], ranks=[1, 10, 100]),
-        "distance_curves": lambda: plot.distance_curves(walks(), 10.0 ** -np.arange(5)),
-        "spectrum": lambda: plot.spectrum(F),
-        "spectra": lambda: plot.spectra({"digits-dcgan": F, "digits-dcgan shuffled": shuffled}),
-        "isotropy_illusion": lambda: plot.isotropy_illusion(law),
-        "consistency_matrix": lambda: plot.consistency_matrix(alike),
-        "consistency_histogram": lambda: plot.consistency_histogram({"model": alike, "shuffled weights": control}),
-        "consistency_scatter": lambda: plot.consistency_scatter(F, 4),
-        "consistency_synopsis": lambda: plot.consistency_synopsis({"model": alike, "model shuffled": control}),
-        "consistency_against_distance": lambda: plot.consistency_against_distance(relation()),
-        "consistency_against_distance of many": lambda: plot.consistency_against_distance(relation(6000)),
-        "layer_matrix": lambda: plot.layer_matrix(through),
-        "amplification_curves": lambda: plot.amplification_curves(through, own=True),
-        "layer_scatter": lambda: plot.layer_scatter(through),
-        "null_space": lambda: plot.null_space(moves()),
-        "equivalent_directions": lambda: plot.equivalent_directions(twins()),
-        "trust_radius": lambda: plot.trust_radius(radii()),
-        "compression": lambda: plot.compression(short()),
-        "comparison": lambda: plot.comparison(analysis.compare(F, shuffled), ("LPIPS", "MS-SSIM"), (F, shuffled)),
-        "comparison of bars": lambda: plot.comparison(analysis.compare(F, shuffled), ("LPIPS", "MS-SSIM")),
-        "eigenspaces": lambda: plot.eigenspaces(analysis.eigenspaces(F, shuffled, 8), ("LPIPS", "MS-SSIM")),
-    }  # fmt: skip
+        "image_grid": partial(plot.image_grid, pictures(12), 6, title="Twelve samples"),
+        "axes_montage": partial(plot.axes_montage, walks(), values),
+        "axes_montage of steps": partial(plot.axes_montage, walks(3, 7, "step"), values[:3], ranks=[1, 10, 100]),
+        "references_montage": partial(plot.references_montage, walks(), rank=1),
+        "distance_curves": partial(plot.distance_curves, walks(), values),
+        "spectrum": partial(plot.spectrum, F),
+        "spectra": partial(plot.spectra, {"digits-dcgan": F, "digits-dcgan shuffled": shuffled}),
+        "isotropy_illusion": partial(plot.isotropy_illusion, law),
+        "consistency_matrix": partial(plot.consistency_matrix, alike),
+        "consistency_histogram": partial(plot.consistency_histogram, {"model": alike, "shuffled weights": control}),
+        "consistency_scatter": partial(plot.consistency_scatter, analysis.consistency_examples(F, 4)),
+        "consistency_synopsis": partial(plot.consistency_synopsis, {"model": alike, "model shuffled": control}),
+        "consistency_against_distance": partial(plot.consistency_against_distance, relation()),
+        "consistency_against_distance of many": partial(plot.consistency_against_distance, relation(6000)),
+        "layer_matrix": partial(plot.layer_matrix, layers),
+        "amplification_curves": partial(plot.amplification_curves, layers, own=True),
+        "layer_scatter": partial(plot.layer_scatter, layers),
+        "null_space": partial(plot.null_space, moves()),
+        "equivalent_directions": partial(plot.equivalent_directions, twins()),
+        "trust_radius": partial(plot.trust_radius, radii()),
+        "compression": partial(plot.compression, short()),
+        "comparison": partial(plot.comparison, compared, names, (F, shuffled)),
+        "comparison of bars": partial(plot.comparison, compared, names),
+        "eigenspaces": partial(plot.eigenspaces, spaces, names),
+    }
 
 
 def relation(count=190):

@@ -78,18 +78,36 @@ def test_a_grid_without_a_range_has_one_scale(walks):
 
 def test_one_axis_on_many_references(G, rng):
     v, codes = rng.standard_normal(8), rng.standard_normal((4, 8))
-    figure = plot.axis_on_many(G, MSE, v, codes, side=2, rank=3, reach=1.0)
-    expected = equal_distance_walk(G, MSE, codes, v[:, None], 2, reach=1.0)
-    np.testing.assert_allclose(cells(figure, 4, 5), np.clip((expected.samples + 1) / 2, 0, 1), atol=BYTE)
+    walks = equal_distance_walk(G, MSE, codes, v[:, None], 2, reach=1.0)
+    figure = plot.references_montage(walks, G.output_range, rank=3)
+    np.testing.assert_allclose(cells(figure, 4, 5), np.clip((walks.samples + 1) / 2, 0, 1), atol=BYTE)
     np.testing.assert_allclose(cells(figure, 4, 5)[:, 2], [(np.asarray(G(z)) + 1) / 2 for z in codes], atol=BYTE)
     assert labels(figure)[1] == ["code 0", "code 1", "code 2", "code 3"]
     assert "rank 3" in figure.get_suptitle()
-    equal = plot.axis_on_many(G, MSE, v, codes, side=2, spacing="step", path="spherical", labels="abcd")
+    walks = walk(G, MSE, codes, v[:, None], np.linspace(-0.5, 0.5, 5), path="spherical")
+    equal = plot.references_montage(walks, labels="abcd")
     assert labels(equal) == (["−0.50", "−0.25", "0", "+0.25", "+0.50"], list("abcd"))
+    with pytest.raises(ValueError, match="3 labels for 4 references"):
+        plot.references_montage(walks, labels="abc")
+
+
+def test_what_walked_and_drew_is_a_walk_and_a_figure(G, rng):
+    v, codes = rng.standard_normal(8), rng.standard_normal((4, 8))
+    names = r"paths\.equal_distance_walk\(G, D, codes, .*plot\.references_montage\(walks, G\.output_range\)"
+    for spacing in ("distance", "step"):
+        with pytest.warns(DeprecationWarning, match=names):
+            figure = plot.axis_on_many(G, MSE, v, codes, side=2, rank=3, reach=1.0, spacing=spacing, progress=False)
+        walks = (equal_distance_walk(G, MSE, codes, v[:, None], 2, reach=1.0) if spacing == "distance"
+                 else walk(G, MSE, codes, v[:, None], np.linspace(-1, 1, 5)))  # fmt: skip
+        expected = plot.references_montage(walks, G.output_range, rank=3)
+        np.testing.assert_array_equal(cells(figure, 4, 5), cells(expected, 4, 5))
+        assert labels(figure) == labels(expected)
+        assert figure.get_suptitle() == expected.get_suptitle()
 
 
 def test_the_whole_spectrum_page_by_page(G):
-    pages = plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.arange(8, 0, -1), rows=3, side=1, progress=False)
+    with pytest.warns(DeprecationWarning, match=r"paths\.walk\(G, D, z, .*plot\.axes_montage\(walks, values\[part\]"):
+        pages = plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.arange(8, 0, -1), rows=3, side=1, progress=False)
     assert [len(labels(page)[1]) for page in pages] == [3, 3, 2]
     expected = walk(G, MSE, np.ones(8), np.eye(8)[:, 6:], [-3, 0, 3])
     np.testing.assert_allclose(cells(pages[2], 2, 3), np.clip((expected.samples + 1) / 2, 0, 1), atol=BYTE)
@@ -131,8 +149,16 @@ def test_samples_that_are_no_images():
     with pytest.raises(ValueError, match=message):
         plot.axes_montage(walks, np.ones(4))
     with pytest.raises(ValueError, match=message):
+        plot.references_montage(walks)
+    with (
+        pytest.raises(ValueError, match=message),
+        pytest.warns(DeprecationWarning, match="walks and draws"),
+    ):
         plot.axis_on_many(G, MSE, np.ones(4), np.zeros((2, 4)))
-    with pytest.raises(ValueError, match=message):
+    with (
+        pytest.raises(ValueError, match=message),
+        pytest.warns(DeprecationWarning, match="walks and draws"),
+    ):
         plot.spectrum_pages(G, MSE, np.zeros(4), np.eye(4), np.ones(4))
     assert len(plot.distance_curves(walks, np.ones(4)).axes) == 4
 
@@ -146,11 +172,20 @@ def test_bad_pictures_are_explained(G, walks):
         plot.distance_curves(walks, np.ones(3), ranks=[0, 1, 2])
     with pytest.raises(ValueError, match="not in the middle"):
         plot.axes_montage(walk(G, MSE, np.ones(8), np.eye(8)[:, :1], [0.0, 1, 2]), [1.0], step=0.1)
-    with pytest.raises(ValueError, match=r"take a column, vectors\[:, i\]"):
+    with (
+        pytest.raises(ValueError, match=r"take a column, vectors\[:, i\]"),
+        pytest.warns(DeprecationWarning, match="walks and draws"),
+    ):
         plot.axis_on_many(G, MSE, np.eye(8), np.ones((2, 8)))
-    with pytest.raises(ValueError, match="3 labels for 2 references"):
+    with (
+        pytest.raises(ValueError, match="3 labels for 2 references"),
+        pytest.warns(DeprecationWarning, match="walks and draws"),
+    ):
         plot.axis_on_many(G, MSE, np.ones(8), np.ones((2, 8)), labels="abc")
-    with pytest.raises(ValueError, match="spacing='equal' is not known"):
+    with (
+        pytest.raises(ValueError, match="spacing='equal' is not known"),
+        pytest.warns(DeprecationWarning, match="walks and draws"),
+    ):
         plot.axis_on_many(G, MSE, np.ones(8), np.ones((2, 8)), spacing="equal")
-    with pytest.raises(ValueError, match="rows is 0"):
+    with pytest.raises(ValueError, match="rows is 0"), pytest.warns(DeprecationWarning, match="walks and draws"):
         plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.ones(8), rows=0)
