@@ -41,7 +41,7 @@ class OutOfMemory(GeomganError, MemoryError):
 
 @dataclass(frozen=True)
 class Job:
-    """What a step needs besides its codes: generator, distance and prepared kernels on every device, plan, numbers."""
+    """What a step needs besides its codes: generator and distance on every device, prepared, the plan, and numbers."""
 
     G: Generator
     D: Distance
@@ -51,7 +51,6 @@ class Job:
     hvp: str
     tol: float
     seed: int
-    kernels: Any = None
     spare: deque[list[jax.Array]] = field(default_factory=deque)  # Jacobians done with: the next overwrite them
 
     @cached_property
@@ -105,12 +104,12 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     on_devices = spmd.shard(codes, mesh, spmd.CODES)
     if plan.small:
         options = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
-        return spmd.small_tensors(job.G, job.D, on_devices, job.tangents, job.kernels, **options)
+        return spmd.small_tensors(job.G, job.D, on_devices, job.tangents, **options)
     total: Any = None
     for group in plan.groups:
         static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
         into = _overwritable(job, (len(codes), len(job.tangents)))
-        leaves = spmd.rows(job.G, job.D, on_devices, job.tangents, job.kernels, into, mesh=mesh, **static)
+        leaves = spmd.rows(job.G, job.D, on_devices, job.tangents, into, mesh=mesh, **static)
         if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
             jax.block_until_ready(leaves)
         g = spmd.tensors(leaves, mesh=mesh, kind=plan.kind, dim=plan.dim)

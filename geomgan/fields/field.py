@@ -190,9 +190,9 @@ def metric_field(
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
         placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
-        dense = bool(todo) and plan.solver == "dense"
-        kernels = linear.prepared_kernels(*placed, plan.kind, plan.share) if dense else None
-        job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed, kernels)
+        if todo and plan.solver == "dense":
+            placed = linear.prepared(*placed, plan.kind, plan.share)
+        job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed)
         started = time.perf_counter()
         for start, results in _steps(job, codes, todo, progress):
             rows = slice(start, min(start + plan.batch, n))

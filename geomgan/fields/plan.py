@@ -287,7 +287,6 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
     mesh = spmd.device_mesh(-(-plan.codes // plan.batch), every)
     positions, shares = plan.mesh
     weights = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), (G, D))
-    kernels = None
     codes = spmd.described((positions * plan.batch, plan.dim), G.dtype, mesh, spmd.CODES)
     static = {"mesh": mesh, "kind": plan.kind, "precision": precision}
     if plan.solver == "dense":
@@ -296,9 +295,9 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
         tangents = spmd.described((count, plan.dim), G.dtype, mesh, axis)
         sizes = linear.embedding_sizes(G, D)
         group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
-        kernels = jax.eval_shape(lambda G, D: linear.prepared_kernels(G, D, plan.kind, plan.share), G, D)
-        kernels = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), kernels)
-        inputs = (*weights, codes, tangents, kernels)
+        with_kernels = jax.eval_shape(functools.partial(linear.prepared, kind=plan.kind, tangents=plan.share), G, D)
+        weights = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), with_kernels)
+        inputs = (*weights, codes, tangents)
         if plan.small:
             lowered = spmd.small_tensors.lower(*inputs, mesh=mesh, precision=precision, chunk=plan.chunk)
         else:
@@ -312,5 +311,8 @@ def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every:
     analysis = lowered.compile().memory_analysis()
     if not analysis:
         return 0
-    prepared = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(kernels))
+    of_weights, of_plain = (
+        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (weights, (G, D))
+    )
+    prepared = of_weights - of_plain
     return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + prepared)

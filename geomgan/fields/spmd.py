@@ -16,6 +16,7 @@ from jax.sharding import PartitionSpec as P
 from geomgan.distances.distance import Distance
 from geomgan.errors import GeomganError
 from geomgan.generators.generator import Generator
+from geomgan.generators.prepared import unprepared
 from geomgan.metric import linear
 from geomgan.metric.gram import gram_on_host, sum_of_grams
 
@@ -116,7 +117,6 @@ def rows(
     D: Distance,
     codes: jax.Array,
     tangents: jax.Array,
-    kernels: Any = None,
     into: list[jax.Array] | None = None,
     *,
     mesh: Mesh,
@@ -128,31 +128,27 @@ def rows(
     """Images of the ``tangents (r, d)`` under the linear map at each of the ``codes (n, d)``.
 
     Leaves ``(n, r, ...)``: rows of the Jacobian's leaves in ``group`` (all by default), or of the matrix itself where
-    the metric has no Jacobian. ``kernels`` are those of :func:`linear.prepared_kernels`; the result overwrites
-    ``into``, that of an earlier call.
+    the metric has no Jacobian. The result overwrites ``into``, that of an earlier call.
     """
     push = partial(_pushed, kind=kind, precision=precision, chunk=chunk, group=group)
 
-    def local(
-        G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any, into: Any
-    ) -> list[jax.Array]:
-        at = partial(push, G, D, tangents, kernels)
+    def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, into: Any) -> list[jax.Array]:
+        at = partial(push, G, D, tangents)
         if len(codes) > 1:
             return jax.vmap(at)(codes, into)
         return jax.tree.map(lambda J: J[None], at(codes[0], jax.tree.map(lambda J: J[0], into)))
 
     spread = P(TANGENTS) if kind in DIVISIBLE else P()
     cut = P(CODES, TANGENTS) if kind in DIVISIBLE else P(CODES)
-    specs = (P(), P(), P(CODES), spread, P(), cut)
+    specs = (P(), P(), P(CODES), spread, cut)
     program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=False)
-    return program(G, D, codes, tangents, kernels, into)
+    return program(G, D, codes, tangents, into)
 
 
 def _pushed(
     G: Generator,
     D: Distance,
     tangents: jax.Array,
-    kernels: Any,
     z: jax.Array,
     into: Any = None,
     *,
@@ -162,7 +158,7 @@ def _pushed(
     group: tuple[int, ...] | None = None,
 ) -> list[jax.Array]:
     """The rows of one code."""
-    state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents), kernels)
+    state = linear.linear_map(G, D, z, kind, precision, chunk, group, len(tangents))
     with linear.matmul_precision(precision):
         return linear.images(state, kind, tangents, chunk, into)
 
@@ -173,7 +169,6 @@ def small_tensors(
     D: Distance,
     codes: jax.Array,
     tangents: jax.Array,
-    kernels: Any = None,
     *,
     mesh: Mesh,
     precision: str,
@@ -185,15 +180,15 @@ def small_tensors(
     """
     push = partial(_pushed, kind="pushforward", precision=precision, chunk=chunk)
 
-    def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array, kernels: Any) -> jax.Array:
-        jacobians = jax.vmap(partial(push, G, D, tangents, kernels))(codes)
+    def local(G: Generator, D: Distance, codes: jax.Array, tangents: jax.Array) -> jax.Array:
+        jacobians = jax.vmap(partial(push, G, D, tangents))(codes)
         with jax.enable_x64(True):
             g = jax.lax.map(sum_of_grams, jacobians)  # one after the other: batched products are slower
             return 0.5 * (g + jnp.swapaxes(g, 1, 2))
 
-    specs = (P(), P(), P(CODES), P(), P())
+    specs = (P(), P(), P(CODES), P())
     program = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=P(CODES), check_vma=False)
-    return program(G, D, codes, tangents, kernels)
+    return program(G, D, codes, tangents)
 
 
 def blank_rows(
@@ -206,7 +201,7 @@ def blank_rows(
     """
     if len(groups) > 1 or kind != "pushforward" or not _is_one_device(mesh) or mesh.devices.flat[0].platform != "cpu":
         return None
-    leaves = linear.embedding_leaves(G, D)
+    leaves = linear.embedding_leaves(*unprepared((G, D)))
     chosen = leaves if groups[0] is None else [leaves[i] for i in groups[0]]
     return [described((*shape, *leaf.shape), leaf.dtype, mesh, CODES, TANGENTS) for leaf in chosen]
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from geomgan.generators.layers import Dense, leaky_relu, pixel_norm, tap
+from geomgan.generators.prepared import Kernel, itself
 
 Taps = tuple[float, ...]
 Filter = tuple[Taps, tuple[int, int]]  # taps and the zeros before and after the signal
@@ -72,13 +73,14 @@ def split_styles(s: jax.Array, styles: Sequence[Style]) -> dict[str, jax.Array]:
     return parts
 
 
-def demodulation(style: jax.Array, kernel: jax.Array, epsilon: float = 1e-8) -> jax.Array:
+def demodulation(style: jax.Array, kernel: Kernel, epsilon: float = 1e-8) -> jax.Array:
     """``1 / √(Σ_{i,k} (s_i W_{kio})² + ε)`` per output channel: what brings modulated weights back to unit norm.
 
     A convolution with the weights ``s_i W d_o`` equals scaling its inputs by ``s`` and its outputs by ``d``: the
     kernel is then shared by all codes and tangents, and ``vmap`` keeps one dense convolution (Karras et al., 2020).
     """
-    squares = jnp.sum(kernel**2, axis=tuple(range(kernel.ndim - 2)))
+    weights = itself(kernel)
+    squares = jnp.sum(weights**2, axis=tuple(range(weights.ndim - 2)))
     return lax.rsqrt(style**2 @ squares + epsilon)
 
 

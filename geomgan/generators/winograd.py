@@ -5,8 +5,7 @@ axis a tile of outputs is ``A ((K w) * (B x))``: combinations ``B`` of the input
 kernel's taps, combined by ``A``; along two axes these nest, and each product is a matrix product over channels. All
 entries are small, so that rounding grows by two or three bits at most.
 
-Samples, and derivatives with respect to kernels, stay with the definition. Only inside :func:`expecting` many of
-them, and on CPU: a GPU's own library does as much.
+Who takes it is decided in :mod:`geomgan.generators.prepared`.
 
 Source: Winograd (1980), Arithmetic Complexity of Computations; Lavin and Gray (CVPR 2016), Fast Algorithms for
 Convolutional Neural Networks. The form for upsampled inputs is ours.
@@ -14,18 +13,13 @@ Convolutional Neural Networks. The form for upsampled inputs is ours.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -81,78 +75,8 @@ TRANSPOSED_4 = Scheme(  # 4 taps, stride 2, padding 1: F(2, 2) for each phase, 3
     width=88,
 )
 
-MANY = 16  # tangents that are worth a prepared kernel
-Key = tuple[int, str]  # a leaf of the weights, and the name of the scheme that it is prepared for
+SCHEMES = {scheme.name: scheme for scheme in (PLAIN_3, UPSAMPLED_3, TRANSPOSED_4)}
 Combinations = dict[tuple[int, ...], jax.Array]  # by a row of a matrix for every axis
-
-
-@dataclass
-class _Expected:
-    """Weights being traced, those of their kernels that are prepared already, and the keys that were looked up."""
-
-    weights: list[Any]
-    prepared: dict[Key, Combinations]
-    keys: dict[Key, Scheme]
-
-
-_expected: ContextVar[_Expected | None] = ContextVar("expected_tangents", default=None)
-
-
-@contextmanager
-def expecting(
-    tangents: int, weights: Any = (), prepared: dict[Key, Combinations] | None = None
-) -> Iterator[dict[Key, Scheme]]:
-    """What is linearised in here, in code that is being traced, will push so many ``tangents``.
-
-    Kernels among the leaves of ``weights`` are taken from ``prepared`` (see :func:`prepare`). Yields the keys of those
-    that are used.
-    """
-    many = tangents >= MANY and jax.default_backend() == "cpu"
-    expected = _Expected(jax.tree.leaves(weights), prepared or {}, {}) if many else None
-    token = _expected.set(expected)
-    try:
-        yield expected.keys if expected else {}
-    finally:
-        _expected.reset(token)
-
-
-@partial(jax.jit, static_argnames="keys")
-def prepare(weights: Any, keys: tuple[tuple[Key, Scheme], ...]) -> dict[Key, Combinations]:
-    """The kernels of these keys, prepared once for many calls."""
-    leaves = jax.tree.leaves(weights)
-    return {key: combined_taps(scheme, leaves[key[0]]) for key, scheme in keys}
-
-
-def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """``plain(x, kernel)``, a convolution that ``scheme`` computes too: its tangents take that where it is faster.
-
-    Sample ``(..., in)`` and kernel ``(..., in, out)``.
-    """
-    expected = _expected.get()
-    if expected is None or math.prod(kernel.shape[-2:]) < scheme.width**2:
-        return plain(x, kernel)
-    ready = None
-    for i, leaf in enumerate(expected.weights):
-        if leaf is kernel:
-            expected.keys[i, scheme.name] = scheme
-            ready = expected.prepared.get((i, scheme.name))
-
-    @jax.custom_jvp
-    def convolved(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return plain(x, kernel)
-
-    def push(primals: Sequence, tangents: Sequence) -> tuple[jax.Array, Any]:
-        (x, kernel), (dx, dkernel) = primals, tangents
-        y = plain(x, kernel)
-        dy = jnp.zeros_like(y)
-        if not isinstance(dx, SymbolicZero):
-            dy = winograd(scheme, dx, ready or combined_taps(scheme, kernel))
-        if not isinstance(dkernel, SymbolicZero):
-            dy = dy + plain(x, dkernel)
-        return y, dy
-
-    convolved.defjvp(push, symbolic_zeros=True)
-    return convolved(x, kernel)
 
 
 def combined_taps(scheme: Scheme, kernel: jax.Array) -> Combinations:

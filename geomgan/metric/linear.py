@@ -22,7 +22,7 @@ from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
-from geomgan.generators.winograd import expecting, prepare
+from geomgan.generators.prepared import KernelUse, any_prepared, kernels_used, pays, prepare
 
 PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
 _JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
@@ -58,17 +58,16 @@ def linear_map(
     chunk: int,
     group: tuple[int, ...] | None = None,
     tangents: int = 1,
-    kernels: Any = None,
 ) -> Any:
     """The map of ``kind`` at ``z``, into the embedding's leaves of ``group`` only; to be called inside ``jit``.
 
-    Where it will push many ``tangents``, it takes the ``kernels`` that are prepared for them, or prepares its own.
+    Where it will push many ``tangents``, kernels that are not :func:`prepared` yet are.
     """
+    G, D = prepared(G, D, kind, tangents)
     with matmul_precision(precision):
         phi = partial(_embedding, G, D, group=group)
         if kind == "pushforward":
-            with expecting(tangents, (G, D), kernels):
-                return _finite_or_nan(*jax.linearize(phi, z))
+            return _finite_or_nan(*jax.linearize(phi, z))
         if kind == "jacobian":
             return _central_differences(phi, z, chunk)
         half_distance = partial(_half_distance_from, G, D, jax.lax.stop_gradient(output_of(G, z)))
@@ -77,9 +76,11 @@ def linear_map(
         return _second_differences(half_distance, z, chunk)
 
 
-def prepared_kernels(G: Generator, D: Distance, kind: str, tangents: int) -> Any:
-    """The ``kernels`` of :func:`linear_map`, for the codes of a field to share."""
-    return prepare((G, D), _kernels_used(G, D, tangents)) if kind == "pushforward" else None
+def prepared(G: Generator, D: Distance, kind: str, tangents: int) -> tuple[Generator, Distance]:
+    """Both with the kernels prepared that so many tangents are worth, for the codes of a field to share."""
+    if kind != "pushforward" or not pays(tangents) or any_prepared((G, D)):
+        return G, D
+    return prepare((G, D), _kernels_used(G, D))
 
 
 def product(state: Any, kind: str, v: jax.Array) -> jax.Array:
@@ -153,15 +154,8 @@ def forward_flops(G: Generator, D: Distance) -> float:
 
 
 @remembered_by_shape
-def _kernels_used(G: Generator, D: Distance, tangents: int) -> tuple:
-    def trace(G: Generator, D: Distance, z: jax.Array) -> None:
-        with expecting(tangents, (G, D)) as keys:
-            _embedding(G, D, z)
-            used.update(keys)
-
-    used: dict = {}
-    jax.eval_shape(trace, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
-    return tuple(sorted(used.items()))
+def _kernels_used(G: Generator, D: Distance) -> tuple[KernelUse, ...]:
+    return kernels_used(_embedding, G, D, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
 
 
 def map_chunks(fn: Callable, rows: jax.Array, chunk: int) -> Any:
