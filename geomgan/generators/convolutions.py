@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from geomgan.backend import backend
 from geomgan.generators.prepared import Kernel, unprepared, with_fast_tangents
 from geomgan.generators.winograd import PLAIN_3, TRANSPOSED_4, UPSAMPLED_3
 
-NARROW = 256  # channels
-SMALL = 256  # pixels
 ABSENT = np.iinfo(np.int64).max  # a tap that a phase does not see
 
 
@@ -80,8 +79,9 @@ def upsample_convolve(x: jax.Array, kernel: Kernel, factor: int) -> jax.Array:
     """``convolve(upsample(x, factor), kernel, padding=p)`` without the upsampled map, for kernels of ``2 p + 1`` taps.
 
     Output ``f i + a`` sees tap ``t`` at input ``i + ⌊(a + t - p) / f⌋``: several taps meet the same input. A 3 x 3
-    kernel and ``f = 2`` take 16/36 of the multiplications. Exact up to rounding. Maps below :data:`SMALL` pixels are
-    upsampled all the same: there the sums of taps, made anew in each call, cost one sample more than they save.
+    kernel and ``f = 2`` take 16/36 of the multiplications. Exact up to rounding. Small maps (``upsampled`` of
+    :mod:`geomgan.backend`) are upsampled all the same: there the sums of taps, made anew in each call, cost one sample
+    more than they save.
     """
     weights = unprepared(kernel)
     size = weights.shape[0]
@@ -93,7 +93,7 @@ def upsample_convolve(x: jax.Array, kernel: Kernel, factor: int) -> jax.Array:
 
 def _upsample_convolve(x: jax.Array, kernel: jax.Array, factor: int) -> jax.Array:
     size = kernel.shape[0]
-    if np.prod(x.shape[:-1]) < SMALL:
+    if np.prod(x.shape[:-1]) < backend().upsampled:
         return _convolve(upsample(x, factor), kernel, padding=[(size // 2, size // 2)] * (x.ndim - 1))
     meets = (np.arange(factor)[:, None] + np.arange(size) - size // 2) // factor
     return _by_phases(x, kernel, meets, [factor * side for side in x.shape[:-1]])
@@ -103,8 +103,8 @@ def transposed_convolve(x: jax.Array, kernel: Kernel, stride: int, padding: int,
     """The convolution of ``x`` with ``stride - 1`` zeros between its pixels.
 
     Output ``s i + a`` sees tap ``t`` at input ``i + (a + t - b) / s`` where that is whole, with ``b`` the kernel's
-    size - 1 - ``padding``. Up to :data:`NARROW` channels the zeros are never made, which is up to three times faster
-    on CPU; wider layers have small maps, and fast reverse passes only as they are.
+    size - 1 - ``padding``. Up to some channels (``phases`` of :mod:`geomgan.backend`) the zeros are never made, which
+    is up to three times faster on CPU; wider layers have small maps, and fast reverse passes only as they are.
     """
     weights = unprepared(kernel)
     plain = partial(_transposed_convolve, stride=stride, padding=padding, output_padding=output_padding)
@@ -115,7 +115,7 @@ def transposed_convolve(x: jax.Array, kernel: Kernel, stride: int, padding: int,
 
 def _transposed_convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int, output_padding: int) -> jax.Array:
     size, axes = kernel.shape[0], x.ndim - 1
-    if x.shape[-1] > NARROW:
+    if x.shape[-1] > backend().phases:
         border = size - 1 - padding
         return _convolve(x, kernel, padding=[(border, border + output_padding)] * axes, dilation=stride)
     at = np.arange(stride)[:, None] + np.arange(size) - (size - 1 - padding)

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from geomgan.backend import backend
 from geomgan.generators.convolutions import convolve, transposed_convolve, upsample, upsample_convolve
 from geomgan.generators.prepared import unprepared
 
 ACTIVATIONS = "activations"  # the collection that `tap` fills
-QUERIES = 128  # attention takes so many pixels at a time: their weights, for many tangents, stay in the cache
 
 
 def tap(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
@@ -154,7 +154,9 @@ class SelfAttention(nn.Module):
 
         theta = project("theta", features // 8, x).reshape(height * width, -1)
         phi, g = pooled(project("phi", features // 8, x)), pooled(project("g", features // 2, x))
-        attended = lax.map(lambda rows: jax.nn.softmax(rows @ phi.T, axis=-1) @ g, _in_blocks(theta, QUERIES))
+        attended = lax.map(
+            lambda rows: jax.nn.softmax(rows @ phi.T, axis=-1) @ g, _in_blocks(theta, backend().attention_rows)
+        )
         return x + project("o", features, attended.reshape(height * width, -1)).reshape(x.shape)
 
 

@@ -21,9 +21,9 @@ from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from geomgan.backend import backend
 from geomgan.generators.winograd import SCHEMES, Combinations, Scheme, combined_taps, winograd
 
-MANY = 16  # tangents that are worth a prepared kernel
 Kernel = Any  # an array, or Prepared
 
 
@@ -56,8 +56,9 @@ class KernelUse(NamedTuple):
 
 
 def pays(tangents: int) -> bool:
-    """Whether so many tangents are worth prepared kernels: on CPU only, a GPU's own library does as much."""
-    return tangents >= MANY and jax.default_backend() == "cpu"
+    """Whether so many tangents are worth prepared kernels on this device."""
+    least = backend().fast_tangents
+    return least is not None and tangents >= least
 
 
 def kernels_used(function: Callable, *arguments: Any) -> tuple[KernelUse, ...]:
