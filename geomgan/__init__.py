@@ -10,24 +10,29 @@ A generator ``G: z -> x`` and a squared distance on its samples pull back to a m
     g = gg.metric_tensor(G, D, z[0])  # (d, d), exactly JᵀJ
     e = gg.eigenpairs(g)  # axes: columns of e.vectors, largest change first
     F = gg.metric_field(G, D, z, store="run.zarr")  # many codes, resumable
+
+Every name loads where it is first used: the import itself brings neither JAX nor numpy.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from geomgan import distances
-from geomgan.eigen import Eigenpairs, eigenpairs
-from geomgan.errors import CheckpointError, GeomganError, NotHereError, StoreError
-from geomgan.fields import MetricField, metric_field
-from geomgan.generators import Gaussian, Generator, Network, ensemble
-from geomgan.metric import MetricOperator, hessian_operator, metric_operator, metric_tensor
+from geomgan import moved
 
 if TYPE_CHECKING:
-    from geomgan import analysis, plot, study, training, zoo
-    from geomgan.zoo import load
+    from geomgan import analysis, distances, errors, fields, paths, plot, study, training, zoo
+    from geomgan.eigen import Eigenpairs, eigenpairs
+    from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, StoreError
+    from geomgan.fields import MetricField, metric_field
+    from geomgan.fields.engine import OutOfMemory
+    from geomgan.fields.plan import plan_field as plan
+    from geomgan.generators import Gaussian, Generator, Network
+    from geomgan.generators.ensemble import ensemble
+    from geomgan.metric import MetricOperator, hessian_operator, metric_operator, metric_tensor
+    from geomgan.zoo.load import load
 
-__version__ = version("geomgan")
+    __version__: str
+
 __all__ = [
     "CheckpointError",
     "Eigenpairs",
@@ -38,31 +43,61 @@ __all__ = [
     "MetricOperator",
     "Network",
     "NotHereError",
+    "OptionError",
+    "OutOfMemory",
     "StoreError",
     "analysis",
     "distances",
     "eigenpairs",
     "ensemble",
+    "errors",
+    "fields",
     "hessian_operator",
     "load",
     "metric_field",
     "metric_operator",
     "metric_tensor",
+    "paths",
+    "plan",
     "plot",
     "study",
     "training",
     "zoo",
 ]
+_ROOMS = (
+    *("analysis", "backend", "distances", "eigen", "errors", "fields", "generators", "home", "metric", "models"),
+    *("paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
+)
+_HOMES = {
+    "geomgan.eigen": ("Eigenpairs", "eigenpairs"),
+    "geomgan.errors": ("CheckpointError", "GeomganError", "NotHereError", "OptionError", "StoreError"),
+    "geomgan.fields": ("MetricField", "metric_field"),
+    "geomgan.fields.engine": ("OutOfMemory",),
+    "geomgan.generators": ("Gaussian", "Generator", "Network", "ensemble"),
+    "geomgan.metric": ("MetricOperator", "hessian_operator", "metric_operator", "metric_tensor"),
+    "geomgan.zoo": ("load",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+moved.redirect()
 
 
-def __getattr__(name: str) -> Any:
-    """Modules that bring heavy imports (Orbax, matplotlib) load when they are first used."""
-    if name in ("analysis", "plot", "study", "training", "zoo"):
-        return import_module(f"geomgan.{name}")
-    if name == "load":
-        return import_module("geomgan.zoo").load
-    raise AttributeError(f"module 'geomgan' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a name that is not there stays an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name in _ROOMS:
+            return import_module(f"geomgan.{name}")
+        if name in _HOME_OF:
+            value = getattr(import_module(_HOME_OF[name]), name)
+        elif name == "plan":
+            value = import_module("geomgan.fields.plan").plan_field
+        elif name == "__version__":
+            value = import_module("importlib.metadata").version("geomgan")
+        else:
+            return moved.module(f"geomgan.{name}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*__all__, "__version__"])

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from geomgan.errors import GeomganError
-from geomgan.models.families import CHECKPOINTS, FAMILIES
-from weights_convert.convert import convert
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    from geomgan.models.families import CHECKPOINTS
+
     rows = "\n".join(f"  {name:<32} {published.what}" for name, published in CHECKPOINTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m weights_convert",
@@ -35,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert as the arguments say, and print the folder, or the error."""
+    from geomgan.errors import GeomganError
+    from geomgan.models.families import FAMILIES
+    from weights_convert.convert import convert
+
     try:
         pairs = [option.partition("=") for option in arguments.option]
         unpaired = [key for key, equals, _ in pairs if not equals]

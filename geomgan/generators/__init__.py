@@ -1,5 +1,6 @@
 """What is analysed: the Generator type and one Flax module per architecture."""
 
+from geomgan import home
 from geomgan.generators.ensemble import ensemble
 from geomgan.generators.generator import Generator
 from geomgan.generators.layers import tap
@@ -7,3 +8,5 @@ from geomgan.generators.network import Network
 from geomgan.generators.outputs import Gaussian
 
 __all__ = ["Gaussian", "Generator", "Network", "ensemble", "tap"]
+
+home.keep_compiled_programs()

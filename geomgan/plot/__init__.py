@@ -1,5 +1,8 @@
 """Figures and animations: every function takes results and returns a matplotlib figure, or writes an animation."""
 
+from typing import TYPE_CHECKING
+
+from geomgan import moved
 from geomgan.plot.animation import animate
 from geomgan.plot.axes import axes_montage, distance_curves, references_montage
 from geomgan.plot.compare import comparison, eigenspaces
@@ -49,3 +52,6 @@ __all__ = [
     "svg",
     "trust_radius",
 ]
+
+if not TYPE_CHECKING:  # type checkers know the names of today only
+    __getattr__ = moved.names(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +13,15 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from geomgan import analysis, distances
+from geomgan import analysis
 from geomgan.analysis.homogeneity import NAMES
-from geomgan.distances import Distance
-from geomgan.errors import check_choice
+from geomgan.distances.named import named_distances
 from geomgan.fields import metric_field
 from geomgan.plot.files import png
 from geomgan.report.findings import CONTROL, Findings, measure
 from geomgan.report.page import Section, csv_text, html_report
 from geomgan.report.sections import sections
 from geomgan.runs.files import write_whole
-
-DISTANCES: dict[str, Callable[[int | None], Distance]] = {
-    "mse": lambda resize: _plain(distances.mse, resize),
-    "euclidean": lambda resize: _plain(distances.euclidean, resize),
-    "lpips-alex": lambda resize: distances.lpips("alex", resize=resize),
-    "lpips-vgg": lambda resize: distances.lpips("vgg", resize=resize),
-    "lpips-squeeze": lambda resize: distances.lpips("squeeze", resize=resize),
-    "ssim": lambda resize: _plain(distances.ssim, resize),
-    "ms-ssim": lambda resize: _plain(distances.ms_ssim, resize),
-    "digit-features": lambda resize: distances.classifier_features("digits", "conv3", resize=resize),
-}
-
-
-def named_distance(name: str, resize: int | None = None) -> Distance:
-    """A distance by its name on the command line; ``ValueError`` with the nearest names if there is none."""
-    check_choice(name, DISTANCES, "distance")
-    return DISTANCES[name](resize)
 
 
 def analyze(
@@ -55,6 +37,8 @@ def analyze(
     control: bool = True,
     layers: bool | None = None,
     compare: str | None = None,
+    sample_rate: float | None = None,
+    model_options: Mapping[str, Any] | None = None,
 ) -> tuple[str, Path]:
     """Compute metric fields and write what they show into the folder ``out``.
 
@@ -64,7 +48,7 @@ def analyze(
 
     Args:
         model: a name of the catalogue, or the folder of a converted checkpoint.
-        distance: see ``DISTANCES``.
+        distance: see ``geomgan.distances.named.DISTANCES``.
         codes: number of latent codes, drawn from the model's prior.
         top: number of axes to show.
         seed: of the codes.
@@ -74,14 +58,16 @@ def analyze(
         control: also analyse the generator with shuffled weights, at the same codes.
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance for the same codes.
+        sample_rate: of the samples, for the distances that need it.
+        model_options: of the model, as :func:`geomgan.load` takes them.
 
     Returns:
         What was found, in one line, and the report.
     """
     from geomgan.zoo import load_generator
 
-    G, D = load_generator(model), named_distance(distance, resize)
-    second = named_distance(compare) if compare else None
+    G = load_generator(model, **(model_options or {}))
+    D, *others = named_distances((distance, *((compare,) if compare else ())), resize, sample_rate=sample_rate)
     if codes < 1:
         raise ValueError(f"codes is {codes}; expected at least 1.")
     if not 1 <= top <= G.latent_dim:
@@ -93,13 +79,17 @@ def analyze(
     z = np.asarray(G.sample_latent(key, codes))
     run = {"model": model, "distance": distance, "codes": codes, "top": top, "seed": seed, "resize": resize}
     run |= {"control": control, "layers": layers, "compare": compare}
+    run |= {"sample_rate": sample_rate} if sample_rate is not None else {}
+    run |= {"options": dict(model_options)} if model_options else {}
     options: dict[str, Any] = {"memory": memory, "notes": run}
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
     shuffled = None
     if control:
         mixed = analysis.shuffle_weights(G, key)
         shuffled = mixed, metric_field(mixed, D, z, store=out / "control.zarr", **options)
-    other = (compare, metric_field(G, second, z, store=out / "other.zarr", **options)) if compare and second else None
+    other = None
+    if compare:
+        other = compare, metric_field(G, others[0], z, store=out / "other.zarr", **options)
     report, summary = out / "report.html", out / "summary.json"
     finished = json.loads(summary.read_text()) if summary.is_file() else {}
     computed = sum(f.provenance["computed_codes"] for f in (field, *(pair[1] for pair in (shuffled, other) if pair)))
@@ -201,9 +191,3 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain_text(entry)}" for name, entry in value.items())
     return "; ".join(map(_plain_text, value)) if isinstance(value, list) else str(value)
-
-
-def _plain(distance: Callable[[], Distance], resize: int | None) -> Distance:
-    if resize is not None:
-        raise ValueError("--resize is for the LPIPS distances. Leave it out.")
-    return distance()

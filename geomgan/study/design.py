@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ import jax
 import numpy as np
 
 from geomgan.analysis.mean_metrics import mean_metric
+from geomgan.distances.named import named_distance
 from geomgan.eigen import eigenpairs
 from geomgan.errors import StoreError, check_choice
 from geomgan.fields import metric_field
 from geomgan.generators import Generator
-from geomgan.report import named_distance
 from geomgan.runs.files import write_whole
 from geomgan.study.files import FORMAT, KEY, PAGE
 from geomgan.study.walks import EQUAL, StudyWalks, study_walks
@@ -32,7 +33,7 @@ class StudyPlan:
 
     Attributes:
         model: a name of the catalogue, or the folder of a converted checkpoint.
-        distance: see ``geomgan.report.DISTANCES``.
+        distance: see ``geomgan.distances.named.DISTANCES``.
         codes: number of latent codes of the mean metric, drawn from the model's prior.
         ranks: of the eigenvectors, 1 the largest eigenvalue.
         controls: number of random directions, uniform on the sphere.
@@ -45,6 +46,7 @@ class StudyPlan:
         pixels: larger pictures are reduced to this side; smaller ones are enlarged by a whole factor.
         title: of the page.
         contact: whom the page asks participants to send their answers to.
+        options: of the model, as :func:`geomgan.load` takes them: ``{"space": "w"}``.
     """
 
     model: str
@@ -60,6 +62,12 @@ class StudyPlan:
     pixels: int = 128
     title: str = "Pictures that change"
     contact: str = ""
+    options: Mapping[str, Any] | None = None
+
+    def contents(self) -> dict[str, Any]:
+        """The plan as JSON has it. Options are left out where there are none: studies of version 0.1 had none."""
+        contents = json.loads(json.dumps(asdict(self)))
+        return contents if self.options else {name: x for name, x in contents.items() if name != "options"}
 
 
 def parse_ranks(text: str) -> tuple[int, ...]:
@@ -106,7 +114,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None
     from geomgan.study.page import picture_row, study_page
     from geomgan.zoo import load_generator
 
-    G, D = load_generator(plan.model), named_distance(plan.distance, plan.resize)
+    G, D = load_generator(plan.model, **(plan.options or {})), named_distance(plan.distance, plan.resize)
     _check(plan, G)
     out = Path(out).expanduser()
     page, key_file = out / PAGE, out / KEY
@@ -116,6 +124,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None
     codes_key, spread_key, references_key, controls_key, names_key = jax.random.split(jax.random.key(plan.seed), 5)
     z = np.asarray(G.sample_latent(codes_key, plan.codes))
     notes = {name: getattr(plan, name) for name in ("model", "distance", "codes", "seed", "resize")}
+    notes |= {"options": dict(plan.options)} if plan.options else {}
     field = metric_field(G, D, z, store=out / "field.zarr", memory=memory, notes=notes)
     mean = mean_metric(field)
     top = eigenpairs(mean).vectors[:, np.array(plan.ranks) - 1]
@@ -136,7 +145,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None
         f"directions: {len(labels)} questions of {ROWS} rows. {walks.said}"
     )
     key = {
-        **{"format": FORMAT, "study": content["study"], "finding": finding, "rows": ROWS, "plan": asdict(plan)},
+        **{"format": FORMAT, "study": content["study"], "finding": finding, "rows": ROWS, "plan": plan.contents()},
         "trials": _entries(plan, names, labels, vectors, mean, walks),
         **{"references": references.tolist(), "range": walks.said, "provenance": field.provenance},
     }
@@ -179,7 +188,7 @@ def _earlier(path: Path, plan: StudyPlan) -> dict[str, Any] | None:
         return None
     try:
         key = json.loads(path.read_text(encoding="utf-8"))
-        known, same = key["finding"], key["plan"] == json.loads(json.dumps(asdict(plan)))
+        known, same = key["finding"], key["plan"] == plan.contents()
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}). Name another folder for the study.") from error
     if not (same and isinstance(known, str)):

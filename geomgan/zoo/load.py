@@ -36,13 +36,13 @@ def load(model: str | os.PathLike[str], *, part: str | None = None, **options: A
     return build(card, params, part, name, options)
 
 
-def load_generator(model: str | os.PathLike[str]) -> Generator:
+def load_generator(model: str | os.PathLike[str], **options: Any) -> Generator:
     """Open a model that must be a generator; as :func:`load`.
 
     Raises:
         OptionError: the model has no generator.
     """
-    G = load(model)
+    G = load(model, **options)
     if not isinstance(G, Generator):
         raise OptionError(
             f"{model} is a network of a distance, not a generator. Pass a generator, such as digits-dcgan; "

@@ -1,0 +1,102 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FOLDER = "a name of `geomgan models`, or a converted model's folder"
+BY_NAME = ("space", "class_index", "truncation", "layers_range", "alpha", "resolution")
+
+
+def model(parser: argparse.ArgumentParser) -> None:
+    """``MODEL``, and what the model's family offers: its space, class, truncation, ..."""
+    parser.add_argument("model", metavar="MODEL", help=FOLDER)
+    own = parser.add_argument_group("options of the model, where its family has them")
+    own.add_argument("--space", help="of the codes: z, w, w+, s, class, joint")
+    own.add_argument("--class-index", metavar="CLASS", type=value, help="number or ImageNet name of the class")
+    own.add_argument("--truncation", metavar="PSI", type=value, help="of the prior, or of its mapped codes")
+    own.add_argument("--layers-range", metavar=("A", "B"), nargs=2, type=int, help="style layers that codes drive")
+    own.add_argument("--alpha", type=value, help="weight of the last scale of a growing network")
+    own.add_argument("--resolution", metavar="PIXELS", type=int, help="of a growing network")
+    own.add_argument(
+        "--option", metavar="KEY=VALUE", action="append", type=key_and_value, help="any other, such as noise=0"
+    )
+
+
+def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`model` was given, as ``geomgan.load`` takes it."""
+    given = {name: getattr(arguments, name) for name in BY_NAME if getattr(arguments, name) is not None}
+    if "layers_range" in given:
+        given["layers"] = tuple(given.pop("layers_range"))
+    return given | dict(arguments.option or ())
+
+
+def distance(parser: argparse.ArgumentParser) -> None:
+    """The distance and what it takes."""
+    parser.add_argument("--distance", default="lpips-alex", help="squared distance between samples")
+    parser.add_argument("--resize", type=int, help="interpolate samples to this side before the network of a distance")
+    parser.add_argument("--sample-rate", metavar="HERTZ", type=float, help="of audio, for spectrogram")
+
+
+def codes(parser: argparse.ArgumentParser, what: str = "number of latent codes") -> None:
+    """How many codes."""
+    parser.add_argument("--codes", type=int, default=16, help=what)
+
+
+def seed(parser: argparse.ArgumentParser, what: str = "of the codes") -> None:
+    """The seed of all randomness."""
+    parser.add_argument("--seed", type=int, default=0, help=what)
+
+
+def memory(parser: argparse.ArgumentParser) -> None:
+    """How much memory a device may use."""
+    parser.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
+
+
+def out(parser: argparse.ArgumentParser, what: str) -> None:
+    """The folder of the results."""
+    parser.add_argument("--out", help=what)
+
+
+def out_folder(arguments: argparse.Namespace, suffix: str = "") -> Path:
+    """``--out``, or a folder that is named after the model, its options and the distance."""
+    if arguments.out:
+        return Path(arguments.out)
+    shown = [str(x).replace("/", "-").replace(" ", "") for x in model_options(arguments).values()]
+    return Path("runs") / "-".join([Path(arguments.model).name, *shown, arguments.distance, *filter(None, [suffix])])
+
+
+@contextlib.contextmanager
+def stored_in_out() -> Iterator[None]:
+    """Stores lie in the folder ``--out``: messages about them say so."""
+    from geomgan.errors import StoreError
+    from geomgan.runs.store import ANOTHER
+
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(str(error).replace(ANOTHER, "name another folder with --out")) from error
+
+
+def value(text: str) -> Any:
+    """A value of an option as Python has it: a whole number, a number, several of them (``2,6``), else the text."""
+    if "," in text:
+        return tuple(value(part.strip()) for part in text.split(","))
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def key_and_value(text: str) -> tuple[str, Any]:
+    """``KEY=VALUE``."""
+    key, equals, entry = text.partition("=")
+    if not (equals and key.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected KEY=VALUE")
+    return key.strip().replace("-", "_"), value(entry.strip())
