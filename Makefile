@@ -1,18 +1,34 @@
 # `make demo` and `make test` set everything up themselves: all they need is Python 3.11 or newer, pip and make.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+# Two processes, a file of tests in one of them, long files first (tests/heavy_first.py).
+PYTEST := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# What `make test-newest` runs with: a newer Python, if there is one, with the newest JAX and Flax and without torch.
+NEWEST := .venv-newest/bin
+NEWEST_PYTHON ?= $(shell .ci/newest-python)
+ONLY_IN_TEST := weights_convert test_notebooks.py
 
-.PHONY: demo test test-slow lint bench train clean
+.PHONY: demo test test-slow test-newest lint bench train clean
 
 demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
 	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --codes 16 --top 8 --seed 0 --out runs/demo
 
 test: lint  ## everything but the slow tests
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-slow: .venv/installed-test  ## full-size parity, hundreds of kills, thousands of damaged files
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python $(PYTEST) -m slow
+
+test-newest:  ## what needs no torch, on the newest Python (3.12 or later), JAX and Flax that are there
+ifeq ($(NEWEST_PYTHON),)
+	@echo "test-newest: skipped, because no Python 3.12 or later was found; NEWEST_PYTHON=path/to/python names one"
+else
+	$(MAKE) .venv-newest/installed
+	$(NEWEST)/python -c 'import sys, jax, flax; print("Python", sys.version.split()[0], "jax", jax.__version__, "flax", flax.__version__)'
+	$(NEWEST)/python $(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(ONLY_IN_TEST))
+endif
 
 lint: .venv/installed-test
 	$(BIN)/ruff check
@@ -26,7 +42,7 @@ train: .venv/installed  ## train the embedded models again: make train DATA=path
 	$(BIN)/python -m geomgan.training.digits --data $(DATA) --out runs/digits
 
 clean:
-	rm -rf .venv runs .jax_cache .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest runs .jax_cache .pytest_cache .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "geomgan needs Python 3.11 or newer")'
@@ -39,4 +55,9 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(INSTALL) --editable '.[test]'
+	touch $@
+
+.venv-newest/installed: pyproject.toml
+	$(NEWEST_PYTHON) -m venv --clear .venv-newest
+	$(NEWEST)/python $(PIP) --editable '.[test-no-torch]'
 	touch $@
