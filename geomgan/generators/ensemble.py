@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,8 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.generators.generator import Generator
-from geomgan.generators.network import PyTree
+from geomgan.generators.network import PyTree, check_named
 from geomgan.generators.outputs import Members
+
+MEMBER = "a member of the ensemble"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class EnsembleFunction:
     def __call__(self, params: PyTree, z: jax.Array) -> Members:
         return Members(jax.vmap(self.function, (0, None))(params, z))
 
+    def activations(self, params: PyTree, z: jax.Array) -> OrderedDict[str, Members]:
+        """Every named activation, of all members."""
+        check_named(self.function, MEMBER)
+        stacked = jax.vmap(self.function.activations, (0, None))(params, z)  # type: ignore[attr-defined]
+        return OrderedDict((name, Members(values)) for name, values in stacked.items())
+
     def layers(self, params: PyTree, z: Any) -> tuple[str, ...]:
         """Activations of the members."""
         layers = getattr(self.function, "layers", None)
@@ -31,6 +40,7 @@ class EnsembleFunction:
 
     def at(self, layer: str, layers: tuple[str, ...]) -> EnsembleFunction:
         """The ensemble cut at ``layer``."""
+        check_named(self.function, MEMBER)
         return EnsembleFunction(self.function.at(layer, layers))  # type: ignore[attr-defined]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.errors import called, check_code, check_key
-from geomgan.generators.network import FlaxFunction, PyTree
+from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
 Range = tuple[float, float]
@@ -164,12 +165,8 @@ class Generator:
         Raises:
             ValueError: there is no such layer; the nearest names are given.
         """
-        if not hasattr(self.function, "at"):
-            raise ValueError(
-                f"{called(self.name)} was made from a plain function, which has no named layers. Make it with "
-                "Generator.from_module and name activations in the module with geomgan.generators.tap."
-            )
-        function = self.function.at(layer, self.layers)
+        check_named(self.function, self.name)
+        function = self.function.at(layer, self.layers)  # type: ignore[attr-defined]
         return replace(self, function=function, output_range=None, name=f"{self.name}:{layer}")
 
     def sample_latent(self, key: jax.Array, n: int) -> jax.Array:
@@ -186,6 +183,21 @@ class Generator:
         """
         check_code(z, self.latent_dim)
         return _generate(self, jnp.asarray(z, self.dtype))
+
+    def activations(self, z: Any) -> dict[str, jax.Array]:
+        """All named activations of one code ``z (d,)``, in the order of ``layers``; one pass, compiled once.
+
+        ``G.activations(z)[name]`` is ``G.at(name)(z)``, over an ensemble the mean of its members.
+        ``jax.vmap(G.activations)(z)`` for many.
+
+        Raises:
+            ValueError: ``z`` has another shape, or holds NaN or infinity; or the generator was made from a plain
+                function, which names none.
+            TypeError: ``z`` is not floating point.
+        """
+        check_named(self.function, self.name)
+        check_code(z, self.latent_dim)
+        return _activations(self, jnp.asarray(z, self.dtype))
 
     def distribution(self, z: Any) -> Gaussian:
         """Mean and standard deviation of one code's sample, for a stochastic decoder.
@@ -210,6 +222,11 @@ def sample_of(generator: Generator, z: jax.Array) -> jax.Array:
     return mean_sample(output_of(generator, z))
 
 
+def activations_of(generator: Generator, z: jax.Array) -> OrderedDict[str, Any]:
+    """The named activations of one code, unchecked and untouched by ``jit``; over an ensemble :class:`Members`."""
+    return generator.function.activations(generator.params, z)  # type: ignore[attr-defined]
+
+
 @jax.jit
 def _generate(generator: Generator, z: jax.Array) -> jax.Array:
     with jax.default_matmul_precision("highest"):
@@ -220,3 +237,9 @@ def _generate(generator: Generator, z: jax.Array) -> jax.Array:
 def _output(generator: Generator, z: jax.Array) -> Any:
     with jax.default_matmul_precision("highest"):
         return output_of(generator, z)
+
+
+@jax.jit
+def _activations(generator: Generator, z: jax.Array) -> OrderedDict[str, jax.Array]:
+    with jax.default_matmul_precision("highest"):
+        return OrderedDict((name, mean_sample(value)) for name, value in activations_of(generator, z).items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import flax.linen as nn
 import jax
 from flax import traverse_util
 
-from geomgan.errors import check_choice
+from geomgan.errors import called, check_choice
 from geomgan.generators.layers import ACTIVATIONS
 
 PyTree = Any
@@ -30,20 +31,15 @@ class FlaxFunction:
             return self.module.apply({"params": params}, *inputs)
         return self.activations(params, *inputs)[self.layer]
 
-    def activations(self, params: PyTree, *inputs: jax.Array) -> dict[str, jax.Array]:
-        """Every named activation."""
+    def activations(self, params: PyTree, *inputs: jax.Array) -> OrderedDict[str, jax.Array]:
+        """Every named activation, in the order in which the network computes them."""
         _, state = self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])
-        return traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep=".")
+        # a plain dictionary would sort its keys when it leaves a trace
+        return OrderedDict(traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep="."))
 
     def layers(self, params: PyTree, *inputs: Any) -> tuple[str, ...]:
         """Names of the activations, in the order in which the network computes them; runs nothing."""
-        names: list[str] = []
-
-        def trace(params, *inputs):
-            names.extend(self.activations(params, *inputs))  # dictionaries sort their keys once they leave a trace
-
-        jax.eval_shape(trace, params, *inputs)
-        return tuple(names)
+        return tuple(jax.eval_shape(self.activations, params, *inputs))
 
     def at(self, layer: str, layers: tuple[str, ...]) -> FlaxFunction:
         """This function cut at ``layer``, one of ``layers``."""
@@ -74,13 +70,25 @@ class Network:
         Raises:
             ValueError: the inputs do not have ``input_shapes``.
         """
+        self._check(inputs)
+        return _run(self, *inputs)
+
+    def activations(self, *inputs: jax.Array) -> dict[str, jax.Array]:
+        """All named activations of one sample, in the order of ``layers``; one pass, compiled once.
+
+        Raises:
+            ValueError: as ``__call__``.
+        """
+        self._check(inputs)
+        return _activations(self, *inputs)
+
+    def _check(self, inputs: tuple[Any, ...]) -> None:
         shapes = tuple(tuple(getattr(x, "shape", ())) for x in inputs)
         if shapes != self.input_shapes:
             raise ValueError(
                 f"{self.name} got inputs of shapes {shapes}; expected {self.input_shapes}: "
                 "one sample, channels last. Use jax.vmap for a stack of samples."
             )
-        return _run(self, *inputs)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -97,3 +105,18 @@ class Network:
 def _run(network: Network, *inputs: jax.Array) -> Any:
     with jax.default_matmul_precision("highest"):
         return network.function(network.params, *inputs)
+
+
+@jax.jit
+def _activations(network: Network, *inputs: jax.Array) -> OrderedDict[str, jax.Array]:
+    with jax.default_matmul_precision("highest"):
+        return network.function.activations(network.params, *inputs)
+
+
+def check_named(function: Any, name: str) -> None:
+    """Raise ``ValueError`` unless the function names its activations."""
+    if not hasattr(function, "activations"):
+        raise ValueError(
+            f"{called(name)} was made from a plain function, which has no named layers. Make it with "
+            "Generator.from_module and name activations in the module with geomgan.generators.tap."
+        )

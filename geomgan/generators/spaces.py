@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,8 +49,8 @@ class InSpace:
     def __call__(self, params: PyTree, z: jax.Array) -> Any:
         return self.network(params["network"], *self.enter(params["context"], z))
 
-    def activations(self, params: PyTree, z: jax.Array) -> dict[str, jax.Array]:
-        """Every named activation of the network."""
+    def activations(self, params: PyTree, z: jax.Array) -> OrderedDict[str, jax.Array]:
+        """Every named activation of the network, in its order."""
         return self.network.activations(params["network"], *self.enter(params["context"], z))
 
     def layers(self, params: PyTree, z: Any) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ import pytest
 import geomgan as gg
 from geomgan.generators import generator as module_under_test
 from geomgan.generators import tap
+from geomgan.generators.generative_latent_space import BiGANEncoder
+from geomgan.generators.network import FlaxFunction
 from tests.fixtures import random_params
 from tests.small_models import linear_generator, small_dcgan
 
@@ -73,6 +75,61 @@ def test_layers_and_cuts_agree_with_the_network_by_hand(rng):
     np.testing.assert_allclose(np.tanh(G.at("output.preactivation")(z)), G(z), atol=1e-6)
     assert G.at("block1").output_range is None
     assert G.at("block1").at("block2").sample_shape.shape == (8, 8, 8)
+
+
+def assert_activations_are_the_cuts(G, z, layers):
+    made = G.activations(z)
+    assert tuple(made) == G.layers == layers
+    for name, activation in made.items():
+        np.testing.assert_allclose(activation, G.at(name)(z), atol=1e-6, err_msg=name)
+
+
+def test_all_activations_at_once(rng):
+    G, z = small_dcgan(features=(16, 8)), rng.standard_normal((2, 8))
+    layers = ("block1.preactivation", "block1", "block2.preactivation", "block2", "output.preactivation")
+    assert_activations_are_the_cuts(G, z[0], layers)
+    for many in (jax.vmap(G.activations)(z), jax.jit(jax.vmap(G.activations))(z)):
+        assert tuple(many) == layers
+        np.testing.assert_allclose(many["block2"][1], G.at("block2")(z[1]), atol=1e-6)
+    before = module_under_test._activations._cache_size()
+    small_dcgan(seed=1, features=(16, 8)).activations(z[1])
+    assert module_under_test._activations._cache_size() == before  # other weights and codes compile nothing
+    with pytest.raises(ValueError, match=r"\(7,\); expected \(8,\)"):
+        G.activations(np.zeros(7))
+    with pytest.raises(ValueError, match="8 NaN"):
+        G.activations(np.full(8, np.nan))
+
+
+def test_activations_of_an_ensemble_are_the_mean_of_its_members(rng):
+    members, z = [small_dcgan(features=(16, 8), seed=seed) for seed in (0, 1)], rng.standard_normal(8)
+    G = gg.ensemble(members[0], jax.tree.map(lambda *p: jnp.stack(p), *(m.params for m in members)))
+    assert_activations_are_the_cuts(G, z, members[0].layers)
+    mean = (members[0].at("block1")(z) + members[1].at("block1")(z)) / 2
+    np.testing.assert_allclose(G.activations(z)["block1"], mean, atol=1e-6)
+
+
+def test_plain_functions_have_no_activations():
+    plain = linear_generator(np.eye(3, dtype=np.float32))
+    both = gg.ensemble(plain, jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), plain.params))
+    for G in (plain, both):
+        assert G.layers == ()
+        for call in (G.activations, lambda z, G=G: G.at("block1")):
+            with pytest.raises(ValueError, match=r"plain function.*Generator\.from_module"):
+                call(np.zeros(3, np.float32))
+
+
+def test_activations_of_a_network(rng):
+    encoder = BiGANEncoder(3)
+    params = random_params(encoder, (28, 28, 1))
+    E = gg.Network(params, FlaxFunction(encoder), ((28, 28, 1),))
+    x = rng.standard_normal((28, 28, 1)).astype(np.float32)
+    made = E.activations(x)
+    assert tuple(made) == E.layers
+    assert len(made) > 2
+    for name, activation in made.items():
+        np.testing.assert_allclose(activation, E.at(name)(x), atol=1e-6, err_msg=name)
+    with pytest.raises(ValueError, match=r"expected \(\(28, 28, 1\),\)"):
+        E.activations(x[None])
 
 
 def test_activations_of_nested_modules_are_reached():
