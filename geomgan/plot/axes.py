@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.paths.axes import AxisWalks
+from geomgan.paths import Walks
 from geomgan.plot.images import KEPT, check_images, labelled_grid
 from geomgan.plot.style import (
     ACCENT,
@@ -29,7 +29,7 @@ UNIT = {"linear": "step t (latent units)", "spherical": "angle t (radians)"}
 
 @styled
 def axes_montage(
-    walks: AxisWalks,
+    walks: Walks,
     values: Any,
     output_range: tuple[float, float] | None = (-1, 1),
     step: float | None = None,
@@ -46,10 +46,10 @@ def axes_montage(
     at its ends. The walks of a long spectrum are drawn page by page, some of them at a time.
 
     Args:
-        walks: samples along the axes, see :mod:`geomgan.paths.axes`.
+        walks: samples along the axes, see :mod:`geomgan.paths`.
         values: the eigenvalue of each axis.
         output_range: of the samples; None shows the range of all of them.
-        step: distance between neighbours, for walks along :func:`geomgan.paths.axes.equal_distance_steps`.
+        step: distance between neighbours, for walks along :func:`geomgan.paths.equal_distance_steps`.
         ranks: the rank of each axis; by default 1, 2, ...
         title: by default, what was computed.
         pixels: kept of each image's longer side: what a figure of many images holds.
@@ -71,7 +71,7 @@ def axes_montage(
 
 @styled
 def references_montage(
-    walks: AxisWalks,
+    walks: Walks,
     output_range: tuple[float, float] | None = (-1, 1),
     *,
     rank: int | None = None,
@@ -109,14 +109,14 @@ def references_montage(
 
 
 @styled
-def distance_curves(walks: AxisWalks, values: Any, ranks: Any = None, speeds: Any = None, *, ax: Any = None) -> Any:
+def distance_curves(walks: Walks, values: Any, ranks: Any = None, speeds: Any = None, *, ax: Any = None) -> Any:
     """Distance from the reference along each axis, beside what the metric predicts close to it.
 
     Args:
         walks: walks along the axes.
         values: the eigenvalue of each axis.
         ranks: the rank of each axis; by default 1, 2, ...
-        speeds: the slope of each curve at the reference, from :func:`geomgan.paths.axes.initial_speeds`. By default
+        speeds: the slope of each curve at the reference, from :func:`geomgan.paths.initial_speeds`. By default
             ``√λ`` for linear walks; on the sphere no eigenvalue says it, and no prediction is drawn without.
         ax: the axes to draw one walk into; by default those of a new figure.
 
@@ -176,7 +176,7 @@ def rank_labels(values: Any, ranks: Any, count: int, between: str = "\n") -> lis
     return [f"axis {rank}{between}λ = {value:.3g}" for rank, value in zip(ranks, values, strict=True)]
 
 
-def _columns(walks: AxisWalks, step: float | None = None) -> dict[str, Any]:
+def _columns(walks: Walks, step: float | None = None) -> dict[str, Any]:
     """Labels of the columns and of the right margin of a grid of walks, for :func:`labelled_grid`."""
     steps, distances, count = walks.steps, walks.distances, walks.steps.shape[1]
     centre = count // 2 if count % 2 and not steps[:, count // 2].any() else None
@@ -214,5 +214,5 @@ def _signed(numbers: np.ndarray) -> list[str]:
     return ["0" if abs(number) < 1e-9 * gap else f"{number:+.{digits}f}".replace("-", "−") for number in numbers]
 
 
-def _under(walks: AxisWalks) -> str:
+def _under(walks: Walks) -> str:
     return "" if walks.measure == "distance" else f" under {walks.measure}"

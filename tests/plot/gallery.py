@@ -12,7 +12,7 @@ from geomgan import analysis, plot
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
-from geomgan.paths.axes import AxisWalks
+from geomgan.paths import Walks
 
 DIM, CODES, SIDE = 24, 12, 64
 
@@ -39,7 +39,7 @@ def walks(axes=5, steps=11, spacing="distance"):
     """Walks along axes."""
     t = np.linspace(-3, 3, steps) * np.linspace(0.5, 1, axes)[:, None]
     gaps = None if spacing == "step" else np.full(axes, 0.07)
-    return AxisWalks(t, pictures(axes, steps), np.abs(t) * 0.4 + 0.02 * t**2, "linear", "lpips-alex", spacing, gaps)
+    return Walks(t, pictures(axes, steps), np.abs(t) * 0.4 + 0.02 * t**2, "linear", "lpips-alex", spacing, gaps)
 
 
 def moves():

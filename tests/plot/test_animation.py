@@ -1,7 +1,7 @@
 """Animations: what the files hold."""
 
 import resource
-from types import SimpleNamespace
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import geomgan as gg
 from geomgan import plot
 from geomgan.paths.axes import constant_speed_walk, walk
 from geomgan.plot import animation
+from geomgan.plot.style import ACCENT
 from tests.small_models import linear_generator, small_dcgan
 
 MSE = gg.distances.mse()
@@ -58,13 +59,8 @@ def test_there_and_back(walks, tmp_path, suffix):
     (-3, 3, ["−3", "0", "+3"]), (-0.2, 3, ["0", "+3"]), (-3, 0.2, ["−3", "0"]), (0, 2, ["0", "+2"]),
 ])  # fmt: skip
 def test_the_scale_keeps_its_zero_before_a_close_end(low, high, written):
-    texts = []
-    draw = SimpleNamespace(
-        line=lambda *_: 0, ellipse=lambda *_: 0, text=lambda place, text, *_: texts.append((place, text))
-    )
-    steps = np.linspace(low, high, 3)
-    animation._Scene(None, None, [], "", steps[None], 160, 1)._track(draw, 160, 0, steps, 1)
-    assert [text for _, text in sorted(texts)] == written
+    texts = sorted((place, text) for _, text, place in animation.ticks(low, high, 160) if text)
+    assert [text for _, text in texts] == written
 
 
 def test_one_way(walks, tmp_path):
@@ -89,7 +85,7 @@ def test_plain_frames_in_two_rows_at_their_size(tmp_path, rng):
 
 def test_the_mark_follows_t(walks, tmp_path):
     frames, _ = frames_of(plot.animate(tmp_path / "a.png", walks, labels=["", ""], there_and_back=False))
-    accent = np.array([int(animation.ACCENT[i : i + 2], 16) for i in (1, 3, 5)])
+    accent = np.array([int(ACCENT[i : i + 2], 16) for i in (1, 3, 5)])
     track = (frames[:, 10 + 256 : 10 + 256 + 20, 10 : 10 + 256] == accent).all(axis=-1).any(axis=1)
     centres = np.array([np.flatnonzero(row).mean() for row in track])
     t = walks.steps[0]
@@ -97,25 +93,25 @@ def test_the_mark_follows_t(walks, tmp_path):
 
 
 def test_the_caption_says_what_was_computed(walks):
-    assert animation._caption(walks) == (
+    assert animation.caption_of(walks) == (
         "walks z + t v, step t (latent units), at constant speed under mse: "
         f"{walks.gaps[0]:.2g}, {walks.gaps[1]:.2g} from frame to frame"
     )
-    lines = animation._wrapped(animation._caption(walks), 200)
-    assert max(animation._font().getlength(line) for line in lines) <= 200
-    assert " ".join(lines) == animation._caption(walks)
+    lines = animation.wrapped(animation.caption_of(walks), 200)
+    assert max(animation.font().getlength(line) for line in lines) <= 200
+    assert " ".join(lines) == animation.caption_of(walks)
 
 
 def test_nothing_is_rendered_for_what_cannot_be_written(walks, tmp_path, monkeypatch):
-    monkeypatch.setattr(animation._Scene, "frame", lambda *_: pytest.fail("rendered"))
+    nothing = None  # would fail where it is looked at: the file's name and speed are checked before
     with pytest.raises(ValueError, match=r"the suffix of a\.avi='\.avi' is not known"):
-        plot.animate(tmp_path / "a.avi", walks)
+        plot.animate(tmp_path / "a.avi", nothing)
     with pytest.raises(gg.StoreError, match="there is no folder"):
         plot.animate(tmp_path / "none" / "a.gif", walks)
     with pytest.raises(ValueError, match="players slow a GIF down"):
-        plot.animate(tmp_path / "a.gif", walks, fps=60)
+        plot.animate(tmp_path / "a.gif", nothing, fps=60)
     with pytest.raises(ValueError, match="fps is 0"):
-        plot.animate(tmp_path / "a.png", walks, fps=0)
+        plot.animate(tmp_path / "a.png", nothing, fps=0)
     with pytest.raises(ValueError, match="1 labels for 2 panels"):
         plot.animate(tmp_path / "a.png", walks, labels=["one"])
     with pytest.raises(ValueError, match="size is 3"):
@@ -129,10 +125,20 @@ def test_nothing_is_rendered_for_what_cannot_be_written(walks, tmp_path, monkeyp
     audio = walk(linear_generator(np.ones((20, 2), np.float32)), MSE, np.zeros(2), np.eye(2), [-1.0, 1.0])
     with pytest.raises(ValueError, match="expected images"):
         plot.animate(tmp_path / "a.png", audio)
-    monkeypatch.setattr(animation, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
     with pytest.raises(ImportError, match=r"pip install 'geomgan\[video\]'"):
-        plot.animate(tmp_path / "a.mp4", walks)
+        plot.animate(tmp_path / "a.mp4", nothing)
     assert not list(tmp_path.iterdir())
+
+
+def test_each_frame_is_drawn_once_and_looks_alike_in_every_format(walks, tmp_path):
+    exact, _ = frames_of(plot.animate(tmp_path / "a.png", walks, [2.0, 1.0]))
+    paletted, _ = frames_of(plot.animate(tmp_path / "a.gif", walks, [2.0, 1.0]))
+    for frames in (exact, paletted):
+        np.testing.assert_array_equal(frames, frames[::-1])
+    assert np.abs(exact - paletted).mean() < 1.5
+    assert np.abs(exact - paletted)[0, : 10 + 18].max() < 45  # letters keep their edges
+    assert (paletted[:, :5] == 255).all()  # white paper stays white
 
 
 def test_a_full_disk_leaves_the_old_file(walks, tmp_path):
