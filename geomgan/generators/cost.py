@@ -1,12 +1,39 @@
-"""FLOPs of a function, counted in its traced program: matrix products and convolutions, loops included."""
+"""What a function costs, read in its traced program: FLOPs, its widest array, the kernels that can be prepared."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
+
+from geomgan.generators.prepared import KernelUse, kernel_use, kernels_in
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a function gives and costs, from one trace.
+
+    Attributes:
+        outputs: shapes and types of the leaves of its result.
+        flops: as :func:`count_flops` has them.
+        largest: bytes, as :func:`largest_array` has them.
+        kernels: as :func:`geomgan.generators.prepared.kernels_used` has them.
+    """
+
+    outputs: tuple[jax.ShapeDtypeStruct, ...]
+    flops: float
+    largest: int
+    kernels: tuple[KernelUse, ...] = ()
+
+
+def profile(function: Callable, *arguments: Any) -> Profile:
+    """Trace ``function(*arguments)`` once; runs nothing, and keeps nothing of the trace."""
+    traced = jax.make_jaxpr(function)(*arguments)
+    outputs = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in traced.out_avals)
+    return Profile(outputs, _of(traced.jaxpr), _largest(traced.jaxpr), kernels_in(traced.jaxpr))
 
 
 def count_flops(function: Callable, *arguments: Any) -> float:
@@ -25,7 +52,8 @@ def largest_array(function: Callable, *arguments: Any) -> int:
 
 
 def _largest(jaxpr: Any) -> int:
-    own = [out.aval.size * out.aval.dtype.itemsize for equation in jaxpr.eqns for out in equation.outvars]
+    makes = [equation for equation in jaxpr.eqns if equation.primitive is not kernel_use]  # that hands on a weight
+    own = [out.aval.size * out.aval.dtype.itemsize for equation in makes for out in equation.outvars]
     return max([0, *own, *(_largest(body) for equation in jaxpr.eqns for body in _bodies(equation))])
 
 

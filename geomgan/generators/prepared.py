@@ -111,7 +111,7 @@ def _is_prepared(node: Any) -> bool:
 
 def itself(kernel: Kernel) -> jax.Array:
     """The kernel for another use than its convolution, which does not keep it from being prepared."""
-    return kernel.plain if isinstance(kernel, Prepared) else _use.bind(kernel, scheme="", stacked=0)
+    return kernel.plain if isinstance(kernel, Prepared) else kernel_use.bind(kernel, scheme="", stacked=0)
 
 
 def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: Kernel) -> jax.Array:
@@ -128,7 +128,7 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: Ke
     @jax.custom_jvp
     def convolved(x: jax.Array, weights: jax.Array, combinations: Combinations | None) -> jax.Array:
         # marked in here only: linearised maps keep the weights, and the mark's result would be a copy
-        return plain(x, _use.bind(weights, scheme=scheme.name, stacked=0) if combinations is None else weights)
+        return plain(x, kernel_use.bind(weights, scheme=scheme.name, stacked=0) if combinations is None else weights)
 
     def push(primals: Sequence, tangents: Sequence) -> tuple[jax.Array, Any]:
         (x, weights, combinations), (dx, dweights, _) = primals, tangents
@@ -165,7 +165,7 @@ def _uses(jaxpr: Any) -> defaultdict[Any, list[_Use]]:
     uses: defaultdict[Any, list[_Use]] = defaultdict(list)
     for equation in jaxpr.eqns:
         params, inputs = equation.params, [v for v in equation.invars if not hasattr(v, "val")]
-        if equation.primitive is _use:
+        if equation.primitive is kernel_use:
             uses[inputs[0]].append((params["scheme"], params["stacked"] if params["scheme"] else 0))
             continue
         body = params.get("jaxpr", params.get("call_jaxpr"))
@@ -188,16 +188,16 @@ def _uses(jaxpr: Any) -> defaultdict[Any, list[_Use]]:
 def _batched_use(arguments: Sequence, axes: Sequence, *, scheme: str, stacked: int) -> tuple[Any, Any]:
     (kernel,), (axis,) = arguments, axes
     stacked = stacked + 1 if axis == 0 and stacked >= 0 else -1  # only stacks along the first axis can be prepared
-    return _use.bind(kernel, scheme=scheme, stacked=stacked), axis
+    return kernel_use.bind(kernel, scheme=scheme, stacked=stacked), axis
 
 
 def _pushed_use(primals: Sequence, tangents: Sequence, **params: Any) -> tuple[Any, Any]:
-    return _use.bind(primals[0], **params), tangents[0]
+    return kernel_use.bind(primals[0], **params), tangents[0]
 
 
-_use = Primitive("kernel_use")  # the identity, which says in a traced program what a weight is used for
-_use.def_impl(lambda kernel, **_: kernel)
-_use.def_abstract_eval(lambda kernel, **_: kernel)
-mlir.register_lowering(_use, lambda _, kernel, **__: [kernel])
-batching.primitive_batchers[_use] = _batched_use
-ad.primitive_jvps[_use] = _pushed_use
+kernel_use = Primitive("kernel_use")  # the identity, which says in a traced program what a weight is used for
+kernel_use.def_impl(lambda kernel, **_: kernel)
+kernel_use.def_abstract_eval(lambda kernel, **_: kernel)
+mlir.register_lowering(kernel_use, lambda _, kernel, **__: [kernel])
+batching.primitive_batchers[kernel_use] = _batched_use
+ad.primitive_jvps[kernel_use] = _pushed_use
