@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from geomgan.errors import StoreError, check_finite
 from geomgan.paths import Walks
-from geomgan.plot.axes import FORMULA, UNIT, rank_labels
+from geomgan.plot.axes import formula, rank_labels, unit
 from geomgan.plot.encoders import Film, encoder
 from geomgan.plot.images import check_images, pixels, shared_range
 from geomgan.plot.style import INK, SOFT
@@ -104,7 +104,7 @@ def caption_of(walks: Walks | Any) -> str:
     """What was computed; nothing for plain frames."""
     if not isinstance(walks, Walks):
         return ""
-    text = f"walks {FORMULA[walks.path]}, {UNIT[walks.path]}"
+    text = f"walks {formula(walks)}, {unit(walks)}"
     if walks.spacing != "arc length" or walks.gaps is None:
         return text
     gaps = ", ".join(dict.fromkeys(f"{gap:.2g}" for gap in walks.gaps))

@@ -64,7 +64,7 @@ def axes_montage(
     """
     check_images(walks.samples.shape[2:])
     rows = rank_labels(values, ranks, len(walks.samples))
-    title = title or f"Walks {FORMULA[walks.path]} along eigenvectors v of the metric tensor{_under(walks)}"
+    title = title or f"Walks {formula(walks)} along eigenvectors v of the metric tensor{_under(walks)}"
     columns = _columns(walks, step)
     return labelled_grid(walks.samples, output_range, title=title, rows=rows, side=pixels, ax=ax, **columns)
 
@@ -104,7 +104,7 @@ def references_montage(
     if len(labels) != count:
         raise ValueError(f"there are {len(labels)} labels for {count} references; expected one for each.")
     name = "One direction v" if rank is None else f"Eigenvector v of rank {rank}"
-    title = title or f"{name} at {count} references z: walks {FORMULA[walks.path]}{_under(walks)}"
+    title = title or f"{name} at {count} references z: walks {formula(walks)}{_under(walks)}"
     return labelled_grid(walks.samples, output_range, title=title, rows=labels, ax=ax, **_columns(walks))
 
 
@@ -155,9 +155,9 @@ def distance_curves(walks: Walks, values: Any, ranks: Any = None, speeds: Any = 
         ax.set_title(labels[i], loc="left")
         lowest = i >= count - columns  # of its column, also in a ragged last row
         ax.tick_params(labelbottom=lowest)
-        ax.set(xlabel=UNIT[walks.path] if lowest else "", ylabel="distance" if i % columns == 0 else "")
+        ax.set(xlabel=unit(walks) if lowest else "", ylabel="distance" if i % columns == 0 else "")
     if given is None:  # in axes that are given, the panel's own title is the title
-        heading(fig, f"Distance from the reference along walks {FORMULA[walks.path]}{_under(walks)}")
+        heading(fig, f"Distance from the reference along walks {formula(walks)}{_under(walks)}")
     legend_below(fig, given)
     return fig
 
@@ -191,13 +191,13 @@ def _columns(walks: Walks, step: float | None = None) -> dict[str, Any]:
             "columns": _signed(step * (np.arange(count) - centre)),
             "below": f"signed distance from the framed reference, in equal steps of {step:.3g}",
             "right": [f"{_signed(ends)[0]} to {_signed(ends)[1]}" for ends in steps[:, [0, -1]]],
-            "right_title": UNIT[walks.path].replace(" (", "\n("),
+            "right_title": unit(walks).replace(" (", "\n("),
             "marked": centre,
         }
     same = np.ptp(steps, axis=0).max() <= 1e-6 * np.abs(steps).max()
     return {
         "columns": _signed(steps[0]) if same else [],
-        "below": (UNIT[walks.path] if same else f"{UNIT[walks.path]}, each axis in its own steps")
+        "below": (unit(walks) if same else f"{unit(walks)}, each axis in its own steps")
         + ("; the reference is framed" if centre is not None else ""),
         "right": [
             f"{first:#.2g}, {last:#.2g}".replace(".,", ",").removesuffix(".") for first, last in distances[:, [0, -1]]
@@ -212,6 +212,16 @@ def _signed(numbers: np.ndarray) -> list[str]:
     gap = float(np.min(np.diff(numbers), initial=np.inf)) if len(numbers) > 1 else 1.0
     digits = max(0, 1 - int(np.floor(np.log10(gap)))) if 0 < gap < np.inf else 2
     return ["0" if abs(number) < 1e-9 * gap else f"{number:+.{digits}f}".replace("-", "−") for number in numbers]
+
+
+def formula(walks: Walks) -> str:
+    """What the paths of some walks are."""
+    return FORMULA.get(walks.path, f"along paths ({walks.path})")
+
+
+def unit(walks: Walks) -> str:
+    """What ``t`` is along some walks, with its unit."""
+    return UNIT.get(walks.path, "t along the path")
 
 
 def _under(walks: Walks) -> str:

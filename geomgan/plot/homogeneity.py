@@ -38,6 +38,7 @@ _CORRELATION = {
 }
 RESULT = "the result of geomgan.analysis.consistency(F)"
 MANY = 5000  # points; above it, a density says more than dots
+ACROSS, DOWN = 0.12, 0.26  # gaps between the panels of pairs, in panels
 
 
 @styled
@@ -139,7 +140,7 @@ def consistency_histogram(
 
 
 @styled
-def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[int] = 4) -> Any:
+def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[int] = 4, *, ax: Any = None) -> Any:
     """What a consistency is made of: ``log₁₀ αᵢⱼ`` against ``log₁₀ λⱼ``, ``αᵢⱼ = diag(Uᵢᵀ gⱼ Uᵢ)``, for pairs of codes.
 
     Row ``i`` is the code whose axes measure, column ``j`` the code whose tensor is measured; the diagonal shows the
@@ -152,6 +153,8 @@ def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[
         field: a metric field, a stack of tensors ``(P, d, d)``, or the result of
             :func:`~geomgan.analysis.consistency_examples`.
         codes: of a field, indices among the finished codes, or how many to take, evenly spread.
+        ax: the axes to draw into; by default those of a new figure. All panels share one axes, which is a quarter of
+            the work of an axes for each.
 
     Returns:
         A matplotlib figure.
@@ -159,31 +162,44 @@ def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[
     Raises:
         ValueError: fewer codes than asked for, or an index beyond them.
     """
-    s = examples(field, codes)
+    from matplotlib.collections import LineCollection
+
+    s, given = examples(field, codes), ax
     n, positive = len(s.values), s.values[s.values > 0]
-    ends = np.log10([max(positive.min(), s.noise_floor.min()) / 3, 3 * s.values.max()])
+    low, high = np.log10([max(positive.min(), s.noise_floor.min()) / 3, 3 * s.values.max()])
     side = PAGE if n > 2 else COLUMN
-    fig, axes = figure(side, side, n, n, sharex=True)
-    ticks = np.unique(np.linspace(np.ceil(ends[0]), np.floor(ends[1]), 4 if n > 2 else 5).round())
+    fig, ax = panel(given, side, side)
+    on = lambda logs, corner: corner + (np.asarray(logs) - low) / (high - low)  # a panel is one unit wide and high
+    lefts, bottoms = (1 + ACROSS) * np.arange(n), (1 + DOWN) * np.arange(n)[::-1]
+    points, lines, frames = [], [], []
     for i, j in np.ndindex(n, n):
-        ax, values = axes[i, j], s.values[j]
+        values, left, bottom = s.values[j], lefts[j], bottoms[i]
+        frames.append([(left, bottom + 1), (left, bottom), (left + 1, bottom)])
         if i == j:
-            bins = np.linspace(ends[0], ends[1], 25)
-            ax.stairs(np.histogram(np.log10(values[values > 0]), bins)[0], bins, fill=True, color=SECOND, alpha=0.55)
-            ax.locator_params("y", integer=True, nbins=4)
-            ax.set_title(f"spectrum of {s.indices[j]}", loc="left")
-            continue
-        alpha = s.rates[i, j]
-        shown = (alpha > 0) & (values > 0)
-        ax.plot(ends, ends, color=SOFT, lw=0.8, zorder=0)
-        ax.plot(*np.log10([values[shown], alpha[shown]]), "o", ms=2.5, mew=0, color=ACCENT, alpha=0.7)
-        ax.set(ylim=ends, yticks=ticks)
-        ax.tick_params(labelleft=j == (i == 0))  # the diagonal counts, so the first row labels its second panel
-        ax.set_title(f"{s.indices[i]} → {s.indices[j]}: r = {number(float(s.r_log[i, j]), 2)}", loc="left")
-    axes[0, 0].set(xlim=ends, xticks=ticks)
-    fig.supxlabel("log₁₀ λ, eigenvalues of code j")
-    fig.supylabel("log₁₀ α, rates of change along the axes of code i\n(diagonal: number of eigenvalues)")
-    heading(fig, "Rates of change of code j along the axes of code i (i → j) against its own eigenvalues")
+            counts, edges = np.histogram(np.log10(values[values > 0]), np.linspace(low, high, 25))
+            bars = bottom + counts / (1.1 * counts.max())
+            ax.stairs(bars, on(edges, left), baseline=bottom, fill=True, color=SECOND, alpha=0.55)
+            text = f"spectrum of {s.indices[j]}, bars ≤ {counts.max()}"
+        else:
+            shown = (s.rates[i, j] > 0) & (values > 0)
+            x, y = np.log10([values[shown], s.rates[i, j][shown]])
+            kept = (x >= low) & (x <= high) & (y >= low) & (y <= high)
+            points.append([on(x[kept], left), on(y[kept], bottom)])
+            lines.append([(left, bottom), (left + 1, bottom + 1)])
+            text = f"{s.indices[i]} → {s.indices[j]}: r = {number(float(s.r_log[i, j]), 2)}"
+        ax.text(left, bottom + 1.05, text, va="bottom")
+    ax.add_collection(LineCollection(frames, colors=SOFT, lw=0.8))
+    ax.add_collection(LineCollection(lines, colors=SOFT, lw=0.8, zorder=0))
+    ax.plot(*np.concatenate(points, axis=1), "o", ms=2.5, mew=0, color=ACCENT, alpha=0.7)
+    ticks = np.unique(np.linspace(np.ceil(low), np.floor(high), 4).round())
+    names = [number(tick, 0) for tick in ticks] * n
+    ax.set_xticks(np.concatenate([on(ticks, left) for left in lefts]), names)
+    ax.set_yticks(np.concatenate([on(ticks, bottom) for bottom in bottoms]), names)
+    ax.spines[:].set_visible(False)
+    ax.set(xlim=(0, lefts[-1] + 1), ylim=(0, bottoms[0] + 1 + 0.5 * DOWN))
+    ax.set(xlabel="log₁₀ λ, eigenvalues of code j (diagonal: how many)",
+           ylabel="log₁₀ α, rates of change along the axes of code i")  # fmt: skip
+    heading(fig, "Rates of change of code j along the axes of code i (i → j) against its own eigenvalues", given)
     return fig
 
 

@@ -1,5 +1,7 @@
 """Pictures of axes: what they draw."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -189,3 +191,9 @@ def test_bad_pictures_are_explained(G, walks):
         plot.axis_on_many(G, MSE, np.ones(8), np.ones((2, 8)), spacing="equal")
     with pytest.raises(ValueError, match="rows is 0"), pytest.warns(DeprecationWarning, match="walks and draws"):
         plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.ones(8), rows=0)
+
+
+def test_paths_of_another_kind_are_named(walks):
+    other = dataclasses.replace(walks, path="Spline")
+    assert "along paths (Spline)" in plot.axes_montage(other, [3.0, 2, 1]).get_suptitle()
+    assert plot.axes_montage(other, [3.0, 2, 1]).axes[0].get_xlabel().startswith("t along the path")

@@ -54,7 +54,8 @@ def test_no_figure_stays_open_and_no_setting_changes(field):
 FIGURES = figures()
 ONE_PANEL = {
     "image_grid": {}, "axes_montage": {}, "references_montage": {}, "spectrum": {}, "spectra": {},
-    "consistency_matrix": {"name": "log"}, "consistency_synopsis": {}, "consistency_against_distance": {},
+    "consistency_matrix": {"name": "log"}, "consistency_scatter": {}, "consistency_synopsis": {},
+    "consistency_against_distance": {},
     "layer_matrix": {}, "amplification_curves": {}, "layer_scatter": {"targets": [3]}, "compression": {"samples": 0},
     "comparison of bars": {}, "eigenspaces": {},
 }  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 import geomgan as gg
 from geomgan import plot
+from geomgan.analysis.consistency_examples import consistency_examples
 from geomgan.analysis.distance_relation import DistanceRelation
 from geomgan.analysis.homogeneity import consistency
 from geomgan.errors import OptionError
@@ -67,20 +68,43 @@ def test_histogram_holds_every_pair_and_marks_mean_and_median(c):
         np.testing.assert_allclose(line(ax, "median").get_xdata(), np.median(pairs))
 
 
+def pairs_of(fig, n):
+    """What a scatter of ``n`` codes draws, by its axis ticks: points ``(n (n - 1), 2, d)``, titles ``(n, n)``, bars."""
+    ax = fig.axes[0]
+
+    def values(places, ticks, labels, panel):
+        ticks = np.reshape(ticks, (n, -1))[panel]
+        numbers = [float(label.get_text().replace("−", "-")) for label in labels[: len(ticks)]]
+        return np.polyval(np.polyfit(ticks, numbers, 1), places)
+
+    x, y = (np.reshape(places, (n * (n - 1), -1)) for places in ax.lines[0].get_data())
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    points = [
+        (values(x[k], ax.get_xticks(), ax.get_xticklabels(), j), values(y[k], ax.get_yticks(), ax.get_yticklabels(), i))
+        for k, (i, j) in enumerate(pairs)
+    ]
+    bars = [patch.get_data() for patch in ax.patches]
+    return np.array(points), np.reshape([text.get_text() for text in ax.texts], (n, n)), bars
+
+
 def test_scatter_draws_what_the_consistency_correlates(tensors, c):
-    fig = plot.consistency_scatter(tensors, [4, 0, 3])
-    axes = np.array(fig.axes).reshape(3, 3)
-    for row, i in enumerate([4, 0, 3]):
-        for column, j in enumerate([4, 0, 3]):
-            values, ax = np.linalg.eigvalsh(tensors[j])[::-1], axes[row, column]
+    chosen = [4, 0, 3]
+    points, titles, bars = pairs_of(plot.consistency_scatter(tensors, chosen), 3)
+    pairs = iter(points)
+    for row, i in enumerate(chosen):
+        for column, j in enumerate(chosen):
+            values = np.linalg.eigvalsh(tensors[j])[::-1]
             if i == j:
-                assert ax.patches[0].get_data().values.sum() == len(values)
+                heights = bars[row].values - bars[row].baseline
+                counts = np.rint(heights / heights.max() * int(titles[row, column].split("≤ ")[1]))
+                assert counts.sum() == len(values)
                 continue
-            frame = np.linalg.eigh(tensors[i])[1][:, ::-1]
-            x, y = ax.lines[1].get_data()
+            frame, (x, y) = np.linalg.eigh(tensors[i])[1][:, ::-1], next(pairs)
             np.testing.assert_allclose(x, np.log10(values), atol=1e-6)
             np.testing.assert_allclose(y, np.log10(np.diag(frame.T @ tensors[j] @ frame)), atol=1e-6)
-            assert ax.get_title(loc="left") == f"{i} → {j}: r = {c.log[i, j]:.2f}".replace("-", "−")
+            assert titles[row, column] == f"{i} → {j}: r = {c.log[i, j]:.2f}".replace("-", "−")
+    examples = consistency_examples(tensors, chosen)
+    np.testing.assert_array_equal(pairs_of(plot.consistency_scatter(examples), 3)[0], points)
 
 
 def test_scatter_of_a_field_without_change_lies_on_the_line():
@@ -88,9 +112,9 @@ def test_scatter_of_a_field_without_change_lies_on_the_line():
         linear_generator(np.diag([3.0, 1.0, 0.1]).astype(np.float32)), gg.distances.euclidean(), np.zeros((3, 3)),
         progress=False,
     )  # fmt: skip
-    x, y = plot.consistency_scatter(F, 2).axes[1].lines[1].get_data()
-    np.testing.assert_allclose(x, np.log10([9, 1, 0.01]), atol=1e-6)
-    np.testing.assert_allclose(y, x, atol=1e-6)
+    for x, y in pairs_of(plot.consistency_scatter(F, 2), 2)[0]:
+        np.testing.assert_allclose(x, np.log10([9, 1, 0.01]), atol=1e-6)
+        np.testing.assert_allclose(y, x, atol=1e-6)
 
 
 @pytest.mark.parametrize("codes", [7, 1, [0, 6], [2], [-1, 2]])
