@@ -52,7 +52,7 @@ def called(name: str) -> str:
     return "this generator" if name == "<lambda>" else name
 
 
-def is_concrete(x) -> bool:
+def is_concrete(x: Any) -> bool:
     """Whether ``x`` holds values, and not a tracer inside ``jit`` or ``vmap``."""
     return not isinstance(x, jax.core.Tracer)
 
@@ -64,7 +64,7 @@ def check_key(key: Any) -> None:
         raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
 
 
-def check_floating(x, what: str) -> None:
+def check_floating(x: Any, what: str) -> None:
     """Raise ``TypeError`` unless ``x`` is a real floating-point array."""
     dtype = getattr(x, "dtype", None)
     if dtype is None:
@@ -73,7 +73,7 @@ def check_floating(x, what: str) -> None:
         raise TypeError(f"{what} has dtype {dtype}; expected floating point. Convert it with .astype('float32').")
 
 
-def check_code(z, dim: int) -> None:
+def check_code(z: Any, dim: int) -> None:
     """Raise unless ``z`` is one finite latent code of shape ``(dim,)``."""
     shape = np.shape(z)
     if shape != (dim,):
@@ -85,7 +85,7 @@ def check_code(z, dim: int) -> None:
     check_finite(z, "latent code")
 
 
-def check_codes(codes, dim: int) -> None:
+def check_codes(codes: Any, dim: int) -> None:
     """Raise unless ``codes`` is a finite, non-empty stack ``(n, dim)``."""
     shape = np.shape(codes)
     if len(shape) != 2 or shape[1] != dim or shape[0] == 0:
@@ -95,14 +95,14 @@ def check_codes(codes, dim: int) -> None:
     check_finite(codes, "codes")
 
 
-def check_finite(x, what: str) -> None:
+def check_finite(x: Any, what: str) -> None:
     """Raise ``ValueError`` if the concrete array ``x`` holds NaN or infinity; tracers pass."""
     if is_concrete(x) and not np.isfinite(np.asarray(x)).all():
         bad = int((~np.isfinite(np.asarray(x))).sum())
         raise ValueError(f"{what} holds {bad} NaN or infinite values; expected finite numbers.")
 
 
-def check_choice(value, choices: Iterable[str], what: str, lister: str = "") -> None:
+def check_choice(value: Any, choices: Iterable[str], what: str, lister: str = "") -> None:
     """Raise ``OptionError`` naming the nearest choice (see :func:`nearest`) unless ``value`` is one of ``choices``."""
     choices = list(choices)
     if value not in choices:

@@ -168,7 +168,7 @@ def _sparse(*_: Any) -> NoReturn:
     raise misfit("a sparse, nested or storage-less tensor", "a dense one; save it with .to_dense()")
 
 
-def _size(sizes: Any = ()) -> tuple:
+def _size(sizes: Any = ()) -> tuple[Any, ...]:
     return tuple(sizes) if isinstance(sizes, list | tuple) else _sparse()
 
 

@@ -170,7 +170,7 @@ def index_of_layer(names: Sequence[str], layer: int | str) -> int:
 
 
 def _regression(
-    x: np.ndarray, y: np.ndarray, kept: np.ndarray, of: Callable = np.asarray
+    x: np.ndarray, y: np.ndarray, kept: np.ndarray, of: Callable[..., Any] = np.asarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Correlation, slope and intercept of ``of(y)`` on ``of(x)`` over the last axis, of the pairs that are ``kept``."""
     count = kept.sum(axis=-1)

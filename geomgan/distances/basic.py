@@ -159,11 +159,11 @@ def _weights(values: Any, what: str, largest: float) -> np.ndarray:
     return weights
 
 
-def _callable(fn: Callable, signature: str) -> Callable:
+def _callable(fn: Callable[..., Any], signature: str) -> Callable[..., Any]:
     if not callable(fn):
         raise TypeError(f"fn is {type(fn).__name__}; expected a function {signature}.")
     return fn
 
 
-def _name(fn: Callable) -> str:
+def _name(fn: Callable[..., Any]) -> str:
     return getattr(fn, "__name__", type(fn).__name__)

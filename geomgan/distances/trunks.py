@@ -24,7 +24,9 @@ def max_pool(x: jax.Array, window: int, stride: int, ceil: bool = False) -> jax.
 
 
 @max_pool.defjvp
-def _max_pool_jvp(window: int, stride: int, ceil: bool, primals: Sequence, tangents: Sequence) -> tuple:
+def _max_pool_jvp(
+    window: int, stride: int, ceil: bool, primals: Sequence[jax.Array], tangents: Sequence[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
     """One mask for each place in the window, made once for all tangents; XLA would take the maximum for each anew."""
     (x,), (dx,) = primals, tangents
     y = max_pool(x, window, stride, ceil)

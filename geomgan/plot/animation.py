@@ -24,7 +24,7 @@ NUMBERED = 120  # pixels: the room that the numbers of a track need
 
 
 def animate(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     walks: Walks | Any,
     values: Any = None,
     output_range: tuple[float, float] | None = (-1, 1),

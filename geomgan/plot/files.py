@@ -53,7 +53,7 @@ def svg(figure: Any) -> bytes:
     return _written(settle(figure), "svg", metadata={"Date": None, "Creator": None})
 
 
-def save(figure: Any, path: str | os.PathLike, suffixes: Sequence[str] = ()) -> tuple[Path, ...]:
+def save(figure: Any, path: str | os.PathLike[str], suffixes: Sequence[str] = ()) -> tuple[Path, ...]:
     """Write a figure as files that are whole or not there.
 
     Args:

@@ -42,7 +42,7 @@ _STYLE: Any = {
 }
 
 
-def styled(draw: Callable) -> Callable:
+def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Run a plotting function in the package's style, and leave no figure open in ``pyplot``."""
 
     @functools.wraps(draw)

@@ -30,7 +30,7 @@ def analyze(
     codes: int,
     top: int,
     seed: int,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     resize: int | None = None,
     memory: int | str | None = None,
     *,

@@ -17,7 +17,7 @@ def _members(values: Any = ()) -> Iterable[Any]:
     return map(check_key, values)
 
 
-def _pairs(values: Any = ()) -> dict:
+def _pairs(values: Any = ()) -> dict[Any, Any]:
     if not isinstance(values, list | tuple | dict):
         raise misfit(f"entries in a {type(values).__name__}", "a list of pairs")
     return dict(values) if isinstance(values, dict) else mapping(values)

@@ -48,10 +48,10 @@ class StandIn:
     """
 
     name: str
-    args: tuple | None = None
+    args: tuple[Any, ...] | None = None
     state: Any = None
-    kwargs: dict | None = None
-    items: dict | list | None = None
+    kwargs: dict[Any, Any] | None = None
+    items: dict[Any, Any] | list[Any] | None = None
 
 
 def bare_name(value: Any) -> str:
@@ -84,7 +84,7 @@ def check_key(key: Any) -> Any:
     return key
 
 
-def mapping(pairs: Iterable[Any]) -> dict:
+def mapping(pairs: Iterable[Any]) -> dict[Any, Any]:
     """A dictionary of pairs whose keys were checked."""
     return {check_key(key): value for key, value in pairs}
 

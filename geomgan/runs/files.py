@@ -16,7 +16,7 @@ _PARTIAL = ".partial-"
 
 
 @contextlib.contextmanager
-def written(path: str | os.PathLike) -> Iterator[Path]:
+def written(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a file whole: what the block writes to the path that it gets appears as ``path`` when the block ends.
 
     Where the block fails, or the process dies in it, ``path`` stays as it was. The temporary file lies in the folder
@@ -42,7 +42,7 @@ def written(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: str | os.PathLike, data: str | bytes) -> None:
+def write_whole(path: str | os.PathLike[str], data: str | bytes) -> None:
     """Write a file whole; text as UTF-8, with line ends as they are.
 
     Raises:
@@ -53,7 +53,7 @@ def write_whole(path: str | os.PathLike, data: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def written_folder(folder: str | os.PathLike) -> Iterator[Path]:
+def written_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Write a folder whole: what the block puts into the empty folder that it gets appears as ``folder`` at its end.
 
     A ``folder`` that exists is replaced; until the new one is there it is one renaming from being back.

@@ -88,7 +88,7 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(folder: str | os.PathLike, settings: Mapping[str, Any], *, fix: str = FIX) -> Iterator[Journal]:
+def open_journal(folder: str | os.PathLike[str], settings: Mapping[str, Any], *, fix: str = FIX) -> Iterator[Journal]:
     """Begin a job of many parts, or go on with it; locked against a second writer for as long as it is open.
 
     Args:

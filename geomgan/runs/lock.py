@@ -12,7 +12,7 @@ from geomgan.runs.settings import ANOTHER
 
 
 @contextlib.contextmanager
-def locked(path: str | os.PathLike) -> Iterator[None]:
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     """Hold the lock of a folder that exists; it leaves nothing in it.
 
     Raises:

@@ -32,7 +32,7 @@ _EXPECTED = (
 )
 
 
-def write_result(file: str | os.PathLike, result: T, kind: type[T]) -> T:
+def write_result(file: str | os.PathLike[str], result: T, kind: type[T]) -> T:
     """Write a result whole.
 
     Args:
@@ -60,7 +60,7 @@ def write_result(file: str | os.PathLike, result: T, kind: type[T]) -> T:
     return as_read
 
 
-def read_result(file: str | os.PathLike, kind: type[T]) -> T:
+def read_result(file: str | os.PathLike[str], kind: type[T]) -> T:
     """Read what :func:`write_result` wrote.
 
     Raises:

@@ -15,7 +15,7 @@ _LONGEST = 200  # of a value in a message
 
 
 def check_settings(
-    where: str | os.PathLike,
+    where: str | os.PathLike[str],
     stored: Mapping[str, Any],
     now: Mapping[str, Any],
     *,

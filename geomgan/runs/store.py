@@ -63,7 +63,7 @@ class StoredArray:
 
 @contextlib.contextmanager
 def open_store(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     settings: Mapping[str, Any],
     provenance: Mapping[str, Any],
     arrays: Mapping[str, tuple[tuple[int, ...], Any]],
@@ -103,7 +103,7 @@ def open_store(
         yield opened
 
 
-def write_attributes(path: str | os.PathLike, attributes: Mapping[str, Any]) -> None:
+def write_attributes(path: str | os.PathLike[str], attributes: Mapping[str, Any]) -> None:
     """Replace what a store says of itself, whole or not at all.
 
     Raises:
@@ -118,7 +118,7 @@ def write_attributes(path: str | os.PathLike, attributes: Mapping[str, Any]) -> 
 
 
 def write_batch(
-    path: str | os.PathLike, opened: Mapping[str, StoredArray], rows: slice, batch: Mapping[str, Any]
+    path: str | os.PathLike[str], opened: Mapping[str, StoredArray], rows: slice, batch: Mapping[str, Any]
 ) -> None:
     """Write one batch, its ``status`` last.
 
@@ -132,7 +132,7 @@ def write_batch(
         opened["status"].handle[rows].write(batch["status"]).result()
 
 
-def read_store(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_store(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """All arrays of a store, the large ones as :class:`StoredArray`, and what it says of itself.
 
     Raises:

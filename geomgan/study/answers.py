@@ -72,7 +72,7 @@ class Participant:
     seconds: np.ndarray
 
 
-def read_key(path: str | os.PathLike) -> StudyKey:
+def read_key(path: str | os.PathLike[str]) -> StudyKey:
     """The key that ``make_study`` wrote.
 
     Raises:
@@ -100,7 +100,7 @@ def read_key(path: str | os.PathLike) -> StudyKey:
     return key
 
 
-def read_answers(key: StudyKey, paths: Sequence[str | os.PathLike]) -> list[Participant]:
+def read_answers(key: StudyKey, paths: Sequence[str | os.PathLike[str]]) -> list[Participant]:
     """The participants of a study, by name.
 
     Args:
@@ -138,7 +138,7 @@ class _Wrong(Exception):
     """What is wrong with a value, without the name of the file."""
 
 
-def _participant(key: StudyKey, path: str | os.PathLike, data: dict[str, Any]) -> Participant:
+def _participant(key: StudyKey, path: str | os.PathLike[str], data: dict[str, Any]) -> Participant:
     if "trials" in data and "answers" not in data:  # the key, perhaps of this study
         raise _Wrong("this is not an answers file; pass what participants downloaded")
     if data.get("study") != key.study:
@@ -213,7 +213,7 @@ def _answer(key: StudyKey, answer: dict[str, Any]) -> dict[str, Any]:
 # Reading and checking single values
 
 
-def _json(path: str | os.PathLike, limit: int) -> dict[str, Any]:
+def _json(path: str | os.PathLike[str], limit: int) -> dict[str, Any]:
     """A JSON object from a file of at most ``limit`` bytes."""
     path = Path(path).expanduser()
     if not path.is_file():

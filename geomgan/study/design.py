@@ -85,7 +85,7 @@ def parse_ranks(text: str) -> tuple[int, ...]:
     return tuple(ranks)
 
 
-def make_study(plan: StudyPlan, out: str | os.PathLike, memory: int | str | None = None) -> tuple[str, Path]:
+def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str | None = None) -> tuple[str, Path]:
     """Compute the axes of a model's mean metric and write a study of them into the folder ``out``.
 
     Writes the metric field (``field.zarr``), the page for participants (``study.html``) and the key to it

@@ -24,7 +24,7 @@ HEADINGS = {
 }
 
 
-def write_results(results: StudyResults, out: str | os.PathLike) -> Path:
+def write_results(results: StudyResults, out: str | os.PathLike[str]) -> Path:
     """Write ``results.json``, ``results.csv`` (a row for each question) and ``answers.csv`` (for each answer).
 
     Returns:
