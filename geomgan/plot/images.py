@@ -172,6 +172,8 @@ def labelled_grid(
         box = ax.get_window_extent()
         cell = min(box.width / across, box.height / count * width / height) / fig.dpi
         grid_width, grid_height = cell * across, cell * height / width * count
+        if grid_height / count < 2 * LINE:
+            rows = [row.replace("\n", ", ") for row in rows]
         below = textwrap.fill(below, max(20, int(box.width / fig.dpi * 72 / (LETTER * TEXT))))
     every = int(np.ceil((width_of(columns) + 0.03) / cell))  # labels that are wider than their column take turns
     shown = {i: label for i, label in enumerate(columns) if (i - across // 2) % every == 0}

@@ -69,7 +69,8 @@ def layer_matrix(a: LayerAlignment, name: str = "log", *, ax: Any = None) -> Any
     ax.set_yticks(range(count), a.names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    if count <= WRITTEN:
+    room = np.inf if given is None else ax.get_window_extent().width / fig.dpi / count
+    if count <= WRITTEN and room > width_of(["−0.00"]):
         for i, j in np.argwhere(np.isfinite(matrix)):
             ink = INK if image.norm(matrix[i, j]) > 0.6 else "white"
             ax.text(j, i, number(matrix[i, j], 2), ha="center", va="center", fontsize=TEXT, color=ink)
