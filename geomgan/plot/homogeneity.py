@@ -187,7 +187,7 @@ def consistency_scatter(field: ConsistencyExamples | Any, codes: int | Sequence[
             points.append([on(x[kept], left), on(y[kept], bottom)])
             lines.append([(left, bottom), (left + 1, bottom + 1)])
             text = f"{s.indices[i]} → {s.indices[j]}: r = {number(float(s.r_log[i, j]), 2)}"
-        ax.text(left, bottom + 1.05, text, va="bottom")
+        ax.text(left, bottom + 1.05, text, va="bottom", in_layout=False)  # it is inside: not to be measured
     ax.add_collection(LineCollection(frames, colors=SOFT, lw=0.8))
     ax.add_collection(LineCollection(lines, colors=SOFT, lw=0.8, zorder=0))
     ax.plot(*np.concatenate(points, axis=1), "o", ms=2.5, mew=0, color=ACCENT, alpha=0.7)

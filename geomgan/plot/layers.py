@@ -73,7 +73,7 @@ def layer_matrix(a: LayerAlignment, name: str = "log", *, ax: Any = None) -> Any
     if count <= WRITTEN and room > width_of(["−0.00"]):
         for i, j in np.argwhere(np.isfinite(matrix)):
             ink = INK if image.norm(matrix[i, j]) > 0.6 else "white"
-            ax.text(j, i, number(matrix[i, j], 2), ha="center", va="center", fontsize=TEXT, color=ink)
+            ax.text(j, i, number(matrix[i, j], 2), ha="center", va="center", fontsize=TEXT, color=ink, in_layout=False)
     ax.set(xlabel="layer j, whose metric measures", ylabel="layer i, whose axes are measured")
     colour_bar(fig, image, ax, _MEANING[name])
     of = f": rates of change α of layer j along the axes of layer i, eigenvalues λ of layer {'i' if a.source else 'j'}"
