@@ -72,14 +72,14 @@ def out_folder(arguments: argparse.Namespace, suffix: str = "") -> Path:
 
 @contextlib.contextmanager
 def stored_in_out() -> Iterator[None]:
-    """Stores lie in the folder ``--out``: messages about them say so."""
+    """What is kept lies in the folder ``--out``: messages that tell to name another say so."""
     from geomgan.errors import StoreError
-    from geomgan.runs.store import ANOTHER
+    from geomgan.runs.settings import ANOTHER
 
     try:
         yield
     except StoreError as error:
-        raise StoreError(str(error).replace(ANOTHER, "name another folder with --out")) from error
+        raise StoreError(str(error).replace(ANOTHER, f"{ANOTHER} with --out")) from error
 
 
 def value(text: str) -> Any:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geomgan.errors import StoreError
 from geomgan.fields.field import MetricField
+from geomgan.runs.files import writing, written
 from geomgan.runs.store import DONE, NOT_CONVERGED
 
 
@@ -20,7 +20,7 @@ class Exported(NamedTuple):
     skipped: int
 
 
-def export_npz(store: str | os.PathLike | MetricField, out: str | os.PathLike) -> Exported:
+def export_npz(store: str | os.PathLike[str] | MetricField, out: str | os.PathLike[str]) -> Exported:
     """Write a metric field as ``Hess_BP_000.npz``, ``Hess_BP_001.npz``, ..., one file for each finished code.
 
     That is the format of GAN-Geometry (``scan_hess_npz``), whose ``H`` is the Hessian of the squared distance, twice
@@ -43,12 +43,11 @@ def export_npz(store: str | os.PathLike | MetricField, out: str | os.PathLike) -
     field = store if isinstance(store, MetricField) else MetricField.read(store)
     folder = Path(out).expanduser()
     finished = np.flatnonzero(np.isin(field.status, (DONE, NOT_CONVERGED)))
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for i in finished:
-            _write(folder / f"Hess_BP_{i:03d}.npz", _contents(field, int(i)))
-    except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error}. Free space or name another folder.") from error
+    for i in finished:
+        with written(folder / f"Hess_BP_{i:03d}.npz") as temporary:
+            np.savez(temporary, **_contents(field, int(i)))  # type: ignore[arg-type]
     return Exported(len(finished), len(field.status) - len(finished))
 
 
@@ -62,13 +61,3 @@ def _contents(field: MetricField, i: int) -> dict[str, np.ndarray]:
         **{name: array.astype(np.float32) for name, array in single.items()},
         "feat": field.codes[i : i + 1],
     }
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = path.with_name(f".{path.stem}.partial")  # no name that the tools' pattern finds
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from geomgan.errors import GeomganError, StoreError
 
 FIX = "Free space, or name another folder, and repeat."
-_PARTIAL = ".partial-"
+_PARTIAL = ".partial"
 
 
 @contextlib.contextmanager
@@ -94,10 +94,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def partial(path: Path) -> Path:
-    """Where ``path`` is written before it is renamed; nothing is ever read from there."""
-    return path.with_name(f"{_PARTIAL}{path.name}")
+    """Where ``path`` is written before it is renamed: hidden, and found by no pattern of a name and its suffix."""
+    return path.with_name(f".{path.stem}{_PARTIAL}{path.suffix}")
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file or folder is what an interrupted process left of one; ``*.partial`` is how they were called."""
-    return path.name.startswith(_PARTIAL) or (path.name.startswith(".") and path.name.endswith(".partial"))
+    """Whether a file or folder is what a process left that died while writing it."""
+    return path.name.startswith(".") and _PARTIAL in path.name

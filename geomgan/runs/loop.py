@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from collections.abc import Callable
@@ -16,6 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.errors import CheckpointError
+from geomgan.runs.files import written
+from geomgan.runs.settings import check_settings
 
 _SETTINGS, _SECONDS = "settings.json", "seconds"
 
@@ -50,6 +51,7 @@ def run(
 
     Raises:
         CheckpointError: The checkpoint is damaged or belongs to a run with other settings.
+        StoreError: It cannot be written.
     """
     settings, spent = settings or {}, 0.0
     if checkpoint is not None and checkpoint.exists():
@@ -70,19 +72,15 @@ def run(
 
 
 def save(file: Path, state: Any, settings: dict[str, Any], seconds: float) -> None:
-    """Write ``state`` beside ``file`` and rename it into place, so ``file`` is always whole."""
+    """Write a checkpoint whole: the arrays of ``state``, the settings, and the seconds spent.
+
+    Raises:
+        StoreError: It cannot be written; the one before is left as it is.
+    """
     arrays: dict[str, Any] = {name: _to_numpy(leaf) for name, leaf in _named_leaves(state).items()}
     arrays |= {_SETTINGS: np.array(json.dumps(settings)), _SECONDS: np.array(seconds)}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as out:
-            np.savez(out, **arrays)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written(file) as temporary, temporary.open("wb") as out:
+        np.savez(out, **arrays)
 
 
 def restore(file: Path, like: Any, settings: dict[str, Any]) -> tuple[Any, float]:
@@ -95,15 +93,11 @@ def restore(file: Path, like: Any, settings: dict[str, Any]) -> tuple[Any, float
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
-        theirs = json.loads(str(arrays.pop(_SETTINGS)))
+        theirs = {**json.loads(str(arrays.pop(_SETTINGS)))}
         seconds = float(arrays.pop(_SECONDS))
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{file} is not a readable checkpoint ({error}). {again}.") from error
-    ours = json.loads(json.dumps(settings))
-    if theirs != ours:
-        raise CheckpointError(
-            f"{file} comes from a run with {theirs}; this one has {ours}. {again}, or use its settings."
-        )
+    check_settings(file, theirs, settings, fix=f"{again}, or use its settings.", error=CheckpointError)
     leaves = _named_leaves(like)
     if set(arrays) != set(leaves):
         odd = sorted(set(arrays) ^ set(leaves))

@@ -20,6 +20,7 @@ from geomgan.errors import StoreError, check_choice
 from geomgan.fields import metric_field
 from geomgan.generators import Generator
 from geomgan.runs.files import write_whole
+from geomgan.runs.settings import ANOTHER, check_settings
 from geomgan.study.files import FORMAT, KEY, PAGE
 from geomgan.study.walks import EQUAL, StudyWalks, study_walks
 
@@ -188,13 +189,13 @@ def _earlier(path: Path, plan: StudyPlan) -> dict[str, Any] | None:
         return None
     try:
         key = json.loads(path.read_text(encoding="utf-8"))
-        known, same = key["finding"], key["plan"] == plan.contents()
+        stored = {**key["plan"]}
+        if not isinstance(key["finding"], str):
+            raise TypeError("its finding is no text")
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is damaged ({error}). Name another folder for the study.") from error
-    if not (same and isinstance(known, str)):
-        raise StoreError(
-            f"{path} belongs to a study with other settings, which may have answers by now. Name another folder."
-        )
+    fix = f"The study may have answers by now: repeat the call with the stored settings, or {ANOTHER}."
+    check_settings(path, stored, plan.contents(), fix=fix)
     return key
 
 

@@ -11,6 +11,7 @@ from geomgan.cli import main
 from geomgan.fields import engine
 from geomgan.fields.export import export_npz
 from geomgan.runs.store import FAILED
+from tests.faults import full_disk
 from tests.small_models import largest_difference, small_dcgan
 
 MSE = gg.distances.mse()
@@ -76,17 +77,11 @@ def test_failed_and_pending_codes_are_counted(codes, tmp_path, monkeypatch, caps
     assert scan(tmp_path / "npz")[-1] == [0, 2]
 
 
-def test_a_file_is_written_whole_or_not_at_all(codes, tmp_path, monkeypatch):
+def test_a_file_is_written_whole_or_not_at_all(codes, tmp_path):
     field = gg.metric_field(small_dcgan(), MSE, codes, progress=False)
     export_npz(field, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def full(file, **_):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(gg.StoreError, match=r"cannot write to .*No space left"):
+    with full_disk(100), pytest.raises(gg.StoreError, match=r"cannot write .*Hess_BP_000\.npz: .*Free space"):
         export_npz(field, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

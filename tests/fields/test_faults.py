@@ -1,6 +1,5 @@
 """What a metric field survives: kills, full disks, damaged files, networks that are not finite, too little memory."""
 
-import errno
 import multiprocessing
 import shutil
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 import geomgan as gg
 from geomgan.fields import engine, spmd
 from geomgan.generators.layers import tap
-from geomgan.runs import store
 from geomgan.runs.store import open_store
 from tests.fields import killed_worker
 from tests.small_models import largest_difference, same_field, small_dcgan, smooth_generator
@@ -157,51 +155,6 @@ def test_a_full_disk_is_said_and_finished_batches_are_safe(tmp_path):
     resumed = gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "elsewhere.zarr", batch=8, progress=False)
     assert resumed.provenance["computed_codes"] == 600 - done.sum()
     assert same_field(resumed, gg.metric_field(small_dcgan(), MSE, codes, batch=8, progress=False))
-
-
-class Full:
-    """An array on a disk that has no room for any more writes once ``room`` of them were made."""
-
-    def __init__(self, handle, room):
-        self.handle, self.room = handle, room
-
-    def __getitem__(self, index):
-        view = self.handle[index]
-        if self.room == 0:
-            return Refusing(view)
-        self.room -= 1
-        return view
-
-    def __getattr__(self, name):
-        return getattr(self.handle, name)
-
-
-class Refusing:
-    def __init__(self, view):
-        self.read = view.read
-
-    def write(self, value):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.parametrize("name", ["tensors", "vectors", "status"])
-def test_a_full_disk_wherever_it_strikes(codes, tmp_path, monkeypatch, name):
-    real = store._array
-
-    def array(path, *arguments, create=False):
-        found = real(path, *arguments, create=create)
-        return store.StoredArray(Full(found.handle, 3), path) if create and path.name == name else found
-
-    monkeypatch.setattr(store, "_array", array)
-    with pytest.raises(gg.StoreError, match=r"cannot write codes \d to \d .*No space left on device.*safe; free space"):
-        gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "full.zarr", batch=2, progress=False)
-    monkeypatch.setattr(store, "_array", real)
-    done = (gg.MetricField.read(tmp_path / "full.zarr").status > 0).sum()
-    assert done == (4 if name == "status" else 6)  # the status was read once as well
-    shutil.copytree(tmp_path / "full.zarr", tmp_path / "elsewhere.zarr")
-    field = gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "elsewhere.zarr", batch=2, progress=False)
-    assert field.provenance["computed_codes"] == 7 - done
-    assert same_field(field, gg.metric_field(small_dcgan(), MSE, codes, batch=2, progress=False))
 
 
 def test_a_flipped_byte_is_found_on_reading_and_can_be_mended(codes, tmp_path, rng):

@@ -1,8 +1,6 @@
 """Files and folders are there whole, or as they were."""
 
-import contextlib
 import os
-import resource
 
 import numpy as np
 import pytest
@@ -10,17 +8,7 @@ import pytest
 import geomgan as gg
 from geomgan.errors import NotHereError
 from geomgan.runs.files import is_partial, partial, write_whole, written, written_folder
-
-
-@contextlib.contextmanager
-def full_disk(room):
-    """Let no file grow beyond ``room`` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.faults import full_disk
 
 
 def test_a_file_is_written_whole(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 
 import geomgan as gg
 from geomgan.runs.journal import open_journal
+from tests.faults import full_disk
 from tests.runs import killed_journal
 from tests.runs.results import Inner, Outer, Stranger, part, same
-from tests.runs.test_files import full_disk
 
 NAMES = [f"part-{i}" for i in range(killed_journal.PARTS)]
 

@@ -152,7 +152,7 @@ def test_a_finished_study_is_left_alone_and_its_seed_gives_the_same(study, tmp_p
     _, page = make_study(PLAN, study)
     assert page == study / "study.html"
     assert {path: path.stat().st_mtime_ns for path in study.iterdir()} == before
-    with pytest.raises(gg.StoreError, match="other settings"):
+    with pytest.raises(gg.StoreError, match=r"another run\. controls: stored \d, now 3\. The study may have answers"):
         make_study(replace(PLAN, controls=3), study)
     (tmp_path / "study_key.json").write_text("{}")
     with pytest.raises(gg.StoreError, match="damaged"):
