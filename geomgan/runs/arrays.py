@@ -80,7 +80,7 @@ def write_rows(array: StoredArray, rows: slice, values: np.ndarray) -> Any:
     return array.handle[rows].write(values)
 
 
-def _open(path: Path, more: dict[str, Any], **mode: bool) -> Any:
+def _open(path: Path, more: dict[str, Any], **mode: Any) -> Any:
     import tensorstore as ts
 
     return ts.open({"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{path}/"}, **more}, **mode).result()
