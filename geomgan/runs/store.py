@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import StoreError
-from geomgan.runs.arrays import StoredArray, create_array, open_array, write_rows
+from geomgan.runs.arrays import StoredArray as StoredArray  # what open_store and read_store give
+from geomgan.runs.arrays import create_array, open_array, write_rows
 from geomgan.runs.files import is_partial, write_whole
 from geomgan.runs.lock import locked
 from geomgan.runs.settings import ANOTHER, check_settings
