@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from geomgan.generators import Gaussian, Generator, Network
     from geomgan.generators.ensemble import ensemble
     from geomgan.metric import MetricOperator, hessian_operator, metric_operator, metric_tensor
+    from geomgan.report import report
     from geomgan.zoo.load import load
 
     __version__: str
@@ -60,6 +61,7 @@ __all__ = [
     "paths",
     "plan",
     "plot",
+    "report",
     "study",
     "training",
     "zoo",

@@ -11,9 +11,9 @@ from types import ModuleType
 from typing import Any
 
 MODULES: dict[str, tuple[str, ...]] = {
-    "geomgan.analyze": ("geomgan.report", "geomgan.distances.named"),
-    "geomgan.analyze.findings": ("geomgan.report.findings",),
-    "geomgan.analyze.job": ("geomgan.report.job", "geomgan.distances.named"),
+    "geomgan.analyze": ("geomgan.cli.analyze", "geomgan.distances.named"),
+    "geomgan.analyze.findings": ("geomgan.report.subject",),
+    "geomgan.analyze.job": ("geomgan.cli.analyze", "geomgan.distances.named"),
     "geomgan.distances.digit_classifier": ("geomgan.models.digit_classifier",),
     "geomgan.files": ("geomgan.runs.files",),
     "geomgan.metric.axes": ("geomgan.paths.axes",),
@@ -31,7 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "geomgan.metric.threads": ("geomgan.eigen.threads",),
     "geomgan.metric.walks": ("geomgan.paths.walks",),
     "geomgan.model_folder": ("geomgan.models.folder",),
-    "geomgan.plot.report": ("geomgan.report.page",),
+    "geomgan.plot.report": ("geomgan.report.page", "geomgan.report.section"),
     "geomgan.plot.study_page": ("geomgan.study.page",),
     "geomgan.training.loop": ("geomgan.runs.loop",),
     "geomgan.zoo.families": ("geomgan.models.families",),
@@ -46,7 +46,7 @@ NAMES: dict[str, dict[str, str]] = {
         "MetricField": "geomgan.fields",
         "metric_field": "geomgan.fields",
     },
-    "geomgan.plot": {"Section": "geomgan.report.page", "html_report": "geomgan.report.page"},
+    "geomgan.plot": {"Section": "geomgan.report.section", "html_report": "geomgan.report.page"},
 }
 """Names that left modules which are still there."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,20 @@ def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if "layers_range" in given:
         given["layers"] = tuple(given.pop("layers_range"))
     return given | dict(arguments.option or ())
+
+
+def model_words(given: Mapping[str, Any]) -> list[str]:
+    """The options of a model as words of a command: what :func:`model_options` reads as ``given``."""
+    words = []
+    for name, entry in given.items():
+        parts = [str(part) for part in entry] if isinstance(entry, tuple) else [str(entry)]
+        if name == "layers":
+            words += ["--layers-range", *parts]
+        elif name in BY_NAME:
+            words += [f"--{name.replace('_', '-')}", ",".join(parts)]
+        else:
+            words += ["--option", f"{name}={','.join(parts)}"]
+    return words
 
 
 def distance(parser: argparse.ArgumentParser) -> None:

@@ -16,11 +16,10 @@ from geomgan.plot.homogeneity import (
     consistency_scatter,
     consistency_synopsis,
 )
-from geomgan.plot.images import image_grid
+from geomgan.plot.images import displayable, image_grid
 from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
 from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
 from geomgan.plot.spectrum import spectra, spectrum
-from geomgan.plot.style import displayable
 
 __all__ = [
     "amplification_curves",

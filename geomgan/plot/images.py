@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.plot.style import COLUMN, LETTER, PAGE, SECOND, TEXT, displayable, heading, panel, styled, width_of
+from geomgan.plot.style import COLUMN, LETTER, PAGE, SECOND, TEXT, heading, panel, styled, width_of
 
 LINE = 1.3 * TEXT / 72  # inches
 KEPT = 256  # pixels of an image's longer side
@@ -54,13 +54,32 @@ def image_grid(
     return fig
 
 
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether one sample of ``shape`` is an image, ``(H, W, 1)`` or ``(H, W, 3)``."""
+    return len(shape) == 3 and shape[-1] in (1, 3)
+
+
 def check_images(shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless one sample of ``shape`` is an image."""
-    if len(shape) != 3 or shape[-1] not in (1, 3):
+    if not is_image(shape):
         raise ValueError(
             f"samples have shape {shape}; expected images (H, W, 1) or (H, W, 3). For audio and other samples that are "
             "no images, plot.distance_curves shows how far they move."
         )
+
+
+def displayable(sample: Any, output_range: tuple[float, float] | None) -> np.ndarray:
+    """An image ``(H, W, 3)`` in ``[0, 1]``; the only place where samples are clipped.
+
+    Raises:
+        ValueError: the sample is not an image with one or three channels.
+    """
+    sample = np.asarray(sample, np.float64)
+    if not is_image(sample.shape):
+        raise ValueError(f"sample has shape {sample.shape}; expected an image (H, W, 1) or (H, W, 3).")
+    low, high = shared_range(sample, output_range)
+    scaled = np.clip((sample - low) / (high - low or 1.0), 0.0, 1.0)
+    return np.broadcast_to(scaled, (*sample.shape[:2], 3))
 
 
 def shared_range(samples: Any, output_range: tuple[float, float] | None) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
-from geomgan.plot.images import draw_sheet, pixels, shared_range
+from geomgan.plot.images import draw_sheet, is_image, pixels, shared_range
 from geomgan.plot.style import (
     ACCENT,
     CYCLE,
@@ -219,7 +219,7 @@ def _images_over_curves(
     colours: Sequence[str],
 ) -> tuple[Any, list[Any]]:
     """A figure with a labelled grid of images ``(n, T, H, W, C)``, where samples are images, over panels for curves."""
-    if rows.ndim != 5 or rows.shape[-1] not in (1, 3):
+    if not is_image(rows.shape[2:]):
         fig, axes = figure(PAGE, CURVES, 1, panels)
         return fig, list(axes[0])
     count, across, height, width = rows.shape[:4]

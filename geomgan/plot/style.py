@@ -186,17 +186,3 @@ def colours(labels: Iterable[str]) -> dict[str, tuple[str, bool]]:
     order = [label for label in labels if not control[label]]
     colour = {label: CYCLE[i % len(CYCLE)] for i, label in enumerate(order)}
     return {label: (colour[base[label] if control[label] else label], control[label]) for label in labels}
-
-
-def displayable(sample: Any, output_range: tuple[float, float] | None) -> np.ndarray:
-    """An image ``(H, W, 3)`` in ``[0, 1]``; the only place where samples are clipped.
-
-    Raises:
-        ValueError: the sample is not an image with one or three channels.
-    """
-    sample = np.asarray(sample, np.float64)
-    if sample.ndim != 3 or sample.shape[-1] not in (1, 3):
-        raise ValueError(f"sample has shape {sample.shape}; expected an image (H, W, 1) or (H, W, 3).")
-    low, high = output_range if output_range is not None else (float(sample.min()), float(sample.max()))
-    scaled = np.clip((sample - low) / (high - low or 1.0), 0.0, 1.0)
-    return np.broadcast_to(scaled, (*sample.shape[:2], 3))

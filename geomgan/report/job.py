@@ -1,11 +1,13 @@
-"""The job behind ``geomgan analyze``: fields, statistics, figures, and the page that shows them."""
+"""The main job: from a generator and a distance to the geometry of its latent space, as files and a page."""
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
+import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,180 +16,242 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan import analysis
-from geomgan.analysis.homogeneity import NAMES
-from geomgan.distances.named import named_distances
-from geomgan.fields import metric_field
-from geomgan.plot.files import png
-from geomgan.report.findings import CONTROL, Findings, measure
-from geomgan.report.page import Section, csv_text, html_report
-from geomgan.report.sections import sections
+from geomgan.distances import Distance
+from geomgan.errors import GeomganError, check_codes, check_key
+from geomgan.fields import MetricField, metric_field
+from geomgan.generators import Generator
+from geomgan.metric.linear import forward_flops
+from geomgan.metric.tensor import bind, check_types
+from geomgan.plot import files
+from geomgan.report.finding import finding_of, how_it_was_made, summary_of
+from geomgan.report.page import html_report
+from geomgan.report.section import Section, csv_text
+from geomgan.report.subject import Subject
+from geomgan.report.table import TRIPLES
+from geomgan.report.triple import Results, Triple
 from geomgan.runs.files import write_whole
+from geomgan.runs.journal import PARTS, SETTINGS, Journal, open_journal
+from geomgan.runs.lock import locked
+
+LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
+PAGE, SUMMARY, FIGURES = "report.html", "summary.json", "figures"
 
 
-def analyze(
-    model: str,
-    distance: str,
-    codes: int,
-    top: int,
-    seed: int,
-    out: str | os.PathLike[str],
-    resize: int | None = None,
-    memory: int | str | None = None,
+@dataclass(frozen=True)
+class Report:
+    """What a report found, and where it is.
+
+    Attributes:
+        finding: in a few sentences.
+        page: the file to open, ``report.html``: complete in itself.
+        summary: every number of the page, ``summary.json``.
+        directions: the axes, ``directions.npz``.
+        folder: of all these, with the stored fields, the saved results and the figures.
+        computed: names of the results that this call computed; those of an earlier, interrupted one are not in it.
+    """
+
+    finding: str
+    page: Path
+    summary: Path
+    directions: Path
+    folder: Path
+    computed: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.finding} See {self.page}."
+
+
+def report(
+    G: Generator,
+    D: Distance,
+    codes: Any,
     *,
+    out: str | os.PathLike[str],
+    key: jax.Array,
+    top: int = 8,
     control: bool = True,
     layers: bool | None = None,
-    compare: str | None = None,
-    sample_rate: float | None = None,
-    model_options: Mapping[str, Any] | None = None,
-) -> tuple[str, Path]:
-    """Compute metric fields and write what they show into the folder ``out``.
+    compare: Distance | None = None,
+    memory: int | str | None = None,
+    progress: bool = True,
+    notes: Mapping[str, Any] | None = None,
+    triples: Sequence[Triple] = TRIPLES,
+) -> Report:
+    """Analyse a generator and write what was found into the folder ``out``: what ``geomgan analyze`` does.
 
-    Writes the fields (``field.zarr``; ``control.zarr``, of the generator with shuffled weights; ``other.zarr``, under
-    another distance), ``summary.json``, the ``figures`` with the numbers behind each, and ``report.html``. A finished
-    run recomputes nothing; an interrupted one resumes.
+    Writes the metric fields (``field.zarr``; ``control.zarr``, of the generator with shuffled weights; ``other.zarr``,
+    under another distance), each result (``parts``), the ``figures`` as PNG and SVG with the numbers behind each,
+    ``directions.npz`` for further use, ``summary.json`` with every number, and ``report.html``, one file that shows it
+    all. The same call resumes an interrupted run where it was, result by result; a finished one computes nothing.
+
+    ::
+
+        G = gg.Generator.from_function(decode, params, latent_dim=64)
+        gg.report(G, gg.distances.mse(), 16, key=jax.random.key(0), out="runs/mine")
 
     Args:
-        model: a name of the catalogue, or the folder of a converted checkpoint.
-        distance: see ``geomgan.distances.named.DISTANCES``.
-        codes: number of latent codes, drawn from the model's prior.
-        top: number of axes to show.
-        seed: of the codes.
+        G: the generator: a loaded one, or one's own. Parts that need images are left out where samples are none.
+        D: the squared distance.
+        codes: ``(n, d)``, or a number of codes to draw from the generator's prior.
         out: the folder.
-        resize: interpolate samples to this side before comparing them.
-        memory: what one device may use; see :func:`geomgan.metric_field`.
+        key: of everything random, a ``jax.random.key``.
+        top: number of axes to show.
         control: also analyse the generator with shuffled weights, at the same codes.
         layers: compare the layers of the generator; None does where that is little work.
-        compare: a second distance for the same codes.
-        sample_rate: of the samples, for the distances that need it.
-        model_options: of the model, as :func:`geomgan.load` takes them.
+        compare: a second distance, for the same codes.
+        memory: what one device may use; see :func:`geomgan.metric_field`.
+        progress: show progress bars, with the time left.
+        notes: recorded with the results. ``"model"``, ``"distance"`` and ``"compare"`` are what the page calls them,
+            ``"command"`` is what makes it again, and ``"opened"`` the Python expression that gives the generator.
+        triples: the parts of the page, in its order.
 
     Returns:
-        What was found, in one line, and the report.
-    """
-    from geomgan.zoo import load_generator
+        What was found, and where it is.
 
-    G = load_generator(model, **(model_options or {}))
-    D, *others = named_distances((distance, *((compare,) if compare else ())), resize, sample_rate=sample_rate)
-    if codes < 1:
-        raise ValueError(f"codes is {codes}; expected at least 1.")
+    Raises:
+        TypeError, ValueError: an argument does not fit; raised before any work.
+        StoreError: the folder belongs to another run, or cannot be written.
+        GeomganError: no code has a finite metric.
+    """
+    notes = dict(notes or {})
+    check_types(G, D)
+    check_key(key)
+    z = _codes(G, codes, key)
+    _check(G, D, top, layers, compare)
+    out = Path(out).expanduser()
+    command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")
+    model, distance = str(notes.get("model", G.name)), str(notes.get("distance", D.name))
+    run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes
+    run["compare"] = notes.get("compare", compare.name if compare else None)
+    options: dict[str, Any] = {"memory": memory, "progress": progress, "notes": run}
+
+    field = metric_field(G, D, z, store=out / "field.zarr", **options)
+    mixed = analysis.shuffle_weights(G, key) if control else None
+    shuffled = (mixed, metric_field(mixed, D, z, store=out / "control.zarr", **options)) if mixed else None
+    second = metric_field(G, compare, z, store=out / "other.zarr", **options) if compare else None
+    other = (str(run["compare"]), second) if second else None
+    if not len(field.finished):
+        raise GeomganError(
+            f"no code of {G.name} has a finite metric: {next(iter(field.failures.values()), 'unknown')}. "
+            "geomgan.distances.check(D, x, y) tells what the distance cannot take; try other codes."
+        )
+
+    compared = layers if layers is not None else bool(G.layers) and _layer_work(G, D) <= LAYER_WORK
+    subject = Subject(model, G, bind(G, D), field, shuffled, other, compared, top, key, opened, progress)
+    chosen = [triple for triple in triples if triple.wanted(subject)]
+    settings = _settings(subject)
+    _make_room(out, settings)
+    with open_journal(out, settings) as journal:
+        results = _results(triples, subject, journal)
+        page, summary = out / PAGE, out / SUMMARY
+        told = json.loads(summary.read_text(encoding="utf-8")) if page.is_file() and summary.is_file() else {}
+        whole = all(journal.finished(triple.of or triple.name) for triple in chosen)
+        if not (whole and told.get("run") == json.loads(json.dumps(run))):
+            sections = _made(chosen, subject, results, out)
+            finding = finding_of(subject, distance, results, [triple.name for triple in chosen])
+            told = summary_of(subject, finding, run, results, sections)
+            sections.append(how_it_was_made(told, command or _call(run)))
+            title = f"The latent geometry of {model} under {distance}"
+            write_whole(page, html_report(title, finding, sections))
+            write_whole(summary, json.dumps(told, indent=1) + "\n")
+        return Report(told["finding"], page, summary, out / "directions.npz", out, tuple(journal.computed))
+
+
+def _codes(G: Generator, codes: Any, key: jax.Array) -> np.ndarray:
+    if isinstance(codes, int | np.integer):
+        if codes < 1:
+            raise ValueError(f"codes is {codes}; expected at least 1.")
+        return np.asarray(G.sample_latent(key, int(codes)))
+    check_codes(codes, G.latent_dim)
+    return np.asarray(codes)
+
+
+def _check(G: Generator, D: Distance, top: int, layers: bool | None, compare: Distance | None) -> None:
+    """Raise for what would fail after minutes."""
     if not 1 <= top <= G.latent_dim:
         raise ValueError(f"top is {top}; expected 1 to {G.latent_dim}, the number of latent dimensions of {G.name}.")
     if layers and not G.layers:
-        raise ValueError(f"{G.name} has no named layers to compare. Leave out --layers.")
-    out = Path(out).expanduser()
-    key = jax.random.key(seed)
-    z = np.asarray(G.sample_latent(key, codes))
-    run = {"model": model, "distance": distance, "codes": codes, "top": top, "seed": seed, "resize": resize}
-    run |= {"control": control, "layers": layers, "compare": compare}
-    run |= {"sample_rate": sample_rate} if sample_rate is not None else {}
-    run |= {"options": dict(model_options)} if model_options else {}
-    options: dict[str, Any] = {"memory": memory, "notes": run}
-    field = metric_field(G, D, z, store=out / "field.zarr", **options)
-    shuffled = None
-    if control:
-        mixed = analysis.shuffle_weights(G, key)
-        shuffled = mixed, metric_field(mixed, D, z, store=out / "control.zarr", **options)
-    other = None
-    if compare:
-        other = compare, metric_field(G, others[0], z, store=out / "other.zarr", **options)
-    report, summary = out / "report.html", out / "summary.json"
-    finished = json.loads(summary.read_text()) if summary.is_file() else {}
-    computed = sum(f.provenance["computed_codes"] for f in (field, *(pair[1] for pair in (shuffled, other) if pair)))
-    if report.is_file() and finished.get("run") == run and not computed:
-        return finished["finding"], report
-    found = measure(G.name, G, D, field, shuffled, other, layers=layers, top=top, key=key)
-    contents = summarize(found, run)
-    makers = sections(found)
-    parts = [make(found) for make in tqdm(makers, "figures", unit="section")]
-    _write_figures(out / "figures", parts)
-    title = f"The latent geometry of {model} under {distance}"
-    write_whole(report, html_report(title, contents["finding"], [*parts, _provenance(contents)]))
-    write_whole(summary, json.dumps(contents, indent=1) + "\n")
-    return contents["finding"], report
+        raise ValueError(f"{G.name} has no named layers to compare. Leave layers= out.")
+    bind(G, D)
+    if compare is not None:
+        check_types(G, compare)
+        bind(G, compare)
 
 
-def summarize(found: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a field as plain numbers, and what they say in one or two sentences."""
-    field, shape = found.field, found.anisotropies[found.name]
-    values = field.values[field.finished]
-    half, most = (shape.intervals[f"dimensions_{share}"][0] for share in (0.9, 0.99))
-    span = 10 ** shape.intervals["orders"][0]
-    finding = (
-        f"{run['model']} under {run['distance']}: for small steps, {half:g} of {values.shape[1]} latent dimensions "
-        f"hold 90 % of the trace of the metric and {most:g} hold 99 % (median of {len(values)} codes); the largest "
-        f"eigenvalue, {values[:, 0].mean():.3g} on average, is {span:.2g} times the smallest above the noise floor."
-    )
-    alike = {label: analysis.consistency_interval(c) for label, c in found.consistencies.items()}
-    if found.name in alike:
-        share = found.shared[found.name][0]
-        finding += (
-            f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
-            f"{alike[found.name][0]:.2f}"
-        )
-        finding += f" ({alike[CONTROL][0]:.2f} for shuffled weights)" if CONTROL in alike else ""
-        chance = 100 * most / values.shape[1]
-        finding += (
-            f"; the {most:g} axes that hold 99 % of one code's trace hold {100 * share:.0f} % of another's "
-            f"({chance:.0f} % by chance)."
-        )
-    if found.other:
-        r = float(np.median(analysis.compare(found.field, found.other[1]).tensor_r))
-        finding += f" The tensors under {found.other[0]} correlate with these with r = {r:.2f} (median)."
-    return {
-        "finding": finding,
-        "run": dict(run),
-        "mean_eigenvalues": [float(x) for x in values.mean(axis=0)],
-        "noise_floor": float(np.median(field.noise_floor[field.finished])),
-        "anisotropy": {label: _plain_intervals(a.intervals) for label, a in found.anisotropies.items()},
-        "consistency": {
-            label: _plain_intervals({name: analysis.consistency_interval(c, name) for name in NAMES})
-            for label, c in found.consistencies.items()
-        },
-        "shared_trace": _plain_intervals(found.shared),
-        "largest_residual": float(np.nanmax(field.residuals)),
-        "failed_codes": sorted(field.failures),
-        "provenance": {k: v for k, v in field.provenance.items() if k not in run},
-    }
+def _layer_work(G: Generator, D: Distance) -> float:
+    return forward_flops(G, bind(G, D)) * G.latent_dim * len(G.layers)
 
 
-def _plain_intervals(intervals: Mapping[str, tuple[float, float, float]]) -> dict[str, Any]:
-    """Estimate, low and high as JSON has them: null where there is none."""
-    return {
-        name: [None if np.isnan(x) else float(x) for x in interval] for name, interval in intervals.items()
-    }  # fmt: skip
+def _settings(subject: Subject) -> dict[str, Any]:
+    """What the results depend on: fields by their fingerprints, and the choices of the report."""
+    of = lambda field: {name: field.provenance[name] for name in ("generator", "distance", "codes", "precision")}
+    fields: Mapping[str, MetricField] = subject.fields | (dict([subject.other]) if subject.other else {})
+    key = np.asarray(jax.random.key_data(subject.key)).tolist()
+    return {"fields": {label: of(field) for label, field in fields.items()}, "top": subject.top, "key": key}
 
 
-def _provenance(contents: Mapping[str, Any]) -> Section:
-    """How the report was made, with the command that makes it again."""
-    run = contents["run"]
-    command = f"geomgan analyze {shlex.quote(run['model'])} --distance {run['distance']}" + "".join(
-        f" --{name} {run[name]}" for name in ("codes", "top", "seed", "resize", "compare") if run[name] is not None
-    )
-    command += "" if run["control"] else " --no-control"
-    command += "" if run["layers"] is None else " --layers" if run["layers"] else " --no-layers"
-    details = {
-        "command": command,
-        "noise floor (median)": f"{contents['noise_floor']:.2e}",
-        "largest residual ‖g v − λ v‖": f"{contents['largest_residual']:.2e}",
-        "failed codes, left out": ", ".join(map(str, contents["failed_codes"])) or "none",
-        **{name: _plain_text(value) for name, value in contents["provenance"].items()},
-    }
-    table = {"what": list(details), "value": list(details.values())}
-    return Section("provenance", "How it was made", "", table=table)
+def _make_room(out: Path, settings: Mapping[str, Any]) -> None:
+    """Remove the results of other choices over the same fields; what takes longest, the fields, is in their stores."""
+    file, parts = out / SETTINGS, out / PARTS
+    with locked(out):
+        if file.is_file() and json.loads(file.read_text()).get("settings") != json.loads(json.dumps(settings)):
+            shutil.rmtree(parts, ignore_errors=True)
+            file.unlink()
 
 
-def _write_figures(folder: Path, parts: Sequence[Section]) -> None:
-    """The figures of all sections, and the numbers behind each."""
-    for part in parts:
-        if part.figure is not None:
-            write_whole(folder / f"{part.name}.png", png(part.figure))
-        if part.animation:
-            write_whole(folder / f"{part.name}.gif", part.animation)
-        if part.numbers:
-            write_whole(folder / f"{part.name}.csv", csv_text(part.numbers))
+def _results(triples: Sequence[Triple], subject: Subject, journal: Journal) -> Results:
+    """The results by their names: each is computed when it is first asked for, or read if an earlier run saved it."""
+    known, by_name = dict[str, Any](), {triple.name: triple for triple in triples}
+
+    def result(name: str) -> Any:
+        triple = by_name[name]
+        if triple.of:
+            return result(triple.of)
+        if name not in known:
+            assert triple.kind
+            assert triple.compute
+            compute = triple.compute
+            known[name] = journal.part(name, triple.kind, lambda: compute(subject, result))
+        return known[name]
+
+    return result
 
 
-def _plain_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain_text(entry)}" for name, entry in value.items())
-    return "; ".join(map(_plain_text, value)) if isinstance(value, list) else str(value)
+def _made(triples: Sequence[Triple], subject: Subject, results: Results, out: Path) -> list[Section]:
+    """All sections, with their figures and files written: a part is drawn while the next one is computed."""
+    with ThreadPoolExecutor(1, "drawing") as artist:
+        sections: list[Future[Section]] = []
+        try:
+            for triple in tqdm(triples, "parts of the report", unit="part", disable=not subject.progress):
+                found = results(triple.name)
+                sections.append(artist.submit(_drawn, triple, subject, found, out))
+            return [section.result() for section in sections]
+        except BaseException:
+            artist.shutdown(cancel_futures=True)
+            raise
+
+
+def _drawn(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
+    """A section whose figure, numbers and files are written beside the page."""
+    section = triple.tell(subject, found)
+    place = out / FIGURES
+    drawn = triple.draw(subject, found) if triple.draw else None
+    if isinstance(drawn, bytes):
+        write_whole(place / f"{section.name}.gif", drawn)
+        section = replace(section, film=drawn)
+    elif drawn is not None:
+        picture = files.png(drawn)
+        write_whole(place / f"{section.name}.png", picture)
+        write_whole(place / f"{section.name}.svg", files.svg(drawn))
+        section = replace(section, picture=picture, width=drawn.get_figwidth())
+    if section.numbers:
+        write_whole(place / f"{section.name}.csv", csv_text(section.numbers))
+    for name, data in section.files.items():
+        write_whole(out / name, data)
+    return section
+
+
+def _call(run: Mapping[str, Any]) -> str:
+    """The call that makes a report again, where no command was given."""
+    more = "".join(f", {name}={run[name]}" for name in ("top", "control", "layers") if run[name] is not None)
+    return f"geomgan.report(G, D, codes, out=..., key=...{more})"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import csv
 import html
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from string import Template
 from typing import Any
 
 import numpy as np
 
-from geomgan.plot.files import png
+from geomgan.report.section import Columns, Section, csv_text
 
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -28,6 +25,9 @@ figure { margin: .6rem 0; } img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; display: block; overflow-x: auto; }
 td, th { text-align: left; padding: .22rem 1.4rem .22rem 0; border-bottom: 1px solid #e5e8eb; vertical-align: top; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; } td:first-child { min-width: 10rem; }
+pre { background: #f6f8fa; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.45; margin: 0; }
+.code { position: relative; margin: .3rem 0 1rem; } .code button { position: absolute; top: .5rem; right: .5rem; }
+h3 { font-size: 1rem; margin: 1rem 0 .3rem; }
 thead th button { font: inherit; font-weight: 600; border: 0; background: none; padding: 0; cursor: pointer;
                   color: inherit; text-align: left; }
 thead th button::after { content: " \\2195"; color: #8b949e; }
@@ -36,10 +36,13 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 </style></head><body>
 <h1>$title</h1>
 <p class="finding">$finding</p>
-<nav>$contents</nav>
+<nav aria-label="Contents">$contents</nav>
+<main>
 $sections
+</main>
 <p>Distances d in figures are square roots of the squared distance: under LPIPS, √LPIPS. Codes are numbered from 0,
-ranks and axes from 1. Made by geomgan $version.</p>
+ranks and axes from 1. The figures lie beside this page in the folder figures, as PNG and as SVG; this page does not
+need them. Made by geomgan $version.</p>
 <script>
 for (const button of document.querySelectorAll("thead button")) button.addEventListener("click", () => {
   const head = button.parentElement, table = head.closest("table");
@@ -53,35 +56,17 @@ for (const button of document.querySelectorAll("thead button")) button.addEventL
   const rows = [...table.tBodies[0].rows].sort(order);
   table.tBodies[0].append(...(down ? rows.reverse() : rows));
 });
+for (const button of document.querySelectorAll(".code button")) button.addEventListener("click", async () => {
+  const code = button.nextElementSibling;
+  getSelection().selectAllChildren(code);
+  try { await navigator.clipboard.writeText(code.textContent); button.textContent = "Copied"; }
+  catch { button.textContent = "Selected"; }  // the browser keeps its clipboard: Ctrl-C does it
+});
 </script>
 </body></html>
 """)
 
-Columns = Mapping[str, Any]
-NARROW, ENLARGED = 5.0, 1.4  # inches; and how much larger such figures are shown
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a report.
-
-    Attributes:
-        name: of the files with its figure and numbers.
-        heading: what it is about.
-        see: one sentence that says what to see.
-        figure: a matplotlib figure, or None.
-        numbers: what the figure shows, as columns: name -> values ``(n,)``.
-        table: shown as a table that sorts by each column, if there is one: name -> values.
-        animation: a GIF, if there is one.
-    """
-
-    name: str
-    heading: str
-    see: str
-    figure: Any = None
-    numbers: Columns = field(default_factory=dict)
-    table: Columns = field(default_factory=dict)
-    animation: bytes = b""
+NARROW, ENLARGED = 5.0, 1.4  # inches; and how much larger figures of one printed column are shown: they have the page
 
 
 def html_report(title: str, finding: str, sections: Sequence[Section]) -> str:
@@ -101,45 +86,34 @@ def html_report(title: str, finding: str, sections: Sequence[Section]) -> str:
     )  # fmt: skip
 
 
-def csv_text(columns: Columns) -> str:
-    """Columns as comma-separated values; shorter ones end in empty cells."""
-    arrays = [np.ravel(np.asarray(values)).tolist() for values in columns.values()]
-    rows = max(map(len, arrays), default=0)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[values[i] if i < len(values) else "" for values in arrays] for i in range(rows)])
-    return text.getvalue()
-
-
-def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, Any]:
-    """The columns of a matrix, for :attr:`Section.numbers`."""
-    rows = np.asarray(rows)
-    names = range(1, rows.shape[1] + 1) if names is None else names
-    return {str(name): rows[:, i] for i, name in enumerate(names)}
-
-
 def _text(value: Any) -> str:
     return html.escape(str(value))
 
 
 def _section(part: Section) -> str:
-    blocks = [f'<section id="{_text(part.name)}"><h2>{_text(part.heading)}</h2>']
+    name, heading = _text(part.name), _text(part.heading)
+    blocks = [f'<section id="{name}" aria-labelledby="{name}-heading"><h2 id="{name}-heading">{heading}</h2>']
     if part.see:
-        blocks.append(f'<p class="see">{_text(part.see)}</p>')
-    if part.figure is not None:
-        width = part.figure.get_figwidth()
-        width *= ENLARGED if width < NARROW else 1.0  # figures of one printed column have the page to themselves here
-        source = f"data:image/png;base64,{base64.b64encode(png(part.figure)).decode()}"
-        blocks.append(f'<figure><img alt="{_text(part.heading)}" style="width:{width:.1f}in" src="{source}"></figure>')
-    if part.animation:
-        source = f"data:image/gif;base64,{base64.b64encode(part.animation).decode()}"
-        blocks.append(f'<figure><img alt="{_text(part.heading)}, animated" src="{source}"></figure>')
+        blocks.append(f'<p class="see">{_text(part.said)}</p>')
+    if part.picture:
+        width = part.width * (ENLARGED if part.width < NARROW else 1.0)
+        data = base64.b64encode(part.picture).decode()
+        blocks.append(
+            f'<figure><img alt="{heading}" style="width:{width:.1f}in" src="data:image/png;base64,{data}"></figure>'
+        )
+    if part.film:
+        data = base64.b64encode(part.film).decode()
+        blocks.append(f'<figure><img alt="{heading}, animated" src="data:image/gif;base64,{data}"></figure>')
     if part.table:
         blocks.append(_table(part.table))
+    for purpose, lines in part.code.items():
+        blocks.append(
+            f'<h3>{_text(purpose)}</h3><div class="code"><button type="button">Copy</button>'
+            f"<pre><code>{_text(lines)}</code></pre></div>"
+        )
     if part.numbers:
         data = base64.b64encode(csv_text(part.numbers).encode()).decode()
-        link = f'<a download="{_text(part.name)}.csv" href="data:text/csv;base64,{data}">{_text(part.name)}.csv</a>'
+        link = f'<a download="{name}.csv" href="data:text/csv;base64,{data}">{name}.csv</a>'
         blocks.append(f'<p class="numbers">the numbers: {link}</p>')
     return "\n".join([*blocks, "</section>"])
 
@@ -151,7 +125,10 @@ def _table(columns: Columns) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Numbers are shown to four digits, and sorted by all of them."""
+    """Numbers are shown to four digits, and sorted by all of them; a range is sorted by its lower end."""
+    if isinstance(value, tuple):
+        low, high = value
+        return f'<td data-value="{low!r}">{low:.3g} to {high:.3g}</td>' if low == low else "<td></td>"
     if isinstance(value, float | np.floating):
         shown = "" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.4g}"
         sorted_by = "Infinity" if np.isinf(value) else repr(float(value))  # as JavaScript writes it

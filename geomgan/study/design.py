@@ -19,6 +19,7 @@ from geomgan.eigen import eigenpairs
 from geomgan.errors import StoreError, check_choice
 from geomgan.fields import metric_field
 from geomgan.generators import Generator
+from geomgan.plot.images import is_image
 from geomgan.runs.files import write_whole
 from geomgan.runs.settings import ANOTHER, check_settings
 from geomgan.study.files import FORMAT, KEY, PAGE
@@ -158,7 +159,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str |
 def _check(plan: StudyPlan, G: Generator) -> None:
     """Raise ``ValueError`` unless ``G`` makes images and the plan fits it."""
     shape = G.sample_shape.shape
-    if len(shape) != 3 or shape[-1] not in (1, 3):
+    if not is_image(shape):
         raise ValueError(
             f"{G.name} makes samples of shape {shape}; a study shows pictures and needs (H, W, 1) or (H, W, 3)."
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.plot.style import displayable
+from geomgan.plot.images import displayable
 
 GAP = 2  # white pixels around each picture
 

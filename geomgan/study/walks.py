@@ -14,6 +14,7 @@ from geomgan.distances import Distance
 from geomgan.generators import Generator
 from geomgan.paths import Walks, equal_distance_steps, lines, walk
 from geomgan.paths.spacing import FINE
+from geomgan.plot.images import shared_range
 
 EQUAL = ("distance", "latent")
 
@@ -72,7 +73,7 @@ def study_walks(
         starts = tqdm(references, desc="distances along rows", unit="reference")
         by_row = [_equal_steps(labels, walk(G, D, lines(z, vectors), ticks, keep=False), columns // 2) for z in starts]
         steps, ends = np.stack([t for t, _ in by_row], axis=1), [end for _, end in by_row]
-    shown = G.output_range or _range_of(np.asarray(jax.vmap(G)(references)))
+    shown = shared_range(jax.vmap(G)(references) if G.output_range is None else (), G.output_range)
     distances, drawn = np.zeros(steps.shape), []
     for i in tqdm(range(count), desc="pictures", unit="direction"):
         walks = walk(G, D, lines(references, vectors[:, [i]]), steps[i])
@@ -97,7 +98,3 @@ def _said(ends: Sequence[float] | None, reach: float) -> str:
         return f"Every row goes {reach:.3g} latent units to both sides."
     distances = ", ".join(f"{end:.3g}" for end in ends)
     return f"Rows 1 to {len(ends)} of every question go distances of {distances} to both sides."
-
-
-def _range_of(samples: np.ndarray) -> tuple[float, float]:
-    return float(samples.min()), float(samples.max())

@@ -1,5 +1,6 @@
 """The command line, as a user meets it."""
 
+import argparse
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.cli import main
+from geomgan.cli import main, options
+from geomgan.runs.journal import Journal
 
 ARGUMENTS = ["analyze", "digits-dcgan", "--distance", "mse", "--codes", "3", "--top", "2", "--seed", "1"]
 
@@ -70,7 +72,8 @@ def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
     out = tmp_path / "run"
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     closing = capsys.readouterr().out.strip()
-    assert {p.name for p in out.iterdir()} == {"field.zarr", "control.zarr", "summary.json", "report.html", "figures"}
+    assert {p.name for p in out.iterdir()} == {"field.zarr", "control.zarr", "summary.json", "report.html", "figures",
+                                               "parts", "journal.json", "directions.npz"}  # fmt: skip
     summary = json.loads((out / "summary.json").read_text())
     assert closing == f"{summary['finding']} See {out / 'report.html'}."
 
@@ -98,13 +101,20 @@ def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
     assert "geomgan analyze digits-dcgan --distance mse --codes 3 --top 2 --seed 1" in page
 
 
+def test_the_command_on_the_page_is_what_was_asked():
+    parser = argparse.ArgumentParser()
+    options.model(parser)
+    words = ["stylegan2", "--space", "w", "--truncation", "0.7", "--layers-range", "2", "6", "--option", "noise=0"]
+    given = options.model_options(parser.parse_args(words))
+    assert options.model_words(given) == words[1:]
+
+
 def test_running_again_recomputes_nothing(tmp_path, capsys, monkeypatch):
     out = tmp_path / "run"
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     first = capsys.readouterr().out
     times = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
-    monkeypatch.setattr("geomgan.fields.engine.launch", lambda *_, **__: pytest.fail("computed again"))
-    monkeypatch.setattr("geomgan.report.job.measure", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(Journal, "part", lambda *_: pytest.fail("computed again"))
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
     assert capsys.readouterr().out == first
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == times

@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 
+from geomgan.plot.files import png
 from geomgan.plot.style import figure
-from geomgan.report.page import Section, csv_text, html_report, matrix_columns
+from geomgan.report.page import html_report
+from geomgan.report.section import Section, as_json, csv_text, matrix_columns
 from tests.browser import Browser, needs_chromium
 
 
@@ -16,9 +18,17 @@ def page():
     fig, _ = figure(2, 1)
     table = {"rank": [1, 2, 3], "value": np.array([30.5, 4.0, np.inf]), "name": ["b", "<a>", "c"]}
     parts = [
-        Section("first", "One & two", "Look <here>.", fig, {"t": [0.5, 1], "x": np.arange(3)}),
-        Section("second", "A table", "", table=table),
-        Section("third", "It moves", "", animation=b"GIF89a"),
+        Section(
+            "first",
+            "One & two",
+            "Look <here>: {x:.1f}.",
+            {"x": 0.52},
+            {"t": [0.5, 1], "x": np.arange(3)},
+            picture=png(fig),
+            width=2.0,
+        ),
+        Section("second", "A table", table=table, code={"With JAX": "if 1 < 2:\n    print('<b>')"}),
+        Section("third", "It moves", film=b"GIF89a"),
     ]
     return html_report("<Title>", "Found & done", parts)
 
@@ -26,7 +36,7 @@ def page():
 def test_report_is_one_file_without_a_network(page):
     assert "<h1>&lt;Title&gt;</h1>" in page
     assert "Found &amp; done" in page
-    assert "Look &lt;here&gt;." in page
+    assert "Look &lt;here&gt;: 0.5." in page
     assert set(re.findall(r"(?:src|href)=\"(.)", page)) == {"d", "#"}  # data, and places on the page
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
     assert [re.findall(rf'id="{name}"', page) for name in ("first", "second", "third")] == [['id="first"'], [
@@ -43,6 +53,14 @@ def test_columns_of_unequal_length_and_matrices_become_text():
     columns = {"a, b": [1.0, 2.0]} | matrix_columns(np.array([[1, 2], [3, 4]]), ["p", "q"])
     assert csv_text(columns) == '"a, b",p,q\n1.0,1,2\n2.0,3,4\n'
     assert csv_text({}) == "\n"
+
+
+def test_ranges_in_tables_and_numbers_as_json_has_them():
+    section = Section("a", "A", table={"mean": [1.5], "interval": [(1.0, 2.25)], "none": [(np.nan, np.nan)]})
+    page = html_report("T", "F", [section])
+    assert '<td data-value="1.0">1 to 2.25</td><td></td>' in page
+    values = as_json({"a": np.array([1.0, np.nan, np.inf]), "b": (np.int64(2), -np.inf), 3: None})
+    assert values == {"a": [1.0, None, "Infinity"], "b": [2, "-Infinity"], "3": None}
 
 
 @needs_chromium

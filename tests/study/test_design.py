@@ -13,7 +13,7 @@ from PIL import Image
 import geomgan as gg
 from geomgan.cli import main
 from geomgan.fields import MetricField
-from geomgan.plot.style import displayable
+from geomgan.plot.images import displayable
 from geomgan.study import StudyPlan, make_study, parse_ranks
 from geomgan.study.page import picture_row, study_page
 from tests.study import PLAN, answers_of, written

@@ -1,0 +1,103 @@
+"""What was found, in a few sentences, and every number of a report as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from geomgan.report.section import Section, as_json
+from geomgan.report.subject import CONTROL, Subject
+from geomgan.report.triple import Results
+
+
+def finding_of(subject: Subject, distance: str, results: Results, names: Sequence[str]) -> str:
+    """What a report found, in one to three sentences.
+
+    Args:
+        subject: of the report.
+        distance: what the page calls its distance.
+        results: of its triples.
+        names: of the triples that it has.
+    """
+    own = results("anisotropy").of[subject.name]
+    values = subject.field.values[subject.field.finished]
+    half, most = (own.intervals[f"dimensions_{share}"][0] for share in (0.9, 0.99))
+    text = (
+        f"{subject.name} under {distance}: for small steps, {half:g} of {values.shape[1]} latent dimensions "
+        f"hold 90 % of the trace of the metric and {most:g} hold 99 % (median of {len(values)} codes); the largest "
+        f"eigenvalue, {values[:, 0].mean():.3g} on average, is {10 ** own.intervals['orders'][0]:.2g} times the "
+        "smallest above the noise floor."
+    )
+    if "homogeneity" in names:
+        alike = results("homogeneity")
+        r = {label: intervals["log"][0] for label, intervals in alike.intervals.items()}
+        text += " Rates of change along the axes of another code correlate with the eigenvalues, log r = "
+        text += f"{r[subject.name]:.2f}" + (f" ({r[CONTROL]:.2f} for shuffled weights)" if CONTROL in r else "")
+        text += (
+            f"; the {most:g} axes that hold 99 % of one code's trace hold {100 * alike.shared[subject.name][0]:.0f} % "
+            f"of another's ({100 * most / values.shape[1]:.0f} % by chance)."
+        )
+    if subject.other:
+        alike = float(np.median(results("distances").tensor_r))
+        text += f" The tensors under {subject.other[0]} correlate with these with r = {alike:.2f} (median)."
+    return text
+
+
+def summary_of(
+    subject: Subject,
+    finding: str,
+    run: Mapping[str, Any],
+    results: Results,
+    sections: Sequence[Section],
+) -> dict[str, Any]:
+    """Every number that the page shows, in full precision, as JSON has it.
+
+    Args:
+        subject: of the report.
+        finding: what was found.
+        run: with which settings.
+        results: of its triples.
+        sections: what is told: the numbers in their sentences, and their tables, are under ``"sections"``.
+    """
+    field = subject.field
+    values = field.values[field.finished]
+    alike = results("homogeneity") if any(section.name == "homogeneity" for section in sections) else None
+    contents = {
+        "finding": finding,
+        "run": run,
+        "mean_eigenvalues": values.mean(axis=0),
+        "noise_floor": float(np.median(field.noise_floor[field.finished])),
+        "anisotropy": {label: shape.intervals for label, shape in results("anisotropy").of.items()},
+        "consistency": alike.intervals if alike else {},
+        "shared_trace": alike.shared if alike else {},
+        "largest_residual": float(np.nanmax(field.residuals)),
+        "failed_codes": sorted(field.failures),
+        "provenance": {name: entry for name, entry in field.provenance.items() if name not in run},
+        "sections": {
+            section.name: {"heading": section.heading, "said": section.said}
+            | {name: part for name in ("facts", "table") if (part := getattr(section, name))}
+            for section in sections
+        },
+    }
+    return as_json(contents)
+
+
+def how_it_was_made(contents: Mapping[str, Any], command: str) -> Section:
+    """The provenance of a report, with the command that makes it again."""
+    details = {
+        "command": command,
+        "noise floor (median)": f"{contents['noise_floor']:.2e}",
+        "largest residual ‖g v − λ v‖": f"{contents['largest_residual']:.2e}",
+        "failed codes, left out": ", ".join(map(str, contents["failed_codes"])) or "none",
+        **{name: _plain(value) for name, value in contents["provenance"].items()},
+    }
+    table = {"what": list(details), "value": list(details.values())}
+    return Section("provenance", "How it was made", table=table)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(entry)}" for name, entry in value.items())
+    return "; ".join(map(_plain, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,88 @@
+"""What a report tells: sections of text, whose numbers are kept beside the words, tables, and columns of numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Columns = Mapping[str, Any]
+Interval = tuple[float, float, float]  # estimate, low, high
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        name: of the files with its figure and numbers.
+        heading: what it is about.
+        see: what to see, in a few sentences. What was computed stands in braces, as in ``str.format``:
+            ``"{share:.2f} of the trace"``.
+        facts: what these braces name, in full precision, so that no number of the page is in its words only.
+        numbers: what the figure shows, as columns: name -> values ``(n,)``; a file beside the page, and inside it.
+        table: shown as a table that sorts by each column, if there is one: name -> values. A pair of numbers is shown
+            as a range.
+        code: lines to copy, by what they are for.
+        files: written beside the page, by their names.
+        picture: the figure as PNG, if there is one.
+        width: of the figure, in inches.
+        film: a GIF, if there is one.
+    """
+
+    name: str
+    heading: str
+    see: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Columns = field(default_factory=dict)
+    table: Columns = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    picture: bytes = b""
+    width: float = 0.0
+    film: bytes = b""
+
+    @property
+    def said(self) -> str:
+        """What to see, with its numbers."""
+        return self.see.format(**self.facts)
+
+
+def interval_columns(label: str, rows: Sequence[Interval]) -> dict[str, Any]:
+    """Two columns of a table: estimates, and their intervals."""
+    return {label: [row[0] for row in rows], f"{label}: 95 % interval": [(row[1], row[2]) for row in rows]}
+
+
+def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, Any]:
+    """The columns of a matrix, for :attr:`Section.numbers`."""
+    rows = np.asarray(rows)
+    names = range(1, rows.shape[1] + 1) if names is None else names
+    return {str(name): rows[:, i] for i, name in enumerate(names)}
+
+
+def csv_text(columns: Columns) -> str:
+    """Columns as comma-separated values; shorter ones end in empty cells."""
+    arrays = [np.ravel(np.asarray(values)).tolist() for values in columns.values()]
+    rows = max(map(len, arrays), default=0)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[values[i] if i < len(values) else "" for values in arrays] for i in range(rows)])
+    return text.getvalue()
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON has it: arrays as lists, NaN as null, an infinity as the text that Python and JavaScript read."""
+    if isinstance(value, Mapping):
+        return {str(name): as_json(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return as_json(value.tolist())
+    if isinstance(value, list | tuple):
+        return [as_json(entry) for entry in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

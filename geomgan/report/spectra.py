@@ -1,0 +1,138 @@
+"""What a report shows of the spectra of a field: how steep, how few dimensions, and what random directions meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from geomgan import analysis, plot
+from geomgan.analysis import Anisotropy, MeanSpectrum, RandomDirectionLaw
+from geomgan.generators import Generator
+from geomgan.paths import measure
+from geomgan.report.section import Section, interval_columns
+from geomgan.report.subject import Subject
+from geomgan.report.triple import Results, Triple
+
+SHARES = (0.9, 0.99, 0.999, 0.9999)
+VARIED = 16  # codes whose samples are compared
+DEAD = 0.1  # contrast below which a control hardly has samples to compare
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Mean spectra of the fields.
+
+    Attributes:
+        means: by the label of the field.
+        contrast: how much the control's samples differ between codes (mean standard deviation), relative to the
+            model's; NaN without a control. A dead control says little.
+    """
+
+    means: dict[str, MeanSpectrum]
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Anisotropy of each field, by its label."""
+
+    of: dict[str, Anisotropy]
+
+
+def _spectra(subject: Subject, _: Results) -> Spectra:
+    means = {label: analysis.mean_spectrum(field) for label, field in subject.fields.items()}
+    if not subject.control:
+        return Spectra(means, float("nan"))
+    return Spectra(means, _variation(subject, subject.control[0]) / _variation(subject, subject.G))
+
+
+def _variation(subject: Subject, G: Generator) -> float:
+    """Standard deviation over a few codes, mean over the values of a sample."""
+    codes = np.asarray(subject.field.codes)[:VARIED]
+    samples = measure(G, subject.D, codes[:1], codes[None], keep=True).samples[0].astype(np.float64)
+    return max(float(samples.std(axis=0).mean()), float(np.finfo(np.float32).tiny))
+
+
+def _draw_spectra(subject: Subject, result: Spectra) -> Any:
+    if subject.control:
+        return plot.spectra(result.means)
+    names = (str(subject.field.provenance[part]).split("#")[0] for part in ("generator", "distance"))
+    return plot.spectrum(result.means[subject.name], "Spectrum of {} under {}".format(*names))
+
+
+def _tell_spectra(subject: Subject, result: Spectra) -> Section:
+    see = (
+        "Eigenvalues of the metric tensor by rank, over all codes: a small step of length t along the axis of "
+        "eigenvalue λ changes the sample by the distance √λ t. The steeper the fall, the fewer directions change "
+        "anything; below the noise floor nothing is known. "
+    )
+    facts = {}
+    if subject.control:
+        facts = {"contrast": result.contrast}
+        see += (
+            "Shuffled weights keep the architecture and lose what was learned; their samples differ between codes "
+            "{contrast:.2g} times as much as the model's"
+        )
+        see += ": the control is nearly dead, and says little." if result.contrast < DEAD else "."
+    numbers: dict[str, Any] = {"rank": np.arange(1, subject.field.codes.shape[1] + 1)}
+    for label, mean in result.means.items():
+        numbers |= {f"{label}: mean": mean.mean, f"{label}: 5 %": mean.low, f"{label}: 95 %": mean.high}
+    return Section("spectrum", "Spectrum", see, facts, numbers)
+
+
+def _shapes(subject: Subject, _: Results) -> Shapes:
+    return Shapes({label: analysis.anisotropy(field, SHARES) for label, field in subject.fields.items()})
+
+
+def _tell_shapes(subject: Subject, result: Shapes) -> Section:
+    names = {f"dimensions_{share:g}": f"dimensions for {100 * share:g} % of the trace" for share in SHARES}
+    names |= {
+        "participation_ratio": "participation ratio (Σλ)²/Σλ²",
+        "entropy_dimension": "entropy dimension exp(−Σ p log p)",
+        "orders": "orders of magnitude, from the largest eigenvalue to the smallest above the noise floor",
+    }
+    table: dict[str, Any] = {"statistic (median over codes)": list(names.values())}
+    for label, shape in result.of.items():
+        table |= interval_columns(label, [shape.intervals[name] for name in names])
+    see = (
+        "How few of the {dimensions} dimensions carry the metric: an isotropic space would need all of them. "
+        "Intervals are bootstrapped over codes."
+    )
+    own = result.of[subject.name]
+    numbers = {"code": own.indices}
+    numbers |= {f"dimensions for {share:g}": row for share, row in zip(own.shares, own.dimensions, strict=True)}
+    numbers |= {"participation ratio": own.participation_ratio, "entropy dimension": own.entropy_dimension}
+    numbers["orders of magnitude"] = own.orders
+    return Section("anisotropy", "Anisotropy", see, {"dimensions": subject.G.latent_dim}, numbers, table)
+
+
+def _law(subject: Subject, _: Results) -> RandomDirectionLaw:
+    return analysis.random_direction_law(subject.metric(subject.first), subject.key)
+
+
+def _tell_law(subject: Subject, law: RandomDirectionLaw) -> Section:
+    low, high = np.log10(np.percentile(law.samples, [2.5, 97.5]))
+    floor = float(subject.field.noise_floor[subject.first])
+    facts = {
+        "code": subject.first,
+        "random_decades": float(high - low),
+        "decades": float(np.log10(law.values[0] / max(law.values[-1], floor))),
+        "observed": law.observed,
+        "predicted": law.predicted,
+    }
+    see = (
+        "At code {code}, 95 % of random directions change the sample at rates α = vᵀ g v within {random_decades:.1f} "
+        "decades, while the eigenvalues λ span {decades:.1f}: who walks at random does not meet the extremes. The "
+        "variance of α is {observed:.3g}; the law 2 / (d + 2) Var(λ) says {predicted:.3g}."
+    )
+    numbers = {"eigenvalue": law.values, "rate of change along a random direction (no relation of rows)": law.samples}
+    return Section("random_directions", "The illusion of isotropy", see, facts, numbers)
+
+
+SPECTRUM = Triple("spectrum", _tell_spectra, Spectra, _spectra, _draw_spectra)
+ANISOTROPY = Triple("anisotropy", _tell_shapes, Shapes, _shapes)
+RANDOM_DIRECTIONS = Triple(
+    "random_directions", _tell_law, RandomDirectionLaw, _law, lambda _, law: plot.isotropy_illusion(law)
+)
