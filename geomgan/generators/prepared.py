@@ -175,7 +175,7 @@ def _uses(jaxpr: Any) -> defaultdict[Any, list[_Use]]:
                 uses[var].append(None)
             continue
         inside = _uses(body)
-        kept = params.get("num_consts", 0) if equation.primitive.name == "scan" else len(equation.invars)
+        kept = _constants(equation, body) if equation.primitive.name == "scan" else len(equation.invars)
         for i, (outer, inner) in enumerate(zip(equation.invars, body.invars, strict=True)):
             if not hasattr(outer, "val"):
                 uses[outer] += inside[inner] if i < kept else [None]
@@ -183,6 +183,15 @@ def _uses(jaxpr: Any) -> defaultdict[Any, list[_Use]]:
         if not hasattr(var, "val"):
             uses[var].append(None)
     return uses
+
+
+def _constants(scan: Any, body: Any) -> int:
+    """How many of a scan's first inputs its body sees unchanged: those behind them are carried, or cut into slices.
+
+    Counted by shapes, as versions of JAX keep the numbers in different places.
+    """
+    same = lambda outside, inside: sum(a.aval.shape == b.aval.shape for a, b in zip(outside, inside, strict=True))
+    return same(scan.invars, body.invars) - same(scan.outvars, body.outvars)
 
 
 def _batched_use(arguments: Sequence, axes: Sequence, *, scheme: str, stacked: int) -> tuple[Any, Any]:

@@ -114,6 +114,7 @@ def test_which_weights_are_found(rng):
     assert used(lambda k, x: jax.jit(plain_3)(x, k)) == plain
     assert used(lambda k, x: jax.checkpoint(plain_3)(x, k)) == plain
     assert used(lambda k, x: lax.map(lambda x: plain_3(x, k), jnp.stack([x, x]))) == plain
+    assert used(lambda k, x: lax.scan(lambda c, x: (plain_3(c + x, k), x), x, jnp.stack([x, x]))) == plain
     assert used(lambda k, x: jax.vmap(lambda x: plain_3(x, k))(jnp.stack([x, x]))) == plain
     assert used(lambda k, x: plain_3(plain_3(x, k), k)) == plain
     assert used(lambda k, x: plain_3(x, k) * demodulation(x[0, 0], k)) == plain
@@ -131,6 +132,7 @@ def test_which_weights_are_not_found(rng):
     assert used(lambda k, x: plain_3(x, k) + jnp.sum(k**2)) == ()
     assert used(lambda k, x: (plain_3(x, k), k)) == ()
     assert used(lambda k, x: lax.map(lambda k: plain_3(x, k), k), np.stack([kernel, kernel])) == ()
+    assert used(lambda k, x: lax.scan(lambda k, x: (2 * k, plain_3(x, k)), k, jnp.stack([x, x]))[1]) == ()
     assert used(lambda k, x: jax.vmap(plain_3, (None, 1))(x, k), np.stack([kernel] * 3, axis=1)) == ()
     assert used(lambda k, x: convolve(x[:1, :1], k, padding=1)) == ()  # of one pixel: the centre of the kernel alone
     assert used(lambda k, x: convolve(x, k, padding=2)) == ()
