@@ -16,7 +16,6 @@ import jax
 import numpy as np
 
 from geomgan.generators import Generator
-from geomgan.generators.generator import output_of
 from tests.fixtures import assert_close, golden
 from tests.golden import make_weights
 from weights_convert.__main__ import main
@@ -49,8 +48,8 @@ def observed(G: Generator, codes: Any, layers: tuple[str, ...]) -> tuple[jax.Arr
     """Samples of ``codes (n, d)``, and the activations ``layers`` on the way to them, from one pass."""
 
     def one(z: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        made = G.function.activations(G.params, z)
-        return output_of(G, z), {layer: made[layer] for layer in layers}
+        made = G.activations(z)
+        return G(z), {layer: made[layer] for layer in layers}
 
     return jax.vmap(one)(codes)
 

@@ -12,7 +12,6 @@ import torch
 
 import geomgan as gg
 from geomgan.errors import CheckpointError
-from geomgan.generators.generator import output_of
 from tests.fixtures import assert_close, golden
 from tests.parity import assert_activation, assert_samples, converted
 from tests.weights_convert.torch_biggan import SMALL, biggan_state, images
@@ -56,8 +55,8 @@ def bigbigan128(tmp_path_factory):
 @jax.jit
 def activations(G, z):
     """The sample and every activation that a fixture tells of, in one program for all classes."""
-    made = G.function.activations(G.params, z)
-    return {"sample": output_of(G, z)} | {layer: made[layer] for layer in MIDDLE}
+    made = G.activations(z)
+    return {"sample": G(z)} | {layer: made[layer] for layer in MIDDLE}
 
 
 def assert_equals_fixture(name, made):

@@ -22,12 +22,6 @@ def images(batch: np.ndarray) -> np.ndarray:
     return np.moveaxis(batch, 1, -1)
 
 
-@jax.jit
-def activations(G: gg.Generator, codes: np.ndarray) -> dict[str, jax.Array]:
-    """All named activations, from one pass."""
-    return jax.vmap(lambda z: G.function.activations(G.params, z))(codes)
-
-
 def assert_statistics(layer, arrays, name) -> None:
     """Mean and deviation over a whole activation, relative to its own size."""
     layer = np.asarray(layer, np.float64)
@@ -72,7 +66,7 @@ def test_vae_decoder(vae):
 )
 def test_vae_layers(vae, layer, name):
     arrays = golden("vae_mnist")[1]
-    assert_statistics(activations(gg.load(vae), arrays["z"])[layer], arrays, name)
+    assert_statistics(jax.vmap(gg.load(vae).activations)(arrays["z"])[layer], arrays, name)
 
 
 @needs_assets
@@ -108,7 +102,7 @@ def test_bigan(bigan):
 )
 def test_bigan_layers(bigan, layer, name):
     arrays = golden("bigan_mnist")[1]
-    assert_statistics(activations(gg.load(bigan), arrays["z"])[layer], arrays, name)
+    assert_statistics(jax.vmap(gg.load(bigan).activations)(arrays["z"])[layer], arrays, name)
 
 
 @needs_assets
@@ -125,7 +119,7 @@ def test_faces(faces):
     assert_close(sample, images(arrays["output"]))
     assert_close(sample.mean(axis=(1, 2), dtype=np.float64), arrays["output_mean"])
     assert_close(sample.std(axis=(1, 2), dtype=np.float64), arrays["output_std"])
-    assert_statistics(activations(G, arrays["z"])["output.preactivation"], arrays, "main.12")
+    assert_statistics(jax.vmap(G.activations)(arrays["z"])["output.preactivation"], arrays, "main.12")
 
 
 @needs_assets
@@ -137,7 +131,7 @@ def test_faces_layers_before_their_folded_batch_norm(faces, block):
     gamma, beta, mean, var = (
         tensors[f"main.{convolution + 1}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
-    normed = activations(gg.load(faces), arrays["z"])[f"block{block}.preactivation"]
+    normed = jax.vmap(gg.load(faces).activations)(arrays["z"])[f"block{block}.preactivation"]
     assert_statistics((normed - beta) / gamma * np.sqrt(var + 1e-5) + mean, arrays, f"main.{convolution}")
 
 
