@@ -37,13 +37,13 @@ def axis_on_many(
 ) -> Any:
     """Walks along one direction from many references, and their figure; both are calls of their own now.
 
-    ``geomgan.paths.equal_distance_walk(G, D, codes, vector[:, None], side)``, or ``geomgan.paths.walk`` for equal
+    ``geomgan.paths.axes.equal_distance_walk(G, D, codes, vector[:, None], side)``, or ``walk`` there for equal
     steps in ``t``, and :func:`geomgan.plot.references_montage`, whose arguments these are.
 
     Raises:
         ValueError: the samples are no images, or shapes do not fit.
     """
-    _moved("axis_on_many", "geomgan.paths.equal_distance_walk(G, D, codes, vector[:, None], side)",
+    _moved("axis_on_many", "geomgan.paths.axes.equal_distance_walk(G, D, codes, vector[:, None], side)",
            "geomgan.plot.references_montage(walks, G.output_range)")  # fmt: skip
     check_images(G.sample_shape.shape)
     check_choice(spacing, ("distance", "step"), "spacing")
@@ -79,7 +79,7 @@ def spectrum_pages(
 ) -> list[Any]:
     """The whole spectrum at one code, ``rows`` axes a page, walked equally far in ``t``; now two calls for each page.
 
-    ``geomgan.paths.walk(G, D, z, vectors[:, part], steps)`` and :func:`geomgan.plot.axes_montage`.
+    ``geomgan.paths.axes.walk(G, D, z, vectors[:, part], steps)`` and :func:`geomgan.plot.axes_montage`.
 
     Source: ``vis_eigen_frame`` of GAN-Geometry, which returns the last page only.
 
@@ -89,7 +89,7 @@ def spectrum_pages(
     Raises:
         ValueError: the samples are no images, or shapes do not fit.
     """
-    _moved("spectrum_pages", "geomgan.paths.walk(G, D, z, vectors[:, part], steps)",
+    _moved("spectrum_pages", "geomgan.paths.axes.walk(G, D, z, vectors[:, part], steps)",
            "geomgan.plot.axes_montage(walks, values[part], G.output_range, ranks=ranks[part])")  # fmt: skip
     check_images(G.sample_shape.shape)
     vectors, values = np.asarray(vectors), np.asarray(values)
