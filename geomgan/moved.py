@@ -46,6 +46,7 @@ NAMES: dict[str, dict[str, str]] = {
         "MetricField": "geomgan.fields",
         "metric_field": "geomgan.fields",
     },
+    "geomgan.study": {"make_study": "geomgan.cli.study"},
     "geomgan.plot": {"Section": "geomgan.report.section", "html_report": "geomgan.report.page"},
 }
 """Names that left modules which are still there."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geomgan.cli import options
+
+if TYPE_CHECKING:
+    from geomgan.study import StudyPlan
 
 HELP = "write a page that asks people what the axes of a model change (see also study-results)"
 
@@ -30,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the study, and print where its page and its key are."""
-    from geomgan.study import StudyPlan, make_study, parse_ranks
+    from geomgan.study import StudyPlan, parse_ranks
 
     ranks = parse_ranks(arguments.ranks) if arguments.ranks is not None else tuple(range(1, arguments.axes + 1))
     controls = len(ranks) if arguments.controls is None else arguments.controls
@@ -42,3 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
         finding, page = make_study(plan, options.out_folder(arguments, "study"), arguments.memory)
     print(f"{finding} Give {page} to participants; keep {page.with_name('study_key.json')} and the seed to yourself.")
     return 0
+
+
+def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str | None = None) -> tuple[str, Path]:
+    """:func:`geomgan.study.write_study` on the model and the distance that a plan names."""
+    from geomgan.distances.named import named_distance
+    from geomgan.study import write_study
+    from geomgan.zoo import load_generator
+
+    G, D = load_generator(plan.model, **(plan.options or {})), named_distance(plan.distance, plan.resize)
+    return write_study(G, D, plan, out, memory)

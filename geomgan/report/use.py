@@ -75,8 +75,9 @@ def _tell(subject: Subject, mean: MeanAxes) -> Section:
     see = (
         "{file}, beside this page, holds {codes} codes (n, d), the first {top} axes of each as columns of vectors "
         "(n, d, {top}) with their eigenvalues, and all axes of the mean metric, mean_vectors (d, d), with "
-        "mean_eigenvalues: the one frame that changes samples most over all codes. The table shows its first. A step "
-        "t along an axis changes the sample by about the rate √λ times t, as far as the axis can be trusted."
+        "mean_eigenvalues: one frame for all codes, whose first axes the table shows. A step t along an "
+        "axis changes the sample by about the rate √λ times t (for the mean metric: in the root mean square over "
+        "codes), as far as the axis can be trusted."
     )
     facts = {"file": FILE, "codes": len(subject.field.finished), "top": subject.top}
     few = np.maximum(mean.values[: subject.top], 0)

@@ -5,9 +5,12 @@ reference codes, and participants say what they see, without knowing which axes 
 and which are random directions.
 """
 
+from typing import TYPE_CHECKING
+
+from geomgan import moved
 from geomgan.study.agreement import krippendorff_alpha
 from geomgan.study.answers import Participant, StudyKey, read_answers, read_key
-from geomgan.study.design import StudyPlan, make_study, parse_ranks
+from geomgan.study.design import StudyPlan, parse_ranks, write_study
 from geomgan.study.results import StudyResults, permutation_test, study_results
 from geomgan.study.summary import summary_table, write_results
 
@@ -17,7 +20,6 @@ __all__ = [
     "StudyPlan",
     "StudyResults",
     "krippendorff_alpha",
-    "make_study",
     "parse_ranks",
     "permutation_test",
     "read_answers",
@@ -25,4 +27,8 @@ __all__ = [
     "study_results",
     "summary_table",
     "write_results",
+    "write_study",
 ]
+
+if not TYPE_CHECKING:  # type checkers know the names of today only
+    __getattr__ = moved.names(__name__)

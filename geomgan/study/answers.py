@@ -73,7 +73,7 @@ class Participant:
 
 
 def read_key(path: str | os.PathLike[str]) -> StudyKey:
-    """The key that ``make_study`` wrote.
+    """The key that ``write_study`` wrote.
 
     Raises:
         ValueError: the file is missing, or not a key.

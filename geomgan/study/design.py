@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from geomgan.analysis.mean_metrics import mean_metric
-from geomgan.distances.named import named_distance
+from geomgan.distances import Distance
 from geomgan.eigen import eigenpairs
 from geomgan.errors import StoreError, check_choice
 from geomgan.fields import metric_field
@@ -87,7 +87,9 @@ def parse_ranks(text: str) -> tuple[int, ...]:
     return tuple(ranks)
 
 
-def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str | None = None) -> tuple[str, Path]:
+def write_study(
+    G: Generator, D: Distance, plan: StudyPlan, out: str | os.PathLike[str], memory: int | str | None = None
+) -> tuple[str, Path]:
     """Compute the axes of a model's mean metric and write a study of them into the folder ``out``.
 
     Writes the metric field (``field.zarr``), the page for participants (``study.html``) and the key to it
@@ -102,6 +104,8 @@ def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str |
     than controls.
 
     Args:
+        G: the generator, which the plan calls ``model``; one's own will do.
+        D: the squared distance, which the plan calls ``distance``.
         plan: the study.
         out: the folder; a finished study is not computed again, an interrupted one resumes.
         memory: what one device may use; see :func:`geomgan.metric_field`.
@@ -114,9 +118,7 @@ def make_study(plan: StudyPlan, out: str | os.PathLike[str], memory: int | str |
         StoreError: the folder holds another study, or cannot be written.
     """
     from geomgan.study.page import picture_row, study_page
-    from geomgan.zoo import load_generator
 
-    G, D = load_generator(plan.model, **(plan.options or {})), named_distance(plan.distance, plan.resize)
     _check(plan, G)
     out = Path(out).expanduser()
     page, key_file = out / PAGE, out / KEY

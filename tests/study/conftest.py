@@ -2,7 +2,8 @@
 
 import pytest
 
-from geomgan.study import make_study, read_key
+from geomgan.cli.study import make_study
+from geomgan.study import read_key
 from tests.study import PLAN
 
 

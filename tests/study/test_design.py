@@ -1,5 +1,6 @@
 """The study without a browser: what is computed, what is hidden, and the commands."""
 
+import argparse
 import base64
 import io
 import json
@@ -12,9 +13,10 @@ from PIL import Image
 
 import geomgan as gg
 from geomgan.cli import main
+from geomgan.cli.study import add_arguments, make_study
 from geomgan.fields import MetricField
 from geomgan.plot.images import displayable
-from geomgan.study import StudyPlan, make_study, parse_ranks
+from geomgan.study import StudyPlan, parse_ranks
 from geomgan.study.page import picture_row, study_page
 from tests.study import PLAN, answers_of, written
 
@@ -228,9 +230,9 @@ def test_commands(study, key, tmp_path, capsys, monkeypatch):
 
 
 def test_plan_has_the_defaults_of_the_command_line():
-    from geomgan.cli import _parser
-
-    parsed, plan = vars(_parser().parse_args(["study", "m"])), StudyPlan("m")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    parsed, plan = vars(parser.parse_args(["m"])), StudyPlan("m")
     shared = set(parsed) & set(vars(plan)) - {"controls", "ranks"}
     assert len(shared) > 9
     assert {name: parsed[name] for name in shared} == {name: getattr(plan, name) for name in shared}
