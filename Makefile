@@ -34,6 +34,7 @@ lint: .venv/installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: .venv/installed-test  ## the table of the README
 	$(BIN)/python -m benchmarks.metric

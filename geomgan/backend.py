@@ -141,6 +141,12 @@ def backend(device: jax.Device | None = None) -> Backend:
     return CPU if platform == "cpu" else ACCELERATOR
 
 
+def device_name() -> str:
+    """The device that JAX computes on, as results name it: ``"cpu: cpu"``, ``"gpu: NVIDIA H100 80GB HBM3"``."""
+    device = jax.devices()[0]
+    return f"{device.platform}: {device.device_kind}"
+
+
 def matmul_precision(precision: str) -> Any:
     """The context in which matrix products run in ``precision``."""
     return jax.default_matmul_precision(_JAX_NAMES.get(precision, precision))

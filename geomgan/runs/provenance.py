@@ -10,14 +10,15 @@ from typing import Any
 
 import jax
 
+from geomgan.backend import device_name
+
 
 def environment(devices: int) -> dict[str, Any]:
     """When, with which versions, and on what a computation runs."""
-    device = jax.devices()[0]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": dict(_versions()),
-        "device": f"{device.platform}: {device.device_kind}",
+        "device": device_name(),
         "devices": devices,
         "processes": jax.process_count(),
     }
