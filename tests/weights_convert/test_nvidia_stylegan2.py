@@ -12,8 +12,9 @@ from geomgan.errors import CheckpointError, OptionError
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
 from tests.parity import assert_fixture, assert_samples
+from tests.weights_convert.nvidia_files import write_fixture, write_pickle
 from tests.weights_convert.torch_models import Harmful, saved
-from tests.weights_convert.torch_nvidia import Official2, write_fixture, write_pickle
+from tests.weights_convert.torch_nvidia import Official2
 from tests.weights_convert.torch_stylegan import StyleGAN2
 from weights_convert.convert import convert
 

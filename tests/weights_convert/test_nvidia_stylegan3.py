@@ -19,8 +19,9 @@ from geomgan.generators.stylegan3_sampling import Waves
 from tests.differentiable import assert_differentiable
 from tests.fixtures import assert_close, golden
 from tests.parity import assert_fixture, assert_samples
+from tests.weights_convert.nvidia_files import write_fixture, write_pickle
 from tests.weights_convert.torch_models import Harmful, saved
-from tests.weights_convert.torch_nvidia import Official2, Official3, write_fixture, write_pickle
+from tests.weights_convert.torch_nvidia import Official2, Official3
 from weights_convert.convert import convert
 
 FIXTURE = "nvidia_stylegan3_t_256"

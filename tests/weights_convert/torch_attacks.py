@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.weights_convert.torch_nvidia import Official2, write_pickle
+from tests.weights_convert.nvidia_files import write_pickle
+from tests.weights_convert.torch_nvidia import Official2
 from weights_convert.torch_file import MAGIC
 
 
