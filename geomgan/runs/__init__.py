@@ -1,1 +1,1 @@
-"""Work that may be interrupted: whole files, settings that must match, locks, provenance, stores, checkpoints."""
+"""Work that may be interrupted: whole files, settings that match, locks, provenance, stores, journals, checkpoints."""
