@@ -12,14 +12,15 @@ events = []
 jax.monitoring.register_event_listener(lambda name, **_: events.append(name.rpartition("/")[2]))
 {before}
 import geomgan as gg
-G = gg.Generator.from_function(lambda w, z: jax.numpy.tanh(w * z), jax.numpy.ones(3), latent_dim=3)
+gg.generators
 {after}
+G = gg.Generator.from_function(lambda w, z: jax.numpy.tanh(w * z), jax.numpy.ones(3), latent_dim=3)
 jax.jit(gg.metric_tensor)(G, gg.distances.mse(), jax.numpy.ones(3))
 config = jax.config
 print(config.jax_compilation_cache_dir, config.jax_persistent_cache_min_compile_time_secs)
 print(events.count("cache_hits"), events.count("cache_misses"))
 """
-UNSET = {"JAX_COMPILATION_CACHE_DIR": "", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1.0"}
+NAMES = ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
 
 
 @pytest.fixture
@@ -27,10 +28,9 @@ def run(tmp_path):
     """Runs a process that compiles: the folder of JAX's cache, the seconds it asks, programs found and written."""
 
     def run(before="", after="", **environment):
-        values = UNSET | {"GEOMGAN_HOME": str(tmp_path / "home"), "GEOMGAN_COMPILED": ""} | environment
-        drop = "import os; os.environ.pop('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS')\n"
-        keep = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" in environment
-        code = ("" if keep else drop) + CODE.format(before=before, after=after)
+        values = {"GEOMGAN_HOME": str(tmp_path / "home"), "GEOMGAN_COMPILED": ""} | environment
+        unset = [f"os.environ.pop({name!r}, None)" for name in NAMES if name not in environment]
+        code = "\n".join(["import os", *unset]) + CODE.format(before=before, after=after)
         folder, seconds, found, written = python(code, PYTHONWARNINGS="error::UserWarning", **values).split()
         return folder, float(seconds), int(found), int(written)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from geomgan.distances.audio import spectrogram
 from geomgan.distances.basic import euclidean, mse
@@ -23,11 +24,13 @@ class Named:
         make: from its options.
         takes: options that may be given.
         needs: options that must be given, and an example of each.
+        side: the only one that its network takes, where ``resize`` is free for others.
     """
 
     make: Callable[..., Distance]
     takes: tuple[str, ...] = ()
     needs: tuple[tuple[str, str], ...] = ()
+    side: int | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ DISTANCES: dict[str, Named] = {
     "lpips-squeeze": Named(partial(lpips, "squeeze"), ("resize",)),
     "ssim": Named(ssim),
     "ms-ssim": Named(ms_ssim),
-    "digit-features": Named(partial(classifier_features, "digits", "conv3"), ("resize",)),
+    "digit-features": Named(partial(classifier_features, "digits", "conv3"), ("resize",), side=32),
     "spectrogram": Named(spectrogram, needs=(("sample_rate", "16000 (hertz), that of the published WaveGANs"),)),
 }
 
@@ -76,7 +79,12 @@ def named_distances(
         if not any(option in DISTANCES[name].options for name in names):
             takers = ", ".join(known for known, entry in DISTANCES.items() if option in entry.options)
             raise OptionError(f"{' and '.join(names)} cannot take {option}; it is for {takers}. Leave it out.")
-    return tuple(
-        DISTANCES[name].make(**{option: x for option, x in given.items() if option in DISTANCES[name].options})
-        for name in names
-    )
+    return tuple(_made(DISTANCES[name], given, first=name == names[0]) for name in names)
+
+
+def _made(entry: Named, given: Mapping[str, Any], first: bool) -> Distance:
+    """A distance with what it takes; a side that is meant for the first is left out where it cannot be."""
+    taken = {option: x for option, x in given.items() if option in entry.options}
+    if not first and entry.side and taken.get("resize") != entry.side:
+        taken.pop("resize", None)
+    return entry.make(**taken)

@@ -34,10 +34,16 @@ def test_each_of_two_gets_the_options_that_it_takes():
     np.testing.assert_array_equal(large(x, y), gg.distances.lpips("alex", resize=64)(x, y))
     assert float(large(x, y)) != float(named_distance("lpips-alex")(x, y))
     np.testing.assert_array_equal(plain(x, y), gg.distances.mse()(x, y))
-    first, second = named_distances(("lpips-alex", "digit-features"), 64)
-    np.testing.assert_array_equal(first(x, y), large(x, y))
-    same = gg.distances.classifier_features("digits", "conv3", resize=64)
-    np.testing.assert_array_equal(second(x, y), same(x, y))
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_a_network_of_one_size_beside_another_distance_gets_no_other_side(side):
+    x, y = jax.random.uniform(jax.random.key(0), (2, 32, 32, 1), minval=-1)
+    first, second = named_distances(("lpips-alex", "digit-features"), side)
+    np.testing.assert_array_equal(first(x, y), gg.distances.lpips("alex", resize=side)(x, y))
+    np.testing.assert_array_equal(second(x, y), gg.distances.classifier_features("digits", "conv3")(x, y))
+    with pytest.raises(ValueError, match="resize is 48; expected 32"):
+        named_distance("digit-features", 48)
 
 
 @pytest.mark.parametrize(
