@@ -54,3 +54,10 @@ def test_each_room_can_be_imported_first():
 
 def test_the_version_is_that_of_the_distribution():
     assert python("from importlib.metadata import version; print(version('geomgan'))") == gg.__version__
+
+
+@pytest.mark.parametrize("first", ["import geomgan.report.page", "gg.report", "from geomgan import report", ""])
+def test_report_is_a_room_and_the_function_that_it_is_named_after(first):
+    code = f"import geomgan as gg\n{first}\nimport geomgan.report.job as job\n"
+    code += "from geomgan import report\nprint(callable(report), report is gg.report, report.report is job.report)"
+    assert python(code) == "True True True"

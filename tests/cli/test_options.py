@@ -1,6 +1,7 @@
 """Options that commands share: what a model's family offers reaches ``geomgan.load``."""
 
 import argparse
+import json
 
 import jax
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 import geomgan as gg
 from geomgan.cli import main, options
+from geomgan.models.folder import write_model
+from tests.generators.test_style_spaces import model
 
 
 def parsed(*words):
@@ -49,3 +52,42 @@ def test_the_family_answers_to_options_that_it_does_not_have(command, tmp_path, 
     assert main([command, "digits-dcgan", "--space", "w", *out]) == 2
     assert capsys.readouterr().err == "error: digits-dcgan takes no options, got space. Leave it out.\n"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def stylegan(tmp_path_factory):
+    """The folder of a small StyleGAN2."""
+    config, params = model(features=(6, 5, 4, 3))
+    card = {"family": "stylegan2", "config": config, "output_range": [-1.0, 1.0]}
+    return write_model(tmp_path_factory.mktemp("models") / "small", card, params)
+
+
+OWN = ["--space", "w", "--truncation", "0.5", "--layers-range", "0", "4"]
+LOADED = {"space": "w", "truncation": 0.5, "layers": (0, 4)}
+
+
+def test_a_plan_in_another_space(stylegan, capsys):
+    assert main(["plan", str(stylegan), "--space", "w+", "--distance", "mse", "--codes", "3"]) == 0
+    assert "3 of dimension 48" in capsys.readouterr().out
+    assert main(["plan", str(stylegan), "--space", "v", "--distance", "mse"]) == 2
+    assert "space='v' is not known" in capsys.readouterr().err
+
+
+def test_an_analysis_in_another_space(stylegan, tmp_path):
+    command = ["analyze", str(stylegan), *OWN, "--distance", "mse", "--codes", "3", "--top", "2", "--no-layers"]
+    assert main([*command, "--no-control", "--out", str(tmp_path)]) == 0
+    field, G = gg.MetricField.read(tmp_path / "field.zarr"), gg.load(stylegan, **LOADED)
+    g = gg.metric_tensor(G, gg.distances.mse(), field.codes[1])
+    np.testing.assert_allclose(field.tensors[1], g, atol=1e-5 * float(g.max()))
+    np.testing.assert_allclose(field.codes, G.sample_latent(jax.random.key(0), 3), rtol=1e-6)
+    assert " ".join(OWN) in (tmp_path / "report.html").read_text()
+
+
+def test_a_study_in_another_space(stylegan, tmp_path):
+    command = ["study", str(stylegan), *OWN, "--distance", "mse", "--codes", "2", "--axes", "1", "--columns", "3"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    key = json.loads((tmp_path / "study_key.json").read_text())
+    assert key["plan"]["options"] == LOADED | {"layers": [0, 4]}
+    codes = gg.MetricField.read(tmp_path / "field.zarr").codes
+    assert codes.shape == (2, 6)
+    assert np.abs(codes - np.mean(codes, axis=0)).max() > 0
