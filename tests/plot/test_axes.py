@@ -95,7 +95,7 @@ def test_one_axis_on_many_references(G, rng):
 
 def test_what_walked_and_drew_is_a_walk_and_a_figure(G, rng):
     v, codes = rng.standard_normal(8), rng.standard_normal((4, 8))
-    names = r"paths\.equal_distance_walk\(G, D, codes, .*plot\.references_montage\(walks, G\.output_range\)"
+    names = r"paths\.axes\.equal_distance_walk\(G, D, codes, .*plot\.references_montage\(walks, G\.output_range\)"
     for spacing in ("distance", "step"):
         with pytest.warns(DeprecationWarning, match=names):
             figure = plot.axis_on_many(G, MSE, v, codes, side=2, rank=3, reach=1.0, spacing=spacing, progress=False)
@@ -108,7 +108,7 @@ def test_what_walked_and_drew_is_a_walk_and_a_figure(G, rng):
 
 
 def test_the_whole_spectrum_page_by_page(G):
-    with pytest.warns(DeprecationWarning, match=r"paths\.walk\(G, D, z, .*plot\.axes_montage\(walks, values\[part\]"):
+    with pytest.warns(DeprecationWarning, match=r"paths\.axes\.walk\(G, D, z, .*plot\.axes_montage\(walks, values\[part\]"):
         pages = plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.arange(8, 0, -1), rows=3, side=1, progress=False)
     assert [len(labels(page)[1]) for page in pages] == [3, 3, 2]
     expected = walk(G, MSE, np.ones(8), np.eye(8)[:, 6:], [-3, 0, 3])
