@@ -108,7 +108,9 @@ def test_what_walked_and_drew_is_a_walk_and_a_figure(G, rng):
 
 
 def test_the_whole_spectrum_page_by_page(G):
-    with pytest.warns(DeprecationWarning, match=r"paths\.axes\.walk\(G, D, z, .*plot\.axes_montage\(walks, values\[part\]"):
+    with pytest.warns(
+        DeprecationWarning, match=r"paths\.axes\.walk\(G, D, z, .*plot\.axes_montage\(walks, values\[part\]"
+    ):
         pages = plot.spectrum_pages(G, MSE, np.ones(8), np.eye(8), np.arange(8, 0, -1), rows=3, side=1, progress=False)
     assert [len(labels(page)[1]) for page in pages] == [3, 3, 2]
     expected = walk(G, MSE, np.ones(8), np.eye(8)[:, 6:], [-3, 0, 3])
