@@ -17,7 +17,7 @@ from geomgan.eigen.pairs import Eigenpairs, eigenpairs
 from geomgan.errors import check_codes, check_finite
 from geomgan.fields.field import MetricField
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import bind, check_types
+from geomgan.metric.pair import bind, check_types
 from geomgan.paths import measure
 
 

@@ -10,7 +10,8 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.pairs import Eigenpairs, eigenpairs
 from geomgan.errors import check_code, check_finite
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import MetricOperator, bind, check_types
+from geomgan.metric.operator import MetricOperator
+from geomgan.metric.pair import bind, check_types
 
 
 def checked_code(G: Generator, D: Distance, z: Any) -> tuple[Distance, np.ndarray]:

@@ -12,11 +12,10 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import Interval, check_resampling, percentile_interval, random_of
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.backend import backend
 from geomgan.errors import check_choice
 
 NAMES = ("log", "linear", "vectorised")
-BLOCK_BYTES = {"cpu": 2**22}  # products of one step: what a processor's cache holds
-ACCELERATOR_BYTES = 2**28
 DOUBLE_WORK = 2e11  # multiplications up to which products are made in double precision, in a few seconds
 CONSTANT = 1e-6  # a spread below this share of the largest magnitude is rounding of single precision
 
@@ -107,7 +106,7 @@ def consistency(field: Any, progress: bool = False, *, above_floor: bool = False
     count, dim = spectra.values.shape
     scale = np.abs(spectra.values).max(axis=1, keepdims=True)
     scale[scale == 0] = 1  # correlations do not see the scale; single precision would underflow without it
-    budget = BLOCK_BYTES.get(jax.default_backend(), ACCELERATOR_BYTES)
+    budget = backend().consistency_bytes
     dtype = np.float64 if count**2 * dim**3 <= DOUBLE_WORK else np.float32
     width = int(np.clip(budget // (4 * dim**2), 1, count))
     blocks = -(-count // width)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from geomgan.analysis.homogeneity import CONSTANT, quadratic_forms, tensor_correlations
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.backend import epsilon
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
+from geomgan.eigen.choice import relative_noise
+from geomgan.eigen.dense import largest_pairs
 from geomgan.errors import called, check_choice, check_code
-from geomgan.fields.field import metric_field
+from geomgan.fields.layers import layer_tensors
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import bind, check_types
+from geomgan.metric.diagnose import first_non_finite
+from geomgan.metric.pair import bind, check_types
 
 SAMPLE = "sample"
 
@@ -101,22 +103,26 @@ def layer_metrics(
             f"{wanted}; expected at least one to compare with the sample. Make the generator with "
             "Generator.from_module, name its activations with geomgan.generators.tap, and choose from G.layers."
         )
-    cuts = [(name, G.at(name), euclidean()) for name in names] + [(SAMPLE, G, D)]
-    fields = []
-    for name, cut, distance in tqdm(cuts, "metrics of layers", unit="layer", disable=not progress):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a failed code, which raises here
-            field = metric_field(cut, distance, np.asarray(z)[None], solver="dense", progress=False)
-        if not len(field.finished):
-            raise ValueError(
-                f"the metric of {name!r} is not finite: {field.failures.get(0, 'unknown')}. Take another code."
-            )
-        fields.append(field)
-    stacked = [
-        np.stack([np.asarray(x[0]) for x in arrays])
-        for arrays in zip(*((f.tensors, f.values, f.vectors, f.noise_floor) for f in fields), strict=True)
-    ]
-    return LayerMetrics((*names, SAMPLE), *stacked)
+    for name in names:
+        G.at(name)  # raises, with the nearest names, where there is no such layer
+    tensors = layer_tensors(G, D, z, names, progress=progress)
+    if not np.isfinite(tensors).all():
+        raise ValueError(_not_finite(G, D, z, names, tensors))
+    values, vectors, _ = largest_pairs(tensors, G.latent_dim)
+    squared = np.array([True] * len(names) + [D.embedding is not None])
+    rounding = epsilon(G.dtype, "highest")
+    noise = np.where(squared, *(relative_noise(kind, rounding, G.latent_dim) for kind in (True, False)))
+    return LayerMetrics((*names, SAMPLE), tensors, values, vectors, noise * np.abs(values).max(axis=1))
+
+
+def _not_finite(G: Generator, D: Distance, z: Any, names: Sequence[str], tensors: np.ndarray) -> str:
+    """Which metric is the first that is not finite, and where its network stops being so."""
+    cuts = [*((name, G.at(name), euclidean()) for name in names), (SAMPLE, G, D)]
+    for (name, cut, distance), tensor in zip(cuts, tensors, strict=True):
+        if not (np.isfinite(tensor).all() and np.isfinite(np.asarray(cut(z))).all()):
+            where = first_non_finite(cut, distance, z) or "an overflow of sums of squares"
+            return f"the metric of {name!r} is not finite: {where}. Take another code."
+    return f"the metric of {SAMPLE!r} is not finite. Take another code."
 
 
 def layer_alignment(layers: LayerMetrics | Any, *, source: bool = False, above_floor: bool = False) -> LayerAlignment:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.eigen.pairs import largest_pairs
+from geomgan.eigen.dense import largest_pairs
 from geomgan.errors import check_finite, check_floating
 from geomgan.fields.field import MetricField
 

@@ -1,8 +1,4 @@
-"""Small LAPACK calls between programs of JAX, on one thread.
-
-OpenBLAS's threads go on spinning for about 30 ms after each call, on cores that the next program needs: for a DCGAN of
-64 pixels that was a seventh of the time. Below :data:`MANY` rows a second thread saves less than that.
-"""
+"""Small LAPACK calls between programs of JAX, on one thread; see ``blas_rows`` of :mod:`geomgan.backend`."""
 
 from __future__ import annotations
 
@@ -13,7 +9,8 @@ from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
-MANY = 512
+from geomgan.backend import CPU
+
 _lock, _limits = threading.Lock(), ExitStack()
 _users = 0
 
@@ -25,7 +22,7 @@ def one_blas_thread(rows: int) -> Iterator[None]:
     Any number of threads may be inside at a time: the last to leave restores what the first one found.
     """
     global _users
-    if rows > MANY:
+    if rows > CPU.blas_rows:
         yield
         return
     with _lock:

@@ -6,11 +6,12 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -18,13 +19,14 @@ import numpy as np
 
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_codes
-from geomgan.fields import engine, spmd
-from geomgan.fields.plan import plan_field
+from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
+from geomgan.fields.plan import chosen, fitted
+from geomgan.fields.solve import Execute, Job, execute
+from geomgan.fields.steps import steps
 from geomgan.generators.generator import Generator
-from geomgan.metric import linear
 from geomgan.metric.diagnose import first_non_finite
 from geomgan.metric.fingerprint import fingerprint
-from geomgan.metric.tensor import check_types, prepare
+from geomgan.metric.pair import bind, bound, check_options, check_types
 from geomgan.runs.provenance import environment
 from geomgan.runs.store import (
     DONE,
@@ -38,6 +40,8 @@ from geomgan.runs.store import (
     write_attributes,
     write_batch,
 )
+
+OVERFLOW = "NaN or infinity that no single value on the way shows: an overflow of sums of squares"
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def metric_field(
         hvp: ``"exact"`` or ``"finite-difference"``.
         tol: residual at which iterative solvers stop, relative to the largest eigenvalue.
         seed: of the iterative solvers' start vectors.
-        memory: bytes that one device may use, or ``"8GB"``; see :func:`geomgan.fields.plan.plan_field`. A device that
+        memory: bytes that one device may use, or ``"8GB"``; see :func:`geomgan.plan`. A device that
             runs out all the same is given half as many tangents at a time, with a warning.
         devices: by default all.
         progress: show a progress bar, with the time left.
@@ -152,58 +156,96 @@ def metric_field(
         StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
         OutOfMemory: a device has no memory even for one tangent at a time.
     """
+    options: dict[str, Any] = {
+        "k": k,
+        "store": store,
+        "solver": solver,
+        "chunk": chunk,
+        "batch": batch,
+        "precision": precision,
+    }
+    options |= {"precision": precision, "hvp": hvp, "tol": tol, "seed": seed, "memory": memory, "devices": devices}
+    return compute_field(G, D, codes, **options, progress=progress, notes=notes or {})
+
+
+def compute_field(
+    G: Generator,
+    D: Distance,
+    codes: Any,
+    *,
+    k: int | None = None,
+    store: str | os.PathLike | None = None,
+    solver: str = "auto",
+    chunk: int | None = None,
+    batch: int | None = None,
+    precision: str = "highest",
+    hvp: str = "exact",
+    tol: float = 1e-6,
+    seed: int = 0,
+    memory: int | str | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    progress: bool = False,
+    notes: Mapping[str, Any] = MappingProxyType({}),
+    execute: Execute = execute,
+    write: Callable[..., None] = write_batch,
+) -> MetricField:
+    """:func:`metric_field` with its seams: ``execute`` runs a program, ``write`` stores a finished batch."""
     check_types(G, D)
     codes = np.asarray(codes)
     check_codes(codes, G.latent_dim)
+    check_options(precision, hvp)
     n, dim = codes.shape
     if not tol > 0:
         raise ValueError(f"tol is {tol!r}; expected a positive number.")
+    pair, every = bound(G, D), list(devices or jax.devices())
     folder = None if store is None else Path(store).expanduser().resolve()
     sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
-    if folder and (folder / "zarr.json").is_file():  # a resumed run keeps its sizes
+    resumed = folder is not None and (folder / "zarr.json").is_file()
+    if folder and resumed:  # a resumed run keeps its sizes
         stored = read_attributes(folder)["settings"]
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
-    options: dict[str, Any] = {"k": k, "precision": precision, "hvp": hvp, "memory": memory, "devices": devices}
-    plan = plan_field(G, D, n, **sizes, **options, estimate=False)
-    D, _ = prepare(G, D, codes[0], precision, hvp)
+    plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every)
+    fit: Callable = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
+    plan = plan if resumed else fit(plan)
     settings = {
         "generator": fingerprint(G),
-        "distance": fingerprint(D),
+        "distance": fingerprint(bind(G, D)),
         "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
         "groups": plan.groups,
         **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
     }
-    provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **(notes or {})}
+    provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **notes}
     shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
-    mesh = spmd.device_mesh(-(-n // plan.batch), devices)
+    mesh = device_mesh(-(-n // plan.batch), every)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:
         opened: dict[str, StoredArray] = {}
-        with spmd.together():
+        with together():
             if writer:
                 opened = stack.enter_context(open_store(writer, settings, provenance, shapes, plan.batch))
         arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
         status = opened["status"][...] if writer else np.zeros(n, np.int8)
-        todo = _agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
+        todo = agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
-        placed = spmd.replicate(G, mesh), spmd.replicate(D, mesh)
-        if todo and plan.solver == "dense":
-            placed = linear.prepared(*placed, plan.kind, plan.share)
-        job = engine.Job(*placed, plan, mesh, precision, hvp, tol, seed)
+        plan = fit(plan) if resumed and todo else plan
         started = time.perf_counter()
-        for start, results in _steps(job, codes, todo, progress):
+        if todo:
+            programs, placed = tuple(plan.programs(mesh, precision)), replicate(pair, mesh)
+            placed = programs[0].prepared(placed) if programs else placed
+            job = Job(placed, plan, programs, mesh, precision, hvp, tol, seed, execute)
+        for start, results in steps(job, codes, todo, progress) if todo else ():
             rows = slice(start, min(start + plan.batch, n))
             found = _explained(G, D, codes[rows], results["status"], start)
             failures |= found
-            with spmd.together():
+            with together():
                 if writer and found:
                     attributes["failures"] = {str(code): where for code, where in failures.items()}
                     write_attributes(writer, attributes)
                 if writer:
-                    write_batch(writer, opened, rows, {name: results[name] for name in shapes})
+                    write(writer, opened, rows, {name: results[name] for name in shapes})
             for name, array in arrays.items():
                 array[rows] = results[name]
         done = sum(min(start + plan.batch, n) - start for start in todo)
@@ -212,7 +254,7 @@ def metric_field(
             attributes["runs"] = [*attributes["runs"], run]
             write_attributes(writer, attributes)
     if folder:
-        _wait_for_writer()
+        wait_for_writer()
         field = MetricField.read(folder)
         return replace(field, provenance={**field.provenance, "computed_codes": done})
     provenance |= {**settings, "runs": [run], "computed_codes": done}
@@ -233,106 +275,10 @@ def _shapes(n: int, dim: int, k: int, dtype: Any, *, dense: bool) -> dict[str, t
     }
 
 
-def _steps(
-    job: engine.Job, codes: np.ndarray, todo: Sequence[int], progress: bool
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """``(first code, results)`` of every batch, as they are finished.
-
-    As many steps as the plan says are under way at a time. The last step repeats codes to be as large as the others:
-    it compiles nothing new.
-    """
-    from tqdm import tqdm
-
-    n, batch, positions = len(codes), job.plan.batch, job.plan.mesh[0]
-    steps = [todo[i : i + positions] for i in range(0, len(todo), positions)]
-    show = progress and bool(todo) and jax.process_index() == 0
-    with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=n, desc="metric tensors", unit="code", disable=not show))
-        bar.update(n - sum(min(start + batch, n) - start for start in todo))
-        pool, ahead = None, job.plan.steps
-        if jax.default_backend() == "cpu" and job.plan.steps > 1:  # elsewhere the device has a queue of its own
-            pool = ThreadPoolExecutor(job.plan.steps)
-            stack.callback(pool.shutdown, cancel_futures=True)
-            ahead *= 2  # a thread that is done before the one whose results are next goes on
-        launched: list[tuple[Sequence[int], np.ndarray, engine.Job, Any]] = []
-        for i in range(len(steps) + ahead - 1):
-            if i < len(steps):
-                starts = [*steps[i], *[steps[i][-1]] * (positions - len(steps[i]))]
-                rows = np.concatenate([np.arange(start, start + batch) for start in starts])
-                together = np.asarray(codes[np.minimum(rows, n - 1)], np.dtype(job.G.dtype))
-                launched.append((steps[i], together, job, _attempt(job, together, pool)))
-            if launched and (i >= len(steps) or len(launched) >= ahead):
-                unpadded, together, tried, wait = launched.pop(0)
-                job, results = _result(job, tried, together, wait)
-                for position, start in enumerate(unpadded):
-                    stop = min(start + batch, n)
-                    first = position * batch
-                    yield start, {name: x[first : first + stop - start] for name, x in results.items()}
-                    bar.update(stop - start)
-
-
-def _attempt(job: engine.Job, codes: np.ndarray, pool: ThreadPoolExecutor | None = None) -> Any:
-    """A started step, or the error of a device that had no memory to start it."""
-    if pool:
-        return pool.submit(lambda: engine.launch(job, codes)()).result
-    try:
-        return engine.launch(job, codes)
-    except Exception as error:
-        if not engine.is_out_of_memory(error):
-            raise
-        return error
-
-
-def _result(
-    job: engine.Job, tried: engine.Job, codes: np.ndarray, wait: Any
-) -> tuple[engine.Job, dict[str, np.ndarray]]:
-    """The results of a step that ``tried`` started; with half as many tangents at a time while memory runs out.
-
-    Returns:
-        The job to go on with, and the results.
-    """
-    while True:
-        try:
-            if isinstance(wait, BaseException):
-                raise wait
-            return job, wait()
-        except Exception as error:
-            if not engine.is_out_of_memory(error):
-                raise
-            if tried is not job:  # started before an earlier step halved the chunk
-                tried, wait = job, _attempt(job, codes)
-                continue
-            tried = job = engine.halved(job)
-            warnings.warn(
-                f"a device ran out of memory; going on with {job.plan.chunk} tangents at a time. Pass "
-                f"chunk={job.plan.chunk}, or a smaller memory=, to start with that.",
-                stacklevel=4,
-            )
-            wait = _attempt(job, codes)
-
-
 def _explained(G: Generator, D: Distance, codes: np.ndarray, status: np.ndarray, start: int) -> dict[int, str]:
     """Code -> where its network stops being finite, for the failed ones of a batch; also as warnings."""
     found = {}
     for i in np.flatnonzero(status == FAILED):
-        found[start + int(i)] = where = first_non_finite(G, D, codes[i])
+        found[start + int(i)] = where = first_non_finite(G, D, codes[i]) or OVERFLOW
         warnings.warn(f"code {start + i} failed: {where}. The other codes are not affected.", stacklevel=3)
     return found
-
-
-def _agreed(todo: list[int], n: int) -> list[int]:
-    """The same list on every process: that of the first, which has opened the store."""
-    if jax.process_count() == 1:
-        return todo
-    from jax.experimental import multihost_utils
-
-    pending = np.zeros(n, np.int32)
-    pending[todo] = 1
-    return np.flatnonzero(multihost_utils.broadcast_one_to_all(pending)).tolist()
-
-
-def _wait_for_writer() -> None:
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices("geomgan: the metric field is stored")

@@ -7,30 +7,27 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax.sharding import Mesh
 
-from geomgan.backend import memory_budget, readable
+from geomgan.backend import backend, matmul_precision, memory_budget, readable
 from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
-from geomgan.eigen.pairs import check_k, choose_solver
-from geomgan.fields import spmd
+from geomgan.eigen.choice import choose_solver, expected_products
+from geomgan.eigen.dense import check_k
+from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
+from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.generators.generator import Generator
-from geomgan.metric import linear
-from geomgan.metric.tensor import check_types, prepare, tangents_at_once
+from geomgan.metric.chunks import tangents_at_once
+from geomgan.metric.maps import LinearMap, Pushforward, map_of
+from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of
 
-# Codes are computed together up to about this much Jacobian (bytes) and this much work (FLOPs): enough to fill a
-# device, and no more: they multiply memory, and on CPU leave its cache (a small VAE is 1.5 times slower at 2e9).
-TOGETHER = {"cpu": (64 * 2**20, 1.2e9), "accelerator": (2 * 2**30, 1e12)}
-# Share of the matrix product's rate that convolutional networks reach (measured on CPU: benchmarks/peers.py).
-EFFICIENCY = {"dense": 0.7, "block": 0.35, "arpack": 0.15}
 Groups = tuple[tuple[int, ...] | None, ...]
-STEPS = 2  # batches under way at a time
-FEW = 32  # dimensions up to which XLA's Gram matrices take no more processor time than BLAS's
-HEAVY_FLOPS = 2e9  # a forward pass above this fills a CPU alone
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
+MOST_TOGETHER = 64  # codes
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Plan:
         codes: number of codes.
         dim: ``d``.
         k: eigenpairs for each code.
-        kind: of the linear map (``geomgan.metric.linear``).
+        kind: of the linear map (``geomgan.metric.maps``).
         solver: ``"dense"``, ``"block"`` or ``"arpack"``.
         reason: why that one.
         chunk: tangents pushed together.
@@ -60,7 +57,7 @@ class Plan:
     codes: int
     dim: int
     k: int
-    kind: str
+    kind: type[LinearMap]
     solver: str
     reason: str
     chunk: int
@@ -75,15 +72,21 @@ class Plan:
     seconds: float | None = None
 
     @property
-    def share(self) -> int:
-        """Tangents of one device (the last may have some zeros)."""
-        return -(-self.dim // self.mesh[1])
+    def one_program(self) -> bool:
+        """Whether one program computes whole tensors of several codes."""
+        whole = self.solver == "dense" and self.kind is Pushforward and self.groups == (None,) and self.mesh[1] == 1
+        return whole and self.batch > 1 and self.dim <= backend().one_program
 
-    @property
-    def small(self) -> bool:
-        """Whether one program computes whole tensors of several codes (:func:`spmd.small_tensors`): on CPU."""
-        whole = self.solver == "dense" and self.kind == "pushforward" and self.groups == (None,) and self.mesh[1] == 1
-        return whole and self.batch > 1 and self.dim <= FEW and jax.default_backend() == "cpu"
+    def programs(self, mesh: Mesh, precision: str) -> list[Program]:
+        """What is compiled and run for every step, one after the other; empty where ARPACK multiplies code by code."""
+        common = (mesh, self.kind, precision, self.chunk, self.mesh[0] * self.batch, self.dim)
+        if self.solver == "block":
+            return [Products(*common, width=self.width)]
+        if self.solver == "arpack":
+            return []
+        if self.one_program:
+            return [Tensors(*common)]
+        return [Rows(*common, group=group, overwrite=len(self.groups) == 1) for group in self.groups]
 
     def __str__(self) -> str:
         passes = f", in {len(self.groups)} passes over parts of the embedding" if len(self.groups) > 1 else ""
@@ -146,36 +149,66 @@ def plan_field(
     Raises:
         TypeError, ValueError: an argument does not fit.
     """
+    check_types(G, D)
+    check_options(precision, hvp)
+    pair, every = bound(G, D), list(devices or jax.devices())
+    sizes: dict[str, Any] = {"k": k, "solver": solver, "chunk": chunk, "batch": batch, "groups": groups}
+    plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every)
+    plan = fitted(pair, plan, precision, every, adjust=chunk is None)
+    if estimate:
+        rate = matrix_product_rate(precision) * dict(backend().efficiency)[plan.solver] * len(every)
+        plan = replace(plan, seconds=plan.flops * plan.codes / rate)
+    return plan
+
+
+def chosen(
+    pair: Pair,
+    codes: int,
+    *,
+    k: int | None,
+    solver: str,
+    chunk: int | None,
+    batch: int | None,
+    groups: Sequence[Sequence[int] | None] | None,
+    hvp: str,
+    memory: int | str | None,
+    devices: Sequence[jax.Device],
+) -> Plan:
+    """The plan as far as shapes tell; arguments of :func:`plan_field`. Compiles nothing.
+
+    Raises:
+        ValueError: an argument does not fit.
+    """
     if isinstance(codes, bool) or int(codes) != codes or codes < 1:
         raise ValueError(f"codes is {codes!r}; expected a positive integer.")
     if batch is not None and (isinstance(batch, bool) or int(batch) != batch or batch < 1):
         raise ValueError(f"batch is {batch!r}; expected a positive integer: codes computed together.")
-    check_types(G, D)
-    D, _ = prepare(G, D, np.zeros(G.latent_dim, np.float32), precision, hvp)
-    dim, kind = G.latent_dim, linear.kind_of(D, hvp)
-    k, budget = check_k(k, dim), int(spmd.smallest(memory_budget(memory)))
-    limit = tangents_at_once(chunk, dim, hvp)
-    sizes = [dim * size for size in linear.embedding_sizes(G, D)]
+    dim, kind = pair.dim, map_of(pair.D, hvp)
+    k, budget = check_k(k, dim), int(smallest(memory_budget(memory)))
+    limit, profile = tangents_at_once(chunk, dim, hvp), profile_of(pair)
+    sizes = [dim * leaf.size * leaf.dtype.itemsize for leaf in profile.outputs]
     parts: Groups = (None,)
     if groups is not None:
         parts = tuple(group if group is None else tuple(group) for group in groups)
-    elif kind == "pushforward":
+    elif kind is Pushforward:
         parts = _groups(sizes, budget // 2)
-    solver, reason = choose_solver(kind, dim, k, len(parts), solver)
+    solver, reason = choose_solver(kind.cost(len(parts)), dim, k, solver)
     parts = parts or (None,)
-    forward = linear.forward_flops(G, D)
-    every = list(devices or jax.devices())
+    forward, here = profile.flops, backend()
     if batch is None:
-        alone = solver != "dense" or kind != "pushforward" or len(parts) > 1
+        alone = solver != "dense" or kind is not Pushforward or len(parts) > 1
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
-        batch = min(batch, -(-codes // len(every)))
+        batch = min(batch, -(-codes // len(devices)))
         batches = -(-codes // batch)
-        if jax.default_backend() == "cpu" and len(every) == 1 and batches > 1:
-            batches += batches % STEPS  # every thread has as many
+        if here.host_threads and len(devices) == 1 and batches > 1:
+            batches += batches % here.steps  # every thread has as many
         batch = -(-codes // batches)  # of equal size
     batch = min(int(batch), codes)
-    mesh = device_grid(codes, batch, every)
-    plan = Plan(
+    if solver == "dense":
+        flops = kind.flops(forward, dim, len(parts), sum(sizes) // (4 * dim))
+    else:
+        flops = kind.product_flops(forward) * expected_products(k)
+    return Plan(
         codes=int(codes),
         dim=dim,
         k=k,
@@ -184,28 +217,45 @@ def plan_field(
         reason=reason,
         chunk=limit,
         batch=batch,
-        width=block_width(dim, k, heavy=forward > HEAVY_FLOPS and jax.default_backend() == "cpu"),
+        width=block_width(dim, k, heavy=forward > here.heavy_flops),
         groups=parts,
-        mesh=mesh,
-        flops=_flops(solver, kind, dim, k, forward, len(parts), sum(sizes) // (4 * dim)),
+        mesh=device_grid(codes, batch, devices),
+        flops=flops,
         bytes=0,
         memory=budget,
     )
-    plan = _fitted(G, D, plan, precision, every, adjust=chunk is None)
-    if jax.default_backend() != "cpu":
-        plan = replace(plan, steps=STEPS)
-    elif len(every) == 1 and codes > batch and forward < HEAVY_FLOPS and STEPS * plan.bytes <= plan.memory:
-        plan = replace(plan, steps=STEPS)  # measured on DCGAN-64: 1.95 of 2 cores busy instead of 1.65
-    if estimate:
-        rate = matrix_product_rate(precision) * EFFICIENCY[plan.solver] * len(every)
-        plan = replace(plan, seconds=plan.flops * plan.codes / rate)
+
+
+def fitted(pair: Pair, plan: Plan, precision: str, devices: Sequence[jax.Device], *, adjust: bool) -> Plan:
+    """The plan with the largest program's own figure, its chunk reduced until that is within the budget."""
+    mesh = device_mesh(-(-plan.codes // plan.batch), devices)
+    for _ in range(TRIALS):
+        programs = plan.programs(mesh, precision)
+        if not programs:
+            break
+        plan = replace(plan, bytes=max(programs, key=lambda p: _weight(pair, p)).bytes(pair))
+        chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
+        if plan.bytes <= plan.memory or not adjust or chunk == 1:
+            break
+        plan = replace(plan, chunk=max(1, min(chunk // 2, int(chunk * plan.memory / plan.bytes))))
+    here, several = backend(), len(devices) == 1 and plan.codes > plan.batch
+    light = profile_of(pair).flops < here.heavy_flops and here.steps * plan.bytes <= plan.memory
+    if not here.host_threads or (several and light):  # on CPU measured on DCGAN-64: 1.95 of 2 cores busy, not 1.65
+        plan = replace(plan, steps=here.steps)
     return plan
+
+
+def _weight(pair: Pair, program: Program) -> int:
+    """Bytes of the leaves that a program computes: the heaviest group takes most."""
+    group = getattr(program, "group", None)
+    leaves = profile_of(pair).outputs
+    return sum(leaf.size * leaf.dtype.itemsize for i, leaf in enumerate(leaves) if group is None or i in group)
 
 
 def device_grid(codes: int, batch: int, every: Sequence[jax.Device]) -> tuple[int, int]:
     """(positions for codes, devices that share one) for so many codes."""
-    shape = spmd.device_mesh(-(-codes // batch), every).shape
-    return shape[spmd.CODES], shape[spmd.TANGENTS]
+    shape = device_mesh(-(-codes // batch), every).shape
+    return shape[CODES], shape[TANGENTS]
 
 
 def _count(number: int, thing: str) -> str:
@@ -222,12 +272,12 @@ def duration(seconds: float) -> str:
 @functools.cache
 def matrix_product_rate(precision: str = "highest") -> float:
     """FLOP/s of a large float32 matrix product on the default device, measured."""
-    side = 2048 if jax.default_backend() == "cpu" else 8192
+    side = backend().product_side
     a = jnp.ones((side, side), jnp.float32) / side
 
     @jax.jit
     def product(a: jax.Array) -> jax.Array:
-        with linear.matmul_precision(precision):
+        with matmul_precision(precision):
             return a @ a
 
     product(a).block_until_ready()
@@ -243,76 +293,20 @@ def _groups(sizes: Sequence[int], most: int) -> Groups:
     """Neighbouring leaves together up to ``most`` bytes; ``(None,)`` for all at once, empty if one is too large."""
     if sum(sizes) <= most:
         return (None,)
-    if max(sizes) > most:
-        return ()
+    return () if max(sizes) > most else tuple(together(sizes, most))
+
+
+def together(sizes: Sequence[int], most: int) -> list[tuple[int, ...]]:
+    """Neighbours in groups of up to ``most`` together; what is larger is a group of its own."""
     groups: list[list[int]] = [[]]
     for i, size in enumerate(sizes):
-        if sum(sizes[j] for j in groups[-1]) + size > most:
+        if groups[-1] and sum(sizes[j] for j in groups[-1]) + size > most:
             groups.append([])
         groups[-1].append(i)
-    return tuple(tuple(group) for group in groups)
+    return [tuple(group) for group in groups]
 
 
 def _batch(jacobian_bytes: int, flops: float, budget: int) -> int:
-    size, work = TOGETHER["cpu" if jax.default_backend() == "cpu" else "accelerator"]
-    return int(max(1, min(min(size, budget // 4) // max(jacobian_bytes, 1), work // max(flops, 1.0), 64)))
-
-
-def _flops(solver: str, kind: str, dim: int, k: int, forward: float, passes: int, width: int) -> float:
-    """One forward pass for each tangent pushed, three for each product, six for each Hessian-vector product."""
-    if solver == "dense":
-        if kind == "pushforward":
-            return passes * (dim + 1) * forward + 2.0 * dim**2 * width
-        return 6.0 * dim * forward if kind == "product" else 2.0 * dim * forward * (1 if kind == "jacobian" else dim)
-    return 3.0 * max(2.65 * k, 20) * forward * (1 if kind == "pushforward" else 2)
-
-
-def _fitted(
-    G: Generator, D: Distance, plan: Plan, precision: str, every: Sequence[jax.Device], *, adjust: bool
-) -> Plan:
-    """The plan with the largest program's own figure, its chunk reduced until that is within the budget."""
-    for _ in range(TRIALS):
-        size = _program_bytes(G, D, replace(plan, memory=0, bytes=0), precision, tuple(every))
-        plan = replace(plan, bytes=size)
-        chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
-        if size <= plan.memory or not adjust or chunk == 1 or plan.solver == "arpack":
-            break
-        plan = replace(plan, chunk=max(1, min(chunk // 2, int(chunk * plan.memory / size))))
-    return plan
-
-
-@linear.remembered_by_shape
-def _program_bytes(G: Generator, D: Distance, plan: Plan, precision: str, every: tuple[jax.Device, ...]) -> int:
-    """Bytes of results, temporaries and prepared kernels of the largest program on one device, by its compiler."""
-    mesh = spmd.device_mesh(-(-plan.codes // plan.batch), every)
-    positions, shares = plan.mesh
-    weights = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), (G, D))
-    codes = spmd.described((positions * plan.batch, plan.dim), G.dtype, mesh, spmd.CODES)
-    static = {"mesh": mesh, "kind": plan.kind, "precision": precision}
-    if plan.solver == "dense":
-        count = plan.share * shares
-        axis = spmd.TANGENTS if plan.kind in spmd.DIVISIBLE else None
-        tangents = spmd.described((count, plan.dim), G.dtype, mesh, axis)
-        sizes = linear.embedding_sizes(G, D)
-        group = max(plan.groups, key=lambda g: sum(sizes[i] for i in g) if g else 0)
-        with_kernels = jax.eval_shape(functools.partial(linear.prepared, kind=plan.kind, tangents=plan.share), G, D)
-        weights = jax.tree.map(lambda leaf: spmd.described(leaf.shape, leaf.dtype, mesh), with_kernels)
-        inputs = (*weights, codes, tangents)
-        if plan.small:
-            lowered = spmd.small_tensors.lower(*inputs, mesh=mesh, precision=precision, chunk=plan.chunk)
-        else:
-            into = spmd.blank_rows(G, D, (codes.shape[0], count), mesh, plan.kind, plan.groups)
-            lowered = spmd.rows.lower(*inputs, into, chunk=plan.chunk, group=group, **static)
-    else:
-        width = min(-(-plan.width // shares), plan.chunk) * shares
-        shape = (positions * plan.batch, plan.dim, width)
-        blocks = spmd.described(shape, G.dtype, mesh, spmd.CODES, None, spmd.TANGENTS)
-        lowered = spmd.products.lower(*weights, codes, blocks, **static)
-    analysis = lowered.compile().memory_analysis()
-    if not analysis:
-        return 0
-    of_weights, of_plain = (
-        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (weights, (G, D))
-    )
-    prepared = of_weights - of_plain
-    return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + prepared)
+    here = backend()
+    by_size = min(here.together_bytes, budget // 4) // max(jacobian_bytes, 1)
+    return int(max(1, min(by_size, here.together_flops // max(flops, 1.0), MOST_TOGETHER)))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from geomgan import eigen as eigen
 from geomgan import moved
 from geomgan.metric.objective import hessian_operator
-from geomgan.metric.tensor import MetricOperator, metric_operator, metric_tensor
+from geomgan.metric.operator import MetricOperator, metric_operator
+from geomgan.metric.tensor import metric_tensor
 
 __all__ = ["MetricOperator", "hessian_operator", "metric_operator", "metric_tensor"]
 

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.distances.distance import Distance, embed_tree
+from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, output_of
-from geomgan.generators.outputs import Members, mean_sample
-from geomgan.metric.tensor import bind
+from geomgan.metric.pair import bind, embed_output
 
 
 def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
@@ -21,7 +20,8 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
     at its embedding; and where all of those are finite, at their derivatives in a few random directions.
 
     Returns:
-        A phrase for a message: ``"NaN in layer block3"``, ``"an infinite derivative of the sample"``, ...
+        A phrase for a message: ``"NaN in layer block3"``, ``"an infinite derivative of the sample"``, ...; empty where
+        all of them are finite.
     """
     D, z = bind(G, D), jnp.asarray(z, G.dtype)
     names = (*(f"layer {name}" for name in G.layers), "the sample", "the embedding of the sample")
@@ -30,7 +30,7 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
         for name in names:
             if found := _kind(states.get(name.removeprefix("layer "), ())):
                 return f"{found} {what} {name}"
-    return "NaN or infinity that no single value on the way shows: an overflow of sums of squares"
+    return ""
 
 
 @jax.jit
@@ -40,8 +40,8 @@ def _states(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> tup
         output = output_of(G, z)
         values = dict(activations(G.params, z)) if activations else {}
         values["the sample"] = output
-        if D.embedding is not None and not isinstance(output, Members):
-            values["the embedding of the sample"] = embed_tree(D, output if D.distribution else mean_sample(output))
+        if D.embedding is not None:
+            values["the embedding of the sample"] = embed_output(D, output)
         return values
 
     values, push = jax.linearize(along, z)

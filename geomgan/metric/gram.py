@@ -1,30 +1,51 @@
-"""Gram matrices of Jacobians, summed in float64 where the Jacobian lies."""
+"""From rows of a Jacobian (or of the matrix itself) to the metric tensor: the one dense path.
+
+Whoever has pushed unit vectors calls :func:`tensor_of` with the Gram matrix that suits the place: :func:`gram` inside
+``jit`` in the rows' precision, :func:`gram64` inside ``jit`` in double precision, :func:`gram_on_host` for arrays that
+lie on the host's processors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.backend import backend
 from geomgan.eigen.threads import one_blas_thread
-from geomgan.metric.linear import as_rows
-
-BLOCK_BYTES = 2**21  # columns are widened to float64 in blocks of this size, which stay in a processor's cache
 
 
-def gram64(jacobian: Sequence[jax.Array]) -> jax.Array:
-    """``Σ_l J_l J_lᵀ (d, d)`` in float64, of tangent-major leaves ``(d, ...)``.
+def tensor_of(leaves: Sequence[Any], jacobian: bool, gram: Callable[[Sequence[Any]], Any]) -> Any:
+    """``g (..., d, d)``, symmetric, from the rows ``(..., d, ...)`` of all unit vectors.
+
+    Args:
+        leaves: those of ``J``, or one leaf ``g``.
+        jacobian: which of the two.
+        gram: ``Σ_l J_l J_lᵀ`` of the leaves of ``J``.
+    """
+    g = gram(leaves) if jacobian else leaves[0]
+    return 0.5 * (g + g.swapaxes(-1, -2))
+
+
+def gram(leaves: Sequence[jax.Array]) -> jax.Array:
+    """``Σ_l J_l J_lᵀ (d, d)`` of tangent-major leaves ``(d, ...)`` in their own precision; inside ``jit``."""
+    dim = leaves[0].shape[0]
+    products = (jnp.matmul(J, J.T, precision="highest") for J in map(as_rows, leaves))
+    return sum(products, start=jnp.zeros((dim, dim), leaves[0].dtype))
+
+
+def gram64(leaves: Sequence[jax.Array]) -> jax.Array:
+    """:func:`gram` in float64, inside ``jit`` with 64-bit types on.
 
     Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
     the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
     """
-    leaves = list(jacobian)
-    with jax.enable_x64(True):
-        if all(device.platform == "cpu" for leaf in leaves for device in leaf.devices()):
-            return jnp.asarray(gram_on_host([np.asarray(leaf)[None] for leaf in leaves])[0])
-        return _gram(leaves)
+    dim = leaves[0].shape[0]
+    return sum((_gram64_of(as_rows(leaf)) for leaf in leaves), start=jnp.zeros((dim, dim), jnp.float64))
 
 
 def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
@@ -47,18 +68,25 @@ def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
     return total
 
 
+def gram_where_it_lies(leaves: Sequence[jax.Array]) -> np.ndarray:
+    """:func:`gram64` of one code's Jacobian, on the host's processors or on the device that holds it."""
+    if all(backend(device).gram_on_host for leaf in leaves for device in leaf.devices()):
+        return gram_on_host([np.asarray(leaf)[None] for leaf in leaves])[0]
+    with jax.enable_x64(True):
+        return np.asarray(_on_device(list(leaves)))
+
+
+def as_rows(leaf: Any, axes: int = 1) -> Any:
+    """Rows ``(..., m_l)`` of a leaf of the Jacobian, whose first ``axes`` stay."""
+    return leaf.reshape(*leaf.shape[:axes], math.prod(leaf.shape[axes:]))
+
+
 @jax.jit
-def _gram(leaves: list[jax.Array]) -> jax.Array:
-    return sum_of_grams(leaves)
+def _on_device(leaves: list[jax.Array]) -> jax.Array:
+    return gram64(leaves)
 
 
-def sum_of_grams(leaves: Sequence[jax.Array]) -> jax.Array:
-    """:func:`gram64`, to be called inside ``jit`` with 64-bit types on."""
-    dim = leaves[0].shape[0]
-    return sum((_gram_of(as_rows(leaf)) for leaf in leaves), start=jnp.zeros((dim, dim), jnp.float64))
-
-
-def _gram_of(J: jax.Array) -> jax.Array:
+def _gram64_of(J: jax.Array) -> jax.Array:
     rows, columns = J.shape
     width = _block_width(rows)
     whole = columns // width
@@ -74,4 +102,5 @@ def _gram_of(J: jax.Array) -> jax.Array:
 
 
 def _block_width(rows: int) -> int:
-    return max(256, BLOCK_BYTES // (8 * rows))
+    """Columns that are widened to float64 at a time: they stay in a processor's cache."""
+    return max(256, backend().gram_block // (8 * rows))

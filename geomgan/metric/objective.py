@@ -9,10 +9,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from geomgan.errors import check_choice, check_code
+from geomgan.backend import matmul_precision
+from geomgan.errors import check_code
 from geomgan.generators.generator import Generator, sample_of
-from geomgan.metric import linear
-from geomgan.metric.tensor import MetricOperator, tangents_at_once
+from geomgan.metric.chunks import tangents_at_once
+from geomgan.metric.maps import Product
+from geomgan.metric.operator import MetricOperator
+from geomgan.metric.pair import check_options
 
 
 def hessian_operator(
@@ -43,7 +46,7 @@ def hessian_operator(
     """
     if not callable(objective):
         raise TypeError(f"objective is {type(objective).__name__}; expected a function of one sample.")
-    check_choice(precision, linear.PRECISIONS, "precision")
+    check_options(precision)
     check_code(z, G.latent_dim)
     z = jnp.asarray(z, G.dtype)
     value = jax.eval_shape(partial(_objective, objective), G, params, z)
@@ -51,9 +54,9 @@ def hessian_operator(
         raise ValueError(
             f"objective returns shape {value.shape}; expected a scalar, for example one unit's activation."
         )
-    state = _objective_map(objective, G, params, z, precision)
+    products = _linearised(objective, G, params, z, precision)
     chunk = tangents_at_once(chunk, G.latent_dim, "exact")
-    return MetricOperator(state, "product", G.latent_dim, z.dtype, precision, chunk)
+    return MetricOperator(products, G.latent_dim, z.dtype, precision, chunk)
 
 
 def _objective(objective: Callable, G: Generator, params: Any, z: jax.Array) -> jax.Array:
@@ -62,6 +65,6 @@ def _objective(objective: Callable, G: Generator, params: Any, z: jax.Array) -> 
 
 
 @partial(jax.jit, static_argnames=("objective", "precision"))
-def _objective_map(objective: Callable, G: Generator, params: Any, z: jax.Array, precision: str) -> Any:
-    with linear.matmul_precision(precision):
-        return jax.linearize(jax.grad(partial(_objective, objective, G, params)), z)[1]
+def _linearised(objective: Callable, G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
+    with matmul_precision(precision):
+        return Product(jax.linearize(jax.grad(partial(_objective, objective, G, params)), z)[1])

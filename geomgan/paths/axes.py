@@ -14,7 +14,8 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.ranks import axes_of_rank
 from geomgan.errors import check_code, check_codes
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import check_types, metric_operator
+from geomgan.metric.operator import metric_operator
+from geomgan.metric.pair import check_types
 from geomgan.paths import spacing, walks
 from geomgan.paths.path import leaving
 from geomgan.paths.spacing import equal_distance_steps

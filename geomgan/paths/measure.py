@@ -22,7 +22,7 @@ from geomgan.backend import backend
 from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Members, mean_sample
-from geomgan.metric.tensor import bind, check_types
+from geomgan.metric.pair import bind, check_types
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_finite
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import check_types
+from geomgan.metric.pair import check_types
 from geomgan.paths.measure import neighbour_distances
 from geomgan.paths.path import Path, ends_of
 from geomgan.paths.walks import Walks, checked_steps, codes_of, several, walk

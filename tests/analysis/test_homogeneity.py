@@ -1,9 +1,12 @@
 """Consistency, against transcriptions of its definition in double precision."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan import backend
 from geomgan.analysis import consistency, consistency_example, consistency_interval, homogeneity
 from tests.analysis.tensors import eigh_descending, field_of, random_tensors
 from tests.small_models import smooth_generator
@@ -50,7 +53,8 @@ def test_equals_its_definition(monkeypatch, rng, work, count, dim, decades, alik
 def test_blocks_do_not_matter(monkeypatch, rng):
     tensors = random_tensors(rng, count=11, dim=6)
     whole = consistency(tensors)
-    monkeypatch.setitem(homogeneity.BLOCK_BYTES, "cpu", 4 * 4 * 6**2)  # four codes, so the last block is padded
+    four_codes = 4 * 4 * 6**2  # so the last block is padded
+    monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, consistency_bytes=four_codes))
     np.testing.assert_allclose(consistency(tensors).log, whole.log, atol=1e-14)
     np.testing.assert_allclose(consistency(tensors).linear, whole.linear, atol=1e-14)
 

@@ -1,9 +1,10 @@
-"""Metric fields that tests/metric/test_devices.py computes on other devices, in processes of their own.
+"""Metric fields that tests/fields/test_devices.py computes on other devices, in processes of their own.
 
 ``python -m tests.fields.device_cases OUT DEVICES [PROCESSES INDEX PORT]`` computes all of them on so many simulated
 devices, as process INDEX of so many, and writes one ``.npz`` for each into OUT.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import jax
 import numpy as np
 
 import geomgan as gg
+from geomgan.fields import solve
+from geomgan.fields.field import compute_field
+from geomgan.runs.store import write_batch
 from tests.small_models import smooth_generator
 
 MSE = gg.distances.mse()
@@ -57,39 +61,29 @@ def compute(name, **options):
     return gg.metric_field(smooth_generator(dim), D, codes_of(dim, n), progress=False, **own, **options)
 
 
-def stored(folder):
+def stored(folder, **seams):
     """The field whose store is passed from one set of devices to another."""
     codes = codes_of(STORED["dim"], STORED["codes"])
-    return gg.metric_field(smooth_generator(STORED["dim"]), MSE, codes, store=folder, batch=1, progress=False)
+    return compute_field(smooth_generator(STORED["dim"]), MSE, codes, store=folder, batch=1, **seams)
 
 
 def interrupted(folder, steps):
     """The same, ended after so many steps."""
-    from geomgan.fields import engine
+    calls = []
 
-    real, calls = engine.launch, []
-
-    def launch(*arguments):
+    def execute(*arguments):
         calls.append(1)
         if len(calls) > steps:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return solve.execute(*arguments)
 
-    engine.launch = launch
-    try:
-        stored(folder)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        engine.launch = real
+    with contextlib.suppress(KeyboardInterrupt):
+        stored(folder, execute=execute)
 
 
 def errors(folder):
     """What a process is told when the store belongs to another run, and when the disk of the first is full."""
-    from geomgan.fields import field
-
     messages = []
-    real = field.write_batch
     try:
         gg.metric_field(smooth_generator(6), MSE, codes_of(6, 12) + 1, store=folder, batch=1, progress=False)
     except gg.GeomganError as error:
@@ -98,15 +92,12 @@ def errors(folder):
     def full(path, opened, rows, batch):
         if rows.start == 6:
             raise gg.StoreError("no space left")
-        real(path, opened, rows, batch)
+        write_batch(path, opened, rows, batch)
 
-    field.write_batch = full
     try:
-        stored(folder.with_name("full.zarr"))
+        stored(folder.with_name("full.zarr"), write=full)
     except gg.GeomganError as error:
         messages.append(str(error))
-    finally:
-        field.write_batch = real
     return messages
 
 

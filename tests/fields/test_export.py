@@ -8,9 +8,9 @@ import pytest
 
 import geomgan as gg
 from geomgan.cli import main
-from geomgan.fields import engine
+from geomgan.fields import solve
 from geomgan.fields.export import export_npz
-from geomgan.runs.store import FAILED
+from geomgan.fields.field import compute_field
 from tests.faults import full_disk
 from tests.small_models import largest_difference, small_dcgan
 
@@ -59,19 +59,16 @@ def test_top_pairs_give_a_matrix_of_their_rank(codes, tmp_path):
         np.testing.assert_allclose(np.trace(H[i]), 2 * field.values[i].sum(), rtol=1e-5)
 
 
-def test_failed_and_pending_codes_are_counted(codes, tmp_path, monkeypatch, capsys):
-    real = engine.launch
-
-    def launch(job, batch):
-        code = int(np.flatnonzero((codes == batch[0]).all(axis=1))[0])  # batches are under way together
+def test_failed_and_pending_codes_are_counted(codes, tmp_path, capsys):
+    def execute(program, pair, batch, *others):
+        code = int(np.flatnonzero((codes == np.asarray(batch)[0]).all(axis=1))[0])  # batches are under way together
         if code == 3:
             raise KeyboardInterrupt
-        wait = real(job, batch)
-        return (lambda: wait() | {"status": np.array([FAILED], np.int8)}) if code == 1 else wait
+        rows = solve.execute(program, pair, batch, *others)
+        return [np.nan * leaf for leaf in rows] if code == 1 else rows
 
-    monkeypatch.setattr(engine, "launch", launch)
     with pytest.warns(UserWarning, match="code 1 failed"), pytest.raises(KeyboardInterrupt):
-        gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=1, progress=False)
+        compute_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=1, execute=execute)
     assert main(["export", str(tmp_path / "run.zarr"), str(tmp_path / "npz")]) == 0
     assert capsys.readouterr().out == f"2 codes are in {tmp_path / 'npz'}. 3 codes are failed or not computed yet.\n"
     assert scan(tmp_path / "npz")[-1] == [0, 2]

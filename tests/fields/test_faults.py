@@ -1,5 +1,6 @@
 """What a metric field survives: kills, full disks, damaged files, networks that are not finite, too little memory."""
 
+import dataclasses
 import multiprocessing
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.fields import engine, spmd
+from geomgan import backend
+from geomgan.fields import solve
+from geomgan.fields.field import compute_field
 from geomgan.generators.layers import tap
 from geomgan.runs.store import open_store
 from tests.fields import killed_worker
@@ -27,21 +30,19 @@ def codes(rng):
     return rng.standard_normal((7, 8)).astype(np.float32)
 
 
-def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path, monkeypatch):
+def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path):
     whole = gg.metric_field(small_dcgan(), MSE, codes, batch=2, progress=False)
-    real, calls = engine.launch, []
+    calls = []
 
-    def interrupted(*arguments, **options):
+    def interrupted(*arguments):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*arguments, **options)
+        return solve.execute(*arguments)
 
-    monkeypatch.setattr(engine, "launch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, progress=False)
+        compute_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, execute=interrupted)
     assert gg.MetricField.read(tmp_path / "run.zarr").status.tolist() == [1, 1, 1, 1, 0, 0, 0]
-    monkeypatch.setattr(engine, "launch", real)
     resumed = gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, progress=False)
     assert resumed.provenance["computed_codes"] == 3
     assert same_field(resumed, whole)
@@ -223,64 +224,55 @@ def test_codes_where_the_network_is_not_finite_are_said_and_left_out(tmp_path, o
     assert same_field(again, field)
 
 
-class Small:
-    """A compiled program on a device that has memory for so many tangents only."""
+def small(most, tangents=lambda program, _: program.chunk):
+    """Runs programs on a device that has memory for so many tangents only."""
 
-    def __init__(self, program, most, tangents):
-        self.program, self.most, self.tangents, self.lower = program, most, tangents, program.lower
-
-    def __call__(self, *arguments, **options):
-        if self.tangents(arguments, options) > self.most:
+    def execute(program, *arguments):
+        if tangents(program, arguments) > most:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 12345678 bytes.")
-        return self.program(*arguments, **options)
+        return solve.execute(program, *arguments)
+
+    return execute
 
 
 @pytest.mark.filterwarnings("ignore:a device ran out of memory")
-def test_a_device_out_of_memory_gets_fewer_tangents(monkeypatch, rng):
+def test_a_device_out_of_memory_gets_fewer_tangents(rng):
     G, codes = smooth_generator(16), rng.standard_normal((3, 16)).astype(np.float32)
     expected = gg.metric_field(G, MSE, codes, progress=False)
-    for program in ("rows", "small_tensors"):
-        small = Small(getattr(spmd, program), 4, lambda _, options: options["chunk"])
-        monkeypatch.setattr(spmd, program, small)
     for batch in (1, 3):
         with pytest.warns(UserWarning, match="ran out of memory; going on with . tangents at a time") as warned:
-            field = gg.metric_field(G, MSE, codes, batch=batch, progress=False)
+            field = compute_field(G, MSE, codes, batch=batch, execute=small(4))
         assert [str(w.message).split("with ")[1][0] for w in warned] == ["8", "4"]  # and no more for the other codes
         assert largest_difference(field.tensors, expected.tensors) < 1e-5
-    monkeypatch.setattr(small, "most", 0)
     with (
         pytest.warns(UserWarning, match="going on with 1 tangents"),
-        pytest.raises(engine.OutOfMemory, match=r"3 codes and 1 tangent at a time .*batch=1"),
+        pytest.raises(solve.OutOfMemory, match=r"3 codes and 1 tangent at a time .*batch=1"),
     ):
-        gg.metric_field(G, MSE, codes, progress=False)
+        compute_field(G, MSE, codes, execute=small(0))
 
 
-def test_a_device_out_of_memory_multiplies_narrower_blocks(monkeypatch, rng):
+def test_a_device_out_of_memory_multiplies_narrower_blocks(rng):
     G, codes = smooth_generator(32), rng.standard_normal((2, 32)).astype(np.float32)
     expected = gg.metric_field(G, MSE, codes, progress=False).values[:, :3]
-    monkeypatch.setattr(spmd, "products", Small(spmd.products, 2, lambda arguments, _: arguments[3].shape[2]))
+    columns = lambda program, arguments: arguments[2].shape[2]
     with pytest.warns(UserWarning, match="going on with 2 tangents"):
-        field = gg.metric_field(G, MSE, codes, k=3, solver="block", progress=False)
+        field = compute_field(G, MSE, codes, k=3, solver="block", execute=small(2, columns))
     np.testing.assert_allclose(field.values, expected, rtol=1e-5)
 
 
 def test_a_step_that_was_under_way_tries_the_smaller_chunk_first(monkeypatch, rng):
     """As on an accelerator, where the next step starts before the last one is looked at."""
-    from geomgan.fields import field as module
-
     G, codes = smooth_generator(16), rng.standard_normal((3, 16)).astype(np.float32)
-    monkeypatch.setattr(spmd, "rows", Small(spmd.rows, 8, lambda _, options: options["chunk"]))
-    monkeypatch.setattr(module.jax, "default_backend", lambda: "accelerator")
+    monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, host_threads=False))
     with pytest.warns(UserWarning, match="ran out of memory") as warned:
-        field = gg.metric_field(G, MSE, codes, batch=1, chunk=16, progress=False)
+        field = compute_field(G, MSE, codes, batch=1, chunk=16, execute=small(8))
     assert [str(w.message).split("with ")[1][0] for w in warned] == ["8"]
     assert (field.status == 1).all()
 
 
-def test_other_errors_of_a_device_are_not_hidden(monkeypatch, codes):
-    def broken(*_, **__):
+def test_other_errors_of_a_device_are_not_hidden(codes):
+    def broken(*_):
         raise jax.errors.JaxRuntimeError("INTERNAL: the device is gone")
 
-    monkeypatch.setattr(engine, "launch", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="the device is gone"):
-        gg.metric_field(small_dcgan(), MSE, codes, progress=False)
+        compute_field(small_dcgan(), MSE, codes, execute=broken)

@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.fields import plan, spmd
+from geomgan import backend
+from geomgan.fields import solve
+from geomgan.fields.field import compute_field
 from tests.small_models import largest_difference, linear_generator, same_field, small_dcgan
 
 MSE = gg.distances.mse()
@@ -30,13 +33,17 @@ def test_field_agrees_with_one_code_at_a_time(codes):
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 4, 5])  # also one tangent at a time, and with a rest
-def test_jacobians_overwrite_one_another(chunk, monkeypatch, codes):
+def test_jacobians_overwrite_one_another(chunk, codes):
     """No more are made than steps are under way, and what came of earlier codes stays."""
-    made = []
-    blank = spmd.blank_rows
-    monkeypatch.setattr(spmd, "blank_rows", lambda *arguments: made.append(arguments) or blank(*arguments))
-    field = gg.metric_field(small_dcgan(), MSE, codes, batch=1, chunk=chunk, progress=False)
-    assert len(made) <= 2 + 1  # two steps, and the plan, which may be remembered
+    overwritten = []
+
+    def execute(program, pair, codes, tangents, into):
+        overwritten.append([leaf.unsafe_buffer_pointer() for leaf in into])
+        return solve.execute(program, pair, codes, tangents, into)
+
+    field = compute_field(small_dcgan(), MSE, codes, batch=1, chunk=chunk, execute=execute)
+    assert len(overwritten) == 7
+    assert len({tuple(pointers) for pointers in overwritten}) <= 2  # as many as steps are under way
     for z, g in zip(codes, field.tensors, strict=True):
         assert largest_difference(g, gg.metric_tensor(small_dcgan(), MSE, z)) < 1e-5
 
@@ -45,8 +52,7 @@ def test_jacobians_overwrite_one_another(chunk, monkeypatch, codes):
 def test_small_networks_take_one_program(chunk, monkeypatch, codes):
     """Its sums are in double precision too: only the network's own rounding is left."""
     field = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
-    monkeypatch.setattr(spmd, "small_tensors", None)
-    monkeypatch.setattr(plan, "FEW", 0)
+    monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, one_program=0))
     expected = gg.metric_field(small_dcgan(), MSE, codes, batch=3, chunk=chunk, progress=False)
     assert largest_difference(field.tensors, expected.tensors) < 1e-6
     np.testing.assert_array_equal(field.tensors, np.swapaxes(field.tensors, 1, 2))
@@ -70,12 +76,22 @@ def test_general_distances_and_finite_differences(codes):
     assert largest_difference(field.tensors, expected.tensors) < 1e-5
 
 
-def test_a_finished_store_computes_nothing_again(codes, tmp_path, monkeypatch):
+def refused(*_):
+    pytest.fail("computed again")
+
+
+def test_a_finished_store_computes_and_compiles_nothing_again(codes, tmp_path):
     G = small_dcgan()
     first = gg.metric_field(G, MSE, codes, store=tmp_path / "run.zarr", batch=3, progress=False)
     assert first.provenance["computed_codes"] == 7
-    monkeypatch.setattr("geomgan.fields.engine.launch", lambda *_, **__: pytest.fail("computed again"))
-    again = gg.metric_field(G, MSE, codes, store=tmp_path / "run.zarr", batch=3, progress=False)
+    jax.clear_caches()
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **_: compiled.append(event) if "backend_compile" in event else None
+    )
+    again = compute_field(G, MSE, codes, store=tmp_path / "run.zarr", batch=3, execute=refused)
+    jax.monitoring.clear_event_listeners()
+    assert not compiled
     assert again.provenance["computed_codes"] == 0
     assert same_field(first, again)
     assert same_field(first, gg.MetricField.read(tmp_path / "run.zarr"))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.backend import memory_budget, readable
+from geomgan.backend import CPU, memory_budget, readable
 from geomgan.fields import plan as module
-from geomgan.fields import spmd
 from geomgan.fields.plan import device_grid, duration, plan_field
-from geomgan.metric.linear import tangent_chunk
+from geomgan.fields.programs import Program
+from geomgan.metric.chunks import tangent_chunk
 from tests.small_models import linear_generator, small_dcgan, smooth_generator
 
 MSE = gg.distances.mse()
@@ -206,13 +206,12 @@ def test_work_is_counted():
 def test_time_is_that_of_the_work_at_a_share_of_the_matrix_product(monkeypatch):
     monkeypatch.setattr(module, "matrix_product_rate", lambda precision: 1e9)
     plan = plan_field(small_dcgan(), MSE, 10)
-    assert plan.seconds == pytest.approx(10 * plan.flops / (1e9 * module.EFFICIENCY["dense"]))
+    assert plan.seconds == pytest.approx(10 * plan.flops / (1e9 * dict(CPU.efficiency)["dense"]))
 
 
 def test_a_plan_runs_nothing_and_says_what_it_chose(monkeypatch):
-    for name in ("rows", "products"):
-        program = getattr(spmd, name)
-        monkeypatch.setattr(spmd, name, type("Program", (), {"lower": program.lower}))  # cannot be called
+    for program in [Program, *Program.__subclasses__()]:
+        monkeypatch.setattr(program, "__call__", lambda *_: pytest.fail("run"), raising=False)
     monkeypatch.setattr(module, "matrix_product_rate", lambda precision: 1e9)
     plan = plan_field(small_dcgan(), MSE, 40, memory="3GB", batch=4)
     lines = dict(line.split(maxsplit=1) for line in str(plan).splitlines())

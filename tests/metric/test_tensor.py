@@ -1,14 +1,16 @@
 """Metric tensors: closed forms, second derivatives in float64, the original's numbers, invariances."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan import backend
 from geomgan.eigen import threads
-from geomgan.metric import gram, linear
-from geomgan.metric import tensor as module_under_test
+from geomgan.metric import gram, operator, tensor
 from tests.fixtures import ASSETS, golden, needs_assets
 from tests.small_models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
 
@@ -109,7 +111,7 @@ def test_small_tangents_go_together_and_large_ones_in_chunks(monkeypatch, rng):
     assert loops() == 0
     together = gg.metric_tensor(G, D, z)
     jax.clear_caches()
-    monkeypatch.setattr(linear, "SMALL_BYTES", 60 * 4 * 16 * 16 * 3 - 1)
+    monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, whole_bytes=60 * 4 * 16 * 16 * 3 - 1))
     assert loops() == 1
     assert largest_difference(gg.metric_tensor(G, D, z), together) < 1e-5
     jax.clear_caches()
@@ -117,11 +119,11 @@ def test_small_tangents_go_together_and_large_ones_in_chunks(monkeypatch, rng):
 
 @pytest.mark.parametrize(("codes", "dim"), [(1, 7), (2, 7), (1, 60)])
 def test_gram_matrices_on_the_host_are_those_of_the_device(rng, codes, dim):
-    shapes = ((), (3,), (10, 20, 5), (gram.BLOCK_BYTES // 400,))
+    shapes = ((), (3,), (10, 20, 5), (backend.CPU.gram_block // 400,))
     leaves = [rng.standard_normal((codes, dim, *shape)).astype(np.float32) for shape in shapes]
     host = gram.gram_on_host(leaves)
     with jax.enable_x64(True):
-        device = np.stack([gram._gram([jnp.asarray(leaf[i]) for leaf in leaves]) for i in range(codes)])
+        device = np.stack([jax.jit(gram.gram64)([jnp.asarray(leaf[i]) for leaf in leaves]) for i in range(codes)])
     assert host.dtype == device.dtype == np.float64
     np.testing.assert_allclose(host, device, rtol=1e-12, atol=1e-9)
     np.testing.assert_array_equal(host, np.swapaxes(host, -1, -2))
@@ -132,14 +134,14 @@ def test_blas_has_one_thread_until_the_last_one_leaves():
     count = lambda: [library["num_threads"] for library in blas.info()]
     before = count()
     with threads.one_blas_thread(100):
-        with threads.one_blas_thread(10), threads.one_blas_thread(threads.MANY + 1):
+        with threads.one_blas_thread(10), threads.one_blas_thread(backend.CPU.blas_rows + 1):
             assert set(count()) == {1}
         assert set(count()) == {1}
     assert count() == before
     with pytest.raises(ValueError, match="inside"), threads.one_blas_thread(10):
         raise ValueError("inside")
     assert count() == before
-    with threads.one_blas_thread(threads.MANY + 1):
+    with threads.one_blas_thread(backend.CPU.blas_rows + 1):
         assert count() == before
 
 
@@ -165,7 +167,7 @@ def test_other_codes_and_weights_do_not_recompile(rng):
     D = gg.distances.mse()
     gg.metric_tensor(small_dcgan(seed=0), D, rng.standard_normal(8))
     gg.metric_operator(small_dcgan(seed=0), D, rng.standard_normal(8)).matvec(np.ones(8))
-    functions = (module_under_test._metric_tensor, module_under_test._linear_map, module_under_test._matvec)
+    functions = (tensor._metric_tensor, operator._at, operator._matvec)
     before = [fn._cache_size() for fn in functions]
     for seed in (1, 2):
         gg.metric_tensor(small_dcgan(seed=seed), D, rng.standard_normal(8))

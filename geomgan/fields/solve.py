@@ -1,4 +1,4 @@
-"""Metric tensors of a step: as many codes as all devices compute together."""
+"""A step of a field: eigenpairs at as many codes as all devices compute together."""
 
 from __future__ import annotations
 
@@ -13,57 +13,72 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from geomgan.distances.distance import Distance
+from geomgan.backend import backend, epsilon
+from geomgan.eigen import eigenpairs
 from geomgan.eigen.block import Pairs, lanczos_blocks
-from geomgan.eigen.pairs import (
-    eigenpairs,
-    largest_pairs,
-    most_products,
-    reachable,
-    relative_noise,
-    signed,
-    within_tolerance,
-)
+from geomgan.eigen.choice import most_products, reachable, relative_noise, within_tolerance
+from geomgan.eigen.dense import largest_pairs, signed
 from geomgan.errors import GeomganError
-from geomgan.fields import spmd
+from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
 from geomgan.fields.plan import Plan
-from geomgan.generators.generator import Generator
-from geomgan.metric import linear
-from geomgan.metric.tensor import metric_operator
+from geomgan.fields.programs import Program, Rows, halved
+from geomgan.metric.operator import operator_at
+from geomgan.metric.pair import Pair
 from geomgan.runs.store import DONE, FAILED, NOT_CONVERGED
 
 Results = dict[str, np.ndarray]
+Execute = Callable[..., Any]
 
 
 class OutOfMemory(GeomganError, MemoryError):
     """A device has too little memory even for one tangent of one code."""
 
 
+def execute(program: Program, *arguments: Any) -> Any:
+    """Run a program; what a job does with its programs, unless a test says otherwise."""
+    return program(*arguments)  # type: ignore[operator]
+
+
 @dataclass(frozen=True)
 class Job:
-    """What a step needs besides its codes: generator and distance on every device, prepared, the plan, and numbers."""
+    """What a step needs besides its codes.
 
-    G: Generator
-    D: Distance
+    Attributes:
+        pair: on every device, with the kernels that its programs want.
+        plan: of the field.
+        programs: that the plan compiles.
+        mesh: of devices.
+        precision, hvp, tol, seed: as for :func:`geomgan.metric_field`.
+        execute: runs a program.
+        spare: Jacobians done with: the next overwrite them.
+    """
+
+    pair: Pair
     plan: Plan
+    programs: tuple[Program, ...]
     mesh: Mesh
     precision: str
     hvp: str
     tol: float
     seed: int
-    spare: deque[list[jax.Array]] = field(default_factory=deque)  # Jacobians done with: the next overwrite them
+    execute: Execute = execute
+    spare: deque[list[jax.Array]] = field(default_factory=deque)
 
     @cached_property
     def tangents(self) -> jax.Array:
-        """The unit vectors (and zeros, where devices share them unevenly), as the devices take them."""
-        axis = spmd.TANGENTS if self.plan.kind in spmd.DIVISIBLE else None
-        count = self.plan.share * self.plan.mesh[1]
-        return spmd.shard(np.eye(count, self.plan.dim, dtype=self.G.dtype), self.mesh, axis)
+        """The unit vectors, as the devices take them."""
+        program = self.programs[0]
+        return shard(program.unit_vectors().astype(self.pair.G.dtype), self.mesh, program.axis)
 
     @property
     def epsilon(self) -> float:
         """Relative rounding of one operation of the network."""
-        return linear.epsilon(self.G.dtype, self.precision)
+        return epsilon(self.pair.G.dtype, self.precision)
+
+    @property
+    def noise(self) -> float:
+        """Noise of eigenvalues relative to the largest."""
+        return relative_noise(self.plan.solver == "dense" and self.plan.kind.jacobian, self.epsilon, self.plan.dim)
 
 
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
@@ -75,20 +90,20 @@ def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
     return partial(_arpack, job, codes)
 
 
-def halved(job: Job) -> Job:
+def with_less_memory(job: Job) -> Job:
     """The job with half as many tangents at a time.
 
     Raises:
         OutOfMemory: there is only one.
     """
-    plan = job.plan
-    chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
-    if chunk == 1:
+    programs = [halved(program) for program in job.programs]
+    if not programs or None in programs:
         raise OutOfMemory(
-            f"the device ran out of memory with {plan.batch} codes and 1 tangent at a time (solver {plan.solver!r}). "
-            "Give it fewer codes at a time (batch=1), fewer pairs (k=), or solver='block'."
+            f"the device ran out of memory with {job.plan.batch} codes and 1 tangent at a time (solver "
+            f"{job.plan.solver!r}). Give it fewer codes at a time (batch=1), fewer pairs (k=), or solver='block'."
         )
-    return replace(job, plan=replace(plan, chunk=chunk // 2))
+    smaller = tuple(program for program in programs if program is not None)
+    return replace(job, programs=smaller, plan=replace(job.plan, chunk=smaller[0].chunk))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -100,19 +115,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     """Metric tensors ``(n, d, d)``, not waited for."""
-    plan, mesh = job.plan, job.mesh
-    on_devices = spmd.shard(codes, mesh, spmd.CODES)
-    if plan.small:
-        options = {"mesh": mesh, "precision": job.precision, "chunk": plan.chunk}
-        return spmd.small_tensors(job.G, job.D, on_devices, job.tangents, **options)
+    on_devices = shard(codes, job.mesh, CODES)
     total: Any = None
-    for group in plan.groups:
-        static = {"kind": plan.kind, "precision": job.precision, "chunk": plan.chunk, "group": group}
-        into = _overwritable(job, (len(codes), len(job.tangents)))
-        leaves = spmd.rows(job.G, job.D, on_devices, job.tangents, into, mesh=mesh, **static)
-        if jax.default_backend() == "cpu":  # a queued program gets fewer threads there: a tenth of the time
+    for program in job.programs:
+        if not isinstance(program, Rows):
+            return job.execute(program, job.pair, on_devices, job.tangents)
+        into = _overwritable(job, program)
+        leaves = job.execute(program, job.pair, on_devices, job.tangents, into)
+        if backend().in_turn:
             jax.block_until_ready(leaves)
-        g = spmd.tensors(leaves, mesh=mesh, kind=plan.kind, dim=plan.dim)
+        g = program.tensors(leaves)
         with jax.enable_x64(True):
             total = g if total is None else total + g
         if into is not None:
@@ -120,19 +132,17 @@ def _dense(job: Job, codes: np.ndarray) -> jax.Array:
     return total
 
 
-def _overwritable(job: Job, shape: tuple[int, int]) -> list[jax.Array] | None:
+def _overwritable(job: Job, program: Rows) -> list[jax.Array] | None:
     """A Jacobian that is done with, or a new one of zeros, if overwriting saves anything."""
     try:
         return job.spare.popleft()
     except IndexError:
-        blank = spmd.blank_rows(job.G, job.D, shape, job.mesh, job.plan.kind, job.plan.groups)
+        blank = program.blank(job.pair)
         return None if blank is None else [jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding) for leaf in blank]
 
 
 def _finish_dense(job: Job, codes: np.ndarray, tensors: jax.Array) -> Results:
-    plan = job.plan
-    noise = relative_noise(plan.kind, "dense", job.epsilon, plan.dim)
-    units = [_dense_unit(g, plan.k, noise) for _, g in sorted(spmd.units_here(tensors, plan.batch))]
+    units = [_dense_unit(g, job.plan.k, job.noise) for _, g in sorted(units_here(tensors, job.plan.batch))]
     return _everywhere(job, {"codes": codes}, units)
 
 
@@ -150,9 +160,9 @@ def _dense_unit(tensors: np.ndarray, k: int, noise: float) -> Results:
 def _block(job: Job, codes: np.ndarray) -> Results:
     """Top pairs of every code of the step by block Lanczos, all products of a round in one program."""
     plan, n = job.plan, len(codes)
-    on_devices = spmd.shard(codes, job.mesh, spmd.CODES)
-    width, shares = plan.width, plan.mesh[1]
-    width += -width % shares
+    (program,) = job.programs
+    on_devices = shard(codes, job.mesh, CODES)
+    width, most = plan.width + -plan.width % program.shares, max(1, program.chunk) * program.shares
     limits: dict[str, Any] = {
         "tol": job.tol,
         "max_products": most_products(plan.dim),
@@ -162,17 +172,14 @@ def _block(job: Job, codes: np.ndarray) -> Results:
     waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in enumerate(talks)}
     pairs: dict[int, Pairs] = {}
     while waiting:
-        blocks = np.zeros((n, plan.dim, width), job.G.dtype)
+        blocks = np.zeros((n, plan.dim, width), job.pair.G.dtype)
         for i, block in waiting.items():
             blocks[i, :, : block.shape[1]] = block
         parts = [
-            spmd.products(
-                *(job.G, job.D, on_devices, spmd.shard(part, job.mesh, spmd.CODES, None, spmd.TANGENTS)),
-                **{"mesh": job.mesh, "kind": plan.kind, "precision": job.precision},
-            )
-            for part in np.split(blocks, range(_columns(plan), width, _columns(plan)), axis=2)
+            job.execute(program, job.pair, on_devices, shard(part, job.mesh, CODES, None, TANGENTS))
+            for part in np.split(blocks, range(most, width, most), axis=2)
         ]
-        images = np.concatenate([spmd.gathered(part) for part in parts], axis=2).astype(np.float64)
+        images = np.concatenate([gathered(part) for part in parts], axis=2).astype(np.float64)
         for i, block in list(waiting.items()):
             image = images[i, :, : block.shape[1]]
             try:
@@ -185,15 +192,10 @@ def _block(job: Job, codes: np.ndarray) -> Results:
                     pairs[i] = finished.value
     results = _failed(n, plan.dim, plan.k) | {"codes": codes}
     for i, (values, vectors, residuals, _) in pairs.items():
-        noise = relative_noise(plan.kind, "block", job.epsilon, plan.dim) * np.abs(values).max()
         converged = within_tolerance(values, residuals, job.tol, job.epsilon).all()
+        noise = job.noise * np.abs(values).max()
         _put(results, i, values, signed(vectors), residuals, noise, converged=bool(converged))
     return results
-
-
-def _columns(plan: Plan) -> int:
-    """Columns of a block that are multiplied at a time: a chunk on each device that shares them."""
-    return max(1, plan.chunk) * plan.mesh[1]
 
 
 def _arpack(job: Job, codes: np.ndarray) -> Results:
@@ -201,8 +203,8 @@ def _arpack(job: Job, codes: np.ndarray) -> Results:
     plan = job.plan
     results = _failed(len(codes), plan.dim, plan.k) | {"codes": codes}
     for i, z in enumerate(codes):
-        op = metric_operator(job.G, job.D, z, chunk=plan.chunk, precision=job.precision, hvp=job.hvp)
-        if not np.isfinite(np.asarray(op.matvec(jnp.ones(plan.dim, job.G.dtype)))).all():
+        op = operator_at(job.pair, jnp.asarray(z), plan.chunk, job.precision, job.hvp)
+        if not np.isfinite(np.asarray(op.matvec(np.ones(plan.dim, job.pair.G.dtype)))).all():
             continue
         e = eigenpairs(op, plan.k, solver=plan.solver, tol=job.tol, seed=job.seed)
         complete = len(e.values) == plan.k and bool(e.converged.all())
@@ -245,4 +247,4 @@ def _everywhere(job: Job, common: Results, units: list[Results]) -> Results:
     own = {name: np.concatenate([unit[name] for unit in units]) for name in units[0]}
     if jax.process_count() == 1:
         return common | own
-    return common | {name: spmd.joined(rows, job.mesh, job.plan.batch) for name, rows in own.items()}
+    return common | {name: joined(rows, job.mesh, job.plan.batch) for name, rows in own.items()}

@@ -1,0 +1,217 @@
+"""The linear map behind a metric tensor: built once at a code, then pushed many tangents at a time.
+
+It comes as four pytrees, which compiled functions take as arguments. Each knows its rows, its products and its cost:
+
+:class:`Pushforward`  ``v -> J v``, a linearised ``φ∘G`` with its residuals; the metric is ``JᵀJ``.
+:class:`Jacobian`     ``J`` itself, from central differences; the metric is ``JᵀJ``.
+:class:`Product`      ``v -> g v``, a linearised gradient of a distance without embedding.
+:class:`Matrix`       ``g`` itself, from second differences.
+"""
+
+# ruff: noqa: ARG003 (the four answer the same questions, not all of which depend on everything)
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.distances.distance import Distance
+from geomgan.eigen.operator import Cost
+from geomgan.generators.generator import output_of
+from geomgan.metric.chunks import map_chunks, map_into
+from geomgan.metric.differences import central_differences, second_differences
+from geomgan.metric.finite import finite_or_nan
+from geomgan.metric.gram import as_rows
+from geomgan.metric.pair import Pair
+
+Leaves = list[jax.Array]
+FORWARD_MODE, REVERSE = 1.2, 5.5  # forward passes that one of many batched JVPs costs, and one JVP with one VJP
+
+
+class LinearMap:
+    """What the four have in common: ``at`` builds one at a code, inside ``jit``.
+
+    Attributes:
+        jacobian: whether its rows are those of ``J``, so that the metric is their Gram matrix; else those of ``g``.
+        divisible: whether devices can share out its tangents.
+    """
+
+    jacobian: ClassVar[bool]
+    divisible: ClassVar[bool]
+
+    @classmethod
+    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Any:
+        """The map at ``z``, into the embedding's leaves of ``group`` only; ``chunk`` is of finite differences."""
+        raise NotImplementedError
+
+    def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
+        """Images of the ``tangents (r, d)``: leaves ``(r, ...)`` of rows of ``J``, or one leaf of rows of ``g``.
+
+        Leaves have the shapes of the embedding's: on CPU, element-wise work that writes flat rows is not vectorised.
+        Pushed tangents overwrite the leaves ``into``, if given. Finite differences know all their images already.
+        """
+        raise NotImplementedError
+
+    def product(self, v: jax.Array) -> jax.Array:
+        """``g v`` for one tangent ``v (d,)``."""
+        raise NotImplementedError
+
+    @classmethod
+    def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
+        """What the ways to eigenpairs cost, in forward passes.
+
+        ``passes`` is how often tangents are pushed, for a part of the embedding each time, so that a part of the
+        Jacobian fits into memory; 0 where no part fits.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
+        """FLOPs of a dense metric, of which one embedded sample of ``width`` numbers takes ``forward``."""
+        raise NotImplementedError
+
+    @classmethod
+    def product_flops(cls, forward: float) -> float:
+        """FLOPs of a product ``g v``."""
+        return 6.0 * forward
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Pushforward(LinearMap):
+    """``v -> J v``; the metric is ``JᵀJ``, exactly and without second derivatives."""
+
+    push: Any
+    jacobian: ClassVar[bool] = True
+    divisible: ClassVar[bool] = True
+
+    @classmethod
+    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Pushforward:
+        del chunk
+        return cls(finite_or_nan(*jax.linearize(partial(pair.embed, group=group), z)))
+
+    def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
+        return map_chunks(self.push, tangents, chunk) if into is None else map_into(self.push, tangents, chunk, into)
+
+    def product(self, v: jax.Array) -> jax.Array:
+        return jax.linear_transpose(self.push, v)(self.push(v))[0]
+
+    @classmethod
+    def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
+        forced = None if passes else ("block", "no part of the Jacobian would fit into memory")
+        return Cost(FORWARD_MODE * passes, REVERSE, forced, heavy, squared=True)
+
+    @classmethod
+    def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
+        return passes * (dim + 1) * forward + 2.0 * dim**2 * width
+
+    @classmethod
+    def product_flops(cls, forward: float) -> float:
+        return 3.0 * forward
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Jacobian(LinearMap):
+    """``J`` from central differences, for networks without derivatives; the metric is ``JᵀJ``."""
+
+    leaves: Leaves
+    jacobian: ClassVar[bool] = True
+    divisible: ClassVar[bool] = False
+
+    @classmethod
+    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Jacobian:
+        return cls(central_differences(partial(pair.embed, group=group), z, chunk))
+
+    def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
+        del tangents, chunk, into
+        return self.leaves
+
+    def product(self, v: jax.Array) -> jax.Array:
+        rows = (as_rows(J) for J in self.leaves)
+        terms = (jnp.matmul(J, jnp.matmul(v, J, precision="highest"), precision="highest") for J in rows)
+        return sum(terms, start=jnp.zeros_like(v))
+
+    @classmethod
+    def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
+        return Cost(0.0, 0.0, ("dense", "finite differences give the whole Jacobian or matrix"), squared=True)
+
+    @classmethod
+    def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
+        return 2.0 * dim * forward
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Product(LinearMap):
+    """``v -> g v``: forward over reverse, for a distance (or an objective) without embedding.
+
+    Reverse passes run in unrolled chunks: in a compiled loop, convolutions' are 11 to 33 times slower on CPU.
+    """
+
+    push: Any
+    jacobian: ClassVar[bool] = False
+    divisible: ClassVar[bool] = True
+
+    @classmethod
+    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Product:
+        del chunk, group
+        reference = jax.lax.stop_gradient(output_of(pair.G, z))
+        return cls(finite_or_nan(*jax.linearize(jax.grad(partial(pair.half_distance, reference)), z)))
+
+    def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
+        del into
+        parts = [jax.vmap(self.push)(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)]
+        return [jnp.concatenate(parts)]
+
+    def product(self, v: jax.Array) -> jax.Array:
+        return self.push(v)
+
+    @classmethod
+    def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
+        return Cost(REVERSE / 2, REVERSE, heavy=heavy)
+
+    @classmethod
+    def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
+        return 6.0 * dim * forward
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Matrix(LinearMap):
+    """``g`` from second differences, for a distance without embedding behind which there are no derivatives."""
+
+    g: jax.Array
+    jacobian: ClassVar[bool] = False
+    divisible: ClassVar[bool] = False
+
+    @classmethod
+    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Matrix:
+        del group
+        return cls(second_differences(partial(pair.half_distance, output_of(pair.G, z)), z, chunk))
+
+    def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
+        del tangents, chunk, into
+        return [self.g]
+
+    def product(self, v: jax.Array) -> jax.Array:
+        return jnp.matmul(self.g, v, precision="highest")
+
+    @classmethod
+    def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
+        return Cost(0.0, 0.0, ("dense", "finite differences give the whole Jacobian or matrix"))
+
+    @classmethod
+    def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
+        return 2.0 * dim**2 * forward
+
+
+def map_of(D: Distance, hvp: str) -> type[LinearMap]:
+    """Which of the four the metric under ``D`` has."""
+    if hvp == "finite-difference":
+        return Matrix if D.embedding is None else Jacobian
+    return Product if D.embedding is None else Pushforward

@@ -1,0 +1,196 @@
+"""A generator and a distance bound once: what a distance sees of an output, and what one embedded sample costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.backend import PRECISIONS, backend
+from geomgan.distances.distance import Distance, distance_of, embed_tree
+from geomgan.errors import check_choice, check_code
+from geomgan.generators.cost import Profile, profile
+from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.outputs import Gaussian, Members, mean_sample
+from geomgan.generators.prepared import kernels_used, prepare
+
+HVP = ("exact", "finite-difference")
+OfShapes = TypeVar("OfShapes", bound=Callable)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A generator ``G`` and a distance ``D`` that fits its outputs, as a frozen pytree; make one with :func:`bound`.
+
+    It has no names: a generator and its shuffled control share every compiled program.
+    """
+
+    G: Generator
+    D: Distance
+
+    @property
+    def dim(self) -> int:
+        """``d``, the number of latent dimensions."""
+        return self.G.latent_dim
+
+    @property
+    def code(self) -> jax.ShapeDtypeStruct:
+        """Shape and type of a code."""
+        return jax.ShapeDtypeStruct((self.G.latent_dim,), self.G.dtype)
+
+    def embed(self, z: jax.Array, group: tuple[int, ...] | None = None) -> list[jax.Array]:
+        """The leaves of ``φ(G(z))``, whose joint squared difference is the distance.
+
+        ``group`` picks some of them; what the others alone need is not computed.
+        """
+        leaves = embed_output(self.D, output_of(self.G, z))
+        return leaves if group is None else [leaves[i] for i in group]
+
+    def half_distance(self, reference: Any, z: jax.Array) -> jax.Array:
+        """``½ d²`` between a reference output and that of ``z``."""
+        return 0.5 * squared_distance(self.D, reference, output_of(self.G, z))
+
+
+def embed_output(D: Distance, output: Any) -> list[jax.Array]:
+    """What a distance sees of a generator's output, as leaves: of a sample, of a Gaussian or its mean, of an ensemble.
+
+    Over an ensemble ``φ(x_e) / √E``, so that ``JᵀJ`` is the expected metric.
+    """
+
+    def embed(output: Any) -> Any:
+        return embed_tree(D, output if D.distribution else mean_sample(output))
+
+    if isinstance(output, Members):
+        return [leaf * len(leaf) ** -0.5 for leaf in jax.tree.leaves(jax.vmap(embed)(output.outputs))]
+    return jax.tree.leaves(embed(output))
+
+
+def squared_distance(D: Distance, reference: Any, moved: Any) -> jax.Array:
+    """``d²`` between two outputs of a generator; over an ensemble the mean of its members, as in its metric."""
+
+    def squared(reference: Any, moved: Any) -> jax.Array:
+        if not D.distribution:
+            reference, moved = mean_sample(reference), mean_sample(moved)
+        return distance_of(D, reference, moved)
+
+    if isinstance(moved, Members):
+        return jax.vmap(squared)(reference.outputs, moved.outputs).mean()
+    return squared(reference, moved)
+
+
+def bound(G: Generator, D: Distance) -> Pair:
+    """The pair of a generator and a distance that was checked against its samples and has its range.
+
+    Raises:
+        TypeError: these are no generator and no distance.
+        ValueError: the samples do not fit the distance, or the two ranges differ.
+    """
+    check_types(G, D)
+    return Pair(replace(G, name=""), replace(bind(G, D), name=""))
+
+
+def bind(G: Generator, D: Distance) -> Distance:
+    """The distance with the generator's range as its ``input_range``, checked against the generator's samples.
+
+    Raises:
+        ValueError: the samples do not fit the distance, or the two ranges differ.
+    """
+    if D.distribution:
+        return _bind_distribution(G, D)
+    if D.check_shape is not None:
+        D.check_shape(G.sample_shape.shape)
+    if D.expects is None or G.output_range is None:
+        return D
+    if D.input_range is None:
+        return replace(D, input_range=G.output_range)
+    if D.input_range != G.output_range:
+        raise ValueError(
+            f"{D.name} expects samples in {D.input_range}, but {G.name} makes them in {G.output_range}. "
+            "Leave input_range=None to take the generator's."
+        )
+    return D
+
+
+def _bind_distribution(G: Generator, D: Distance) -> Distance:
+    output = jax.eval_shape(output_of, G, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    output = output.outputs if isinstance(output, Members) else output
+    if not isinstance(output, Gaussian):
+        raise ValueError(
+            f"{D.name} compares distributions, but {G.name} is deterministic. Take a distance between samples, or a "
+            "generator that returns geomgan.Gaussian(mean, std)."
+        )
+    return replace(D, params=bind(G, D.params)) if isinstance(D.params, Distance) else D
+
+
+def checked(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tuple[Pair, jax.Array]:
+    """A metric's arguments, checked before tracing: the pair, and the code in the generator's type.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit.
+    """
+    check_types(G, D)
+    check_options(precision, hvp)
+    check_code(z, G.latent_dim)
+    return bound(G, D), jnp.asarray(z, G.dtype)
+
+
+def check_types(G: Any, D: Any) -> None:
+    """Raise ``TypeError`` unless these are a generator and a distance."""
+    if not isinstance(G, Generator):
+        raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
+    if not isinstance(D, Distance):
+        raise TypeError(f"D is {type(D).__name__}; expected a Distance, for example geomgan.distances.lpips('alex').")
+
+
+def check_options(precision: str, hvp: str = "exact") -> None:
+    """Raise ``OptionError`` unless these are known."""
+    check_choice(precision, PRECISIONS, "precision")
+    check_choice(hvp, HVP, "hvp")
+
+
+def remembered_by_shape(function: OfShapes) -> OfShapes:
+    """``function(pair, ...)``, which looks at nothing but shapes, computed once for the same ones."""
+
+    @lru_cache(maxsize=256)
+    def compute(tree: Any, shapes: tuple, others: tuple) -> Any:
+        return function(jax.tree.unflatten(tree, shapes), *others)
+
+    @wraps(function)
+    def call(pair: Pair, *others: Any) -> Any:
+        leaves, tree = jax.tree.flatten(pair)
+        return compute(tree, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves), others)
+
+    return cast(OfShapes, call)
+
+
+@remembered_by_shape
+def profile_of(pair: Pair) -> Profile:
+    """What one embedded sample is and costs: its leaves, FLOPs and widest array. Runs nothing.
+
+    Of a distance without embedding: one distance, without leaves.
+    """
+    if pair.D.embedding is not None:
+        return profile(Pair.embed, pair, pair.code)
+    return replace(profile(_from_itself, pair, pair.code), outputs=())
+
+
+def prepared(pair: Pair, tangents: int) -> Pair:
+    """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program."""
+    least = backend().fast_tangents
+    if least is None or tangents < least or pair.D.embedding is None:
+        return pair
+    return prepare(pair, _kernels_used(pair))
+
+
+@remembered_by_shape
+def _kernels_used(pair: Pair) -> Any:
+    return kernels_used(Pair.embed, pair, pair.code)
+
+
+def _from_itself(pair: Pair, z: jax.Array) -> jax.Array:
+    return pair.half_distance(output_of(pair.G, z), z)
