@@ -19,10 +19,10 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.backend import backend
-from geomgan.distances.distance import Distance, distance_of, embed_tree
+from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, output_of
-from geomgan.generators.outputs import Members, mean_sample
-from geomgan.metric.pair import bind, check_types
+from geomgan.generators.outputs import mean_sample
+from geomgan.metric.pair import bind, check_types, embed_output, squared_distance
 
 
 @dataclass(frozen=True)
@@ -175,20 +175,12 @@ def _seen_at(G: Generator, D: Distance, z: jax.Array) -> Any:
 
 def _seen(D: Distance, output: Any) -> Any:
     """What a distance needs of an output: its embedding where that says the distance, otherwise all of it."""
-    if D.function is not None:
-        return output
-    embed = lambda one: embed_tree(D, one if D.distribution else mean_sample(one))
-    if isinstance(output, Members):
-        return jax.tree.map(lambda leaf: leaf * len(leaf) ** -0.5, jax.vmap(embed)(output.outputs))
-    return embed(output)
+    return embed_output(D, output) if D.function is None else output
 
 
 def _squared(D: Distance, reference: Any, moved: Any) -> jax.Array:
-    """``d²`` of what is seen of two outputs; over an ensemble the mean, as in its metric."""
-    if D.function is None:
-        differences = jax.tree.leaves(jax.tree.map(jnp.subtract, reference, moved))
-        return jnp.sum(jnp.stack([jnp.sum(leaf**2) for leaf in differences]))
-    between = lambda a, b: distance_of(D, *((a, b) if D.distribution else (mean_sample(a), mean_sample(b))))
-    if isinstance(moved, Members):
-        return jax.vmap(between)(reference.outputs, moved.outputs).mean()
-    return between(reference, moved)
+    """``d²`` of what is seen of two outputs."""
+    if D.function is not None:
+        return squared_distance(D, reference, moved)
+    squares = [jnp.sum((a - b) ** 2) for a, b in zip(reference, moved, strict=True)]
+    return jnp.sum(jnp.stack(squares))
