@@ -22,8 +22,7 @@ import geomgan as gg
 from benchmarks import torch_peers as peers
 from benchmarks.measure import matrix_product_rate, peak_growth, timed
 from benchmarks.random_models import faces64
-from geomgan.metric.linear import forward_flops
-from geomgan.metric.tensor import bind
+from geomgan.metric.pair import bound, profile_of
 
 TOP = 20
 
@@ -87,7 +86,7 @@ def main() -> None:
             for key, call in calls.items():
                 seconds[key].append(timed(call))
         memory = {key: peak_growth(call) for key, call in calls.items()}
-        work = G.latent_dim * forward_flops(G, bind(G, D)) / 1e9  # one forward pass per tangent
+        work = G.latent_dim * profile_of(bound(G, D)).flops / 1e9  # one forward pass per tangent
         for key, runs in seconds.items():
             median = statistics.median(runs)
             top = "top" in key

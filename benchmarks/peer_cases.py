@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,10 +19,12 @@ from benchmarks import torch_peers as peers
 from benchmarks.agreement import CODES as CODES_ELSEWHERE
 from benchmarks.agreement import agree, agree_at, agree_over_codes, error
 from benchmarks.measure import timed
-from geomgan.fields import spmd
+from geomgan.fields.devices import device_mesh, replicate
 from geomgan.fields.plan import plan_field
-from geomgan.metric.linear import forward_flops, tangent_chunk
-from geomgan.metric.tensor import bind
+from geomgan.fields.programs import Rows
+from geomgan.metric.chunks import tangent_chunk
+from geomgan.metric.maps import Pushforward
+from geomgan.metric.pair import bind, bound, profile_of
 
 TOP, TOL = 20, 1e-6
 AGREE = 2e-3  # of the metric, relative to its largest entry
@@ -79,7 +81,7 @@ class Model:
     @property
     def gflop(self) -> float:
         """Of a dense metric: one forward pass for each tangent."""
-        return self.G.latent_dim * forward_flops(self.G, self.D) / 1e9
+        return self.G.latent_dim * profile_of(bound(self.G, self.D)).flops / 1e9
 
 
 def model(name: str, G: gg.Generator, D: gg.distances.Distance, codes: int = 1) -> Model:
@@ -314,7 +316,7 @@ def stylegan2_256(full: bool) -> Case:
     del full
     G = random_models.stylegan2(256, channel_multiplier=1)
     D = bind(G, gg.distances.mse())
-    gflop = G.latent_dim * forward_flops(G, D) / 1e9
+    gflop = G.latent_dim * profile_of(bound(G, D)).flops / 1e9
     name = "StyleGAN2-256 (random weights, channel multiplier 1), w, mse, one metric"
     z = np.asarray(G.sample_latent(jax.random.key(0), 1)[0])
     compute = lambda _: np.asarray(gg.metric_tensor(G, D, z))
@@ -323,14 +325,14 @@ def stylegan2_256(full: bool) -> Case:
 
 def slice_of_metric(m: Model, count: int) -> Callable[[], np.ndarray]:
     """A call that pushes the first ``count`` tangents, and the block of the metric that they make."""
-    mesh = spmd.device_mesh(1)
-    G, D = spmd.replicate(m.G, mesh), spmd.replicate(m.D, mesh)
-    codes, tangents = jnp.asarray(m.z)[None], jnp.eye(len(m.z))[:count]
-    chunk = tangent_chunk(len(m.z))
+    mesh, dim = device_mesh(1), len(m.z)
+    program = Rows(mesh, Pushforward, "highest", tangent_chunk(dim), codes=1, dim=dim)
+    block = replace(program, dim=count)  # of the metric: its Gram matrices are of so many rows
+    pair = program.prepared(replicate(bound(m.G, m.D), mesh))
+    codes, tangents = jnp.asarray(m.z)[None], jnp.eye(dim)[:count]
 
     def call() -> np.ndarray:
-        leaves = spmd.rows(G, D, codes, tangents, mesh=mesh, kind="pushforward", precision="highest", chunk=chunk)
-        return np.asarray(spmd.tensors(leaves, mesh=mesh, kind="pushforward", dim=count)[0])
+        return np.asarray(block.tensors(program(pair, codes, tangents))[0])
 
     return call
 

@@ -10,13 +10,13 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 
-from geomgan.backend import PRECISIONS, backend
+from geomgan.backend import PRECISIONS
 from geomgan.distances.distance import Distance, distance_of, embed_tree
 from geomgan.errors import check_choice, check_code
 from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members, mean_sample
-from geomgan.generators.prepared import kernels_used, prepare
+from geomgan.generators.prepared import any_prepared, kernels_used, pays, prepare
 
 HVP = ("exact", "finite-difference")
 OfShapes = TypeVar("OfShapes", bound=Callable)
@@ -181,8 +181,7 @@ def profile_of(pair: Pair) -> Profile:
 
 def prepared(pair: Pair, tangents: int) -> Pair:
     """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program."""
-    least = backend().fast_tangents
-    if least is None or tangents < least or pair.D.embedding is None:
+    if not pays(tangents) or pair.D.embedding is None or any_prepared(pair):
         return pair
     return prepare(pair, _kernels_used(pair))
 

@@ -11,7 +11,7 @@ import numpy as np
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_finite
 from geomgan.generators.generator import Generator
-from geomgan.metric.tensor import check_types
+from geomgan.metric.pair import check_types
 from geomgan.paths.measure import measure
 from geomgan.paths.path import Path, kind_of
 

@@ -1,5 +1,6 @@
 """Prepared kernels: weights whose tangents take another way, and which weights can be prepared."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -17,7 +18,8 @@ from geomgan.generators.layers import Conv
 from geomgan.generators.prepared import KernelUse, Prepared, any_prepared, kernels_used, prepare, unprepared
 from geomgan.generators.style_layers import demodulation
 from geomgan.generators.winograd import SCHEMES, combined_taps
-from geomgan.metric import linear
+from geomgan.metric.maps import Pushforward
+from geomgan.metric.pair import bound, prepared
 
 LAYERS = {
     "plain_3": lambda x, kernel: convolve(x, kernel, padding=1),
@@ -204,7 +206,9 @@ def test_metric_of_a_wide_generator(wide):
 
 def test_kernels_of_a_field_are_prepared_once_and_used(wide):
     mse = gg.distances.mse()
-    G, D = linear.prepared(wide, mse, "pushforward", 16)
+    pair = bound(wide, mse)
+    ready = prepared(pair, 16)
+    G = ready.G
     kernels = [node for node in jax.tree.leaves(G, is_leaf=lambda n: isinstance(n, Prepared)) if any_prepared(node)]
     assert sorted(kernel.plain.shape for kernel in kernels) == [(4, 4, 128, 96), (4, 4, 256, 128)]
     for kernel in kernels:
@@ -213,16 +217,17 @@ def test_kernels_of_a_field_are_prepared_once_and_used(wide):
         own = combined_taps(SCHEMES[name], kernel.plain)
         for key, combination in combinations.items():
             np.testing.assert_allclose(combination, own[key], rtol=1e-6, atol=1e-6)
-    assert linear.prepared(wide, mse, "pushforward", 15) == (wide, mse)
-    assert linear.prepared(wide, mse, "product", 24) == (wide, mse)
-    assert linear.prepared(G, D, "pushforward", 24) == (G, D)  # the kernels of a field are not prepared again
+    assert prepared(pair, 15) is pair
+    assert prepared(ready, 24) is ready  # the kernels of a field are not prepared again
+    without = bound(wide, gg.distances.ssim())  # no embedding: products only
+    assert prepared(without, 24) is without
 
     def doubled(node):  # the result shows where kernels come from
         return Prepared(node.plain, jax.tree.map(lambda k: 2 * k, node.combinations)) if any_prepared(node) else node
 
     twice = jax.tree.map(doubled, G, is_leaf=lambda node: isinstance(node, Prepared))
     z = wide.sample_latent(jax.random.key(1), 1)[0]
-    push = lambda G: np.asarray(linear.linear_map(G, D, z, "pushforward", "highest", 24, tangents=24)(z)[0])
+    push = lambda G: np.asarray(Pushforward.at(replace(ready, G=G), z, 24).push(z)[0])
     close(push(twice), 4 * push(G), 1e-5)
     np.testing.assert_array_equal(jax.jit(output_of)(G, z), jax.jit(output_of)(wide, z))
 
