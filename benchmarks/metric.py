@@ -22,7 +22,7 @@ import geomgan as gg
 from benchmarks import torch_peers as peers
 from benchmarks.measure import matrix_product_rate, peak_growth, timed
 from benchmarks.random_models import faces64
-from geomgan.metric.pair import bound, profile_of
+from geomgan.metric.pair import bind, bound, profile_of
 
 TOP = 20
 
