@@ -21,10 +21,9 @@ from geomgan import moved
 
 if TYPE_CHECKING:
     from geomgan import analysis, distances, errors, fields, paths, plot, study, training, zoo
-    from geomgan.eigen import Eigenpairs, eigenpairs
-    from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, StoreError
+    from geomgan.eigen import Eigenpairs, eigenpairs, eigh
+    from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, OutOfMemory, StoreError
     from geomgan.fields import MetricField, metric_field
-    from geomgan.fields.engine import OutOfMemory
     from geomgan.fields.plan import plan_field as plan
     from geomgan.generators import Gaussian, Generator, Network
     from geomgan.generators.ensemble import ensemble
@@ -50,6 +49,7 @@ __all__ = [
     "analysis",
     "distances",
     "eigenpairs",
+    "eigh",
     "ensemble",
     "errors",
     "fields",
@@ -71,10 +71,11 @@ _ROOMS = (
     *("paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
 )
 _HOMES = {
-    "geomgan.eigen": ("Eigenpairs", "eigenpairs"),
-    "geomgan.errors": ("CheckpointError", "GeomganError", "NotHereError", "OptionError", "StoreError"),
+    "geomgan.eigen": ("Eigenpairs", "eigenpairs", "eigh"),
+    "geomgan.errors": (
+        *("CheckpointError", "GeomganError", "NotHereError", "OptionError", "OutOfMemory", "StoreError"),
+    ),
     "geomgan.fields": ("MetricField", "metric_field"),
-    "geomgan.fields.engine": ("OutOfMemory",),
     "geomgan.generators": ("Gaussian", "Generator", "Network", "ensemble"),
     "geomgan.metric": ("MetricOperator", "hessian_operator", "metric_operator", "metric_tensor"),
     "geomgan.zoo": ("load",),

@@ -29,6 +29,10 @@ class NotHereError(GeomganError, FileNotFoundError):
     """A known model or file is not on this machine; the message says how to get it."""
 
 
+class OutOfMemory(GeomganError, MemoryError):
+    """A device has too little memory even for one tangent of one code."""
+
+
 class OptionError(GeomganError, ValueError):
     """An option has a value that it cannot take."""
 

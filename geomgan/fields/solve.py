@@ -18,7 +18,7 @@ from geomgan.eigen import eigenpairs
 from geomgan.eigen.block import Pairs, lanczos_blocks
 from geomgan.eigen.choice import most_products, reachable, relative_noise, within_tolerance
 from geomgan.eigen.dense import largest_pairs, signed
-from geomgan.errors import GeomganError
+from geomgan.errors import OutOfMemory
 from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
 from geomgan.fields.plan import Plan
 from geomgan.fields.programs import Program, Rows, halved
@@ -28,10 +28,6 @@ from geomgan.runs.store import DONE, FAILED, NOT_CONVERGED
 
 Results = dict[str, np.ndarray]
 Execute = Callable[..., Any]
-
-
-class OutOfMemory(GeomganError, MemoryError):
-    """A device has too little memory even for one tangent of one code."""
 
 
 def execute(program: Program, *arguments: Any) -> Any:

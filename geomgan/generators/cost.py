@@ -36,22 +36,6 @@ def profile(function: Callable, *arguments: Any) -> Profile:
     return Profile(outputs, _of(traced.jaxpr), _largest(traced.jaxpr), kernels_in(traced.jaxpr))
 
 
-@dataclass(frozen=True)
-class Profile:
-    """What a function gives and costs, from one trace: its outputs' shapes, FLOPs, bytes of its widest array."""
-
-    outputs: tuple[jax.ShapeDtypeStruct, ...]
-    flops: float
-    largest: int
-
-
-def profile(function: Callable, *arguments: Any) -> Profile:
-    """Trace ``function(*arguments)`` once; runs nothing."""
-    traced = jax.make_jaxpr(function)(*arguments)
-    outputs = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in traced.out_avals)
-    return Profile(outputs, _of(traced.jaxpr), _largest(traced.jaxpr))
-
-
 def count_flops(function: Callable, *arguments: Any) -> float:
     """Floating-point operations of the matrix products and convolutions in ``function(*arguments)``; runs nothing.
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.distances.distance import Distance
-from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.generator import Generator, activations_of, output_of
 from geomgan.metric.pair import bind, embed_output
 
 
@@ -36,9 +36,8 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
 @jax.jit
 def _states(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> tuple[dict, dict]:
     def along(z: jax.Array) -> dict[str, Any]:
-        activations = getattr(G.function, "activations", None)
         output = output_of(G, z)
-        values = dict(activations(G.params, z)) if activations else {}
+        values: dict[str, Any] = dict(activations_of(G, z)) if hasattr(G.function, "activations") else {}
         values["the sample"] = output
         if D.embedding is not None:
             values["the embedding of the sample"] = embed_output(D, output)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
-from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.generator import Generator, activations_of, output_of
 from geomgan.metric.pair import Pair, bound, embed_output
 
 
@@ -27,7 +26,7 @@ class Layered(Pair):
 
     def parts(self, z: jax.Array) -> list[list[jax.Array]]:
         """The leaves of every layer and, where the distance has an embedding, of the sample."""
-        activations: dict[str, Any] = self.G.function.activations(self.G.params, z)  # type: ignore[attr-defined]
+        activations = activations_of(self.G, z)
         parts = [embed_output(euclidean(), activations[name]) for name in self.names]
         if self.D.embedding is not None:
             parts.append(embed_output(self.D, output_of(self.G, z)))

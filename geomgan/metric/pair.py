@@ -16,7 +16,7 @@ from geomgan.errors import check_choice, check_code
 from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members, mean_sample
-from geomgan.generators.prepared import any_prepared, kernels_used, pays, prepare
+from geomgan.generators.prepared import any_prepared, pays, prepare
 
 HVP = ("exact", "finite-difference")
 OfShapes = TypeVar("OfShapes", bound=Callable)
@@ -170,25 +170,20 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
 
 @remembered_by_shape
 def profile_of(pair: Pair) -> Profile:
-    """What one embedded sample is and costs: its leaves, FLOPs and widest array. Runs nothing.
+    """What one embedded sample is and costs: its leaves, FLOPs, widest array and kernels. Runs nothing.
 
     Of a distance without embedding: one distance, without leaves.
     """
     if pair.D.embedding is not None:
-        return profile(Pair.embed, pair, pair.code)
-    return replace(profile(_from_itself, pair, pair.code), outputs=())
+        return profile(type(pair).embed, pair, pair.code)
+    return replace(profile(_from_itself, pair, pair.code), outputs=(), kernels=())
 
 
 def prepared(pair: Pair, tangents: int) -> Pair:
     """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program."""
     if not pays(tangents) or pair.D.embedding is None or any_prepared(pair):
         return pair
-    return prepare(pair, _kernels_used(pair))
-
-
-@remembered_by_shape
-def _kernels_used(pair: Pair) -> Any:
-    return kernels_used(Pair.embed, pair, pair.code)
+    return prepare(pair, profile_of(pair).kernels)
 
 
 def _from_itself(pair: Pair, z: jax.Array) -> jax.Array:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
+from geomgan import moved
 from geomgan.backend import matmul_precision
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator
@@ -64,3 +65,7 @@ def _metric_tensor(
         if adjust and isinstance(linear, Pushforward) and are_small_together(linear.push, z):
             chunk = z.size
         return tensor_of(linear.rows(jnp.eye(z.size, dtype=z.dtype), chunk), kind.jacobian, gram)
+
+
+if not TYPE_CHECKING:  # type checkers know the names of today only
+    __getattr__ = moved.names(__name__)

@@ -132,7 +132,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
 
 
 def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
-    monkeypatch.setattr("geomgan.fields.engine.launch", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr("geomgan.fields.steps.launch", lambda *_, **__: pytest.fail("computed"))
     command = ["plan", "digits-dcgan", "--distance", "mse", "--codes", "40", "--memory", "2GB"]
     assert main(command) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
