@@ -20,8 +20,7 @@ from geomgan.distances import Distance
 from geomgan.errors import GeomganError, check_codes, check_key
 from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Generator
-from geomgan.metric.linear import forward_flops
-from geomgan.metric.tensor import bind, check_types
+from geomgan.metric.pair import bound, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
@@ -179,7 +178,7 @@ def _check(G: Generator, D: Distance, top: int, layers: bool | None, compare: Di
 
 
 def _layer_work(G: Generator, D: Distance) -> float:
-    return forward_flops(G, bind(G, D)) * G.latent_dim * len(G.layers)
+    return profile_of(bound(G, D)).flops * G.latent_dim * len(G.layers)
 
 
 def _settings(subject: Subject) -> dict[str, Any]:
