@@ -20,7 +20,7 @@ from geomgan.distances import Distance
 from geomgan.errors import GeomganError, check_codes, check_key
 from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Generator
-from geomgan.metric.pair import bound, check_types, profile_of
+from geomgan.metric.pair import bind, bound, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
