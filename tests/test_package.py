@@ -1,11 +1,13 @@
 """What importing the package brings, and what it offers."""
 
+import re
 import types
 
 import pytest
 
 import geomgan as gg
 from tests.child import python
+from tests.fixtures import ROOT
 
 
 def test_import_is_light():
@@ -61,3 +63,10 @@ def test_report_is_a_room_and_the_function_that_it_is_named_after(first):
     code = f"import geomgan as gg\n{first}\nimport geomgan.report.job as job\n"
     code += "from geomgan import report\nprint(callable(report), report is gg.report, report.report is job.report)"
     assert python(code) == "True True True"
+
+
+def test_only_backend_asks_for_the_platform():
+    asks = re.compile(r"\bdefault_backend\b|\.platform\b")
+    files = [path for folder in ("geomgan", "weights_convert") for path in (ROOT / folder).rglob("*.py")]
+    asking = {str(path.relative_to(ROOT)) for path in files if asks.search(path.read_text())}
+    assert asking == {"geomgan/backend.py"}

@@ -48,7 +48,7 @@ class Eigenpairs:
     residuals: np.ndarray
     noise_floor: float
     converged: np.ndarray
-    info: FrozenDict = field(metadata={"static": True})
+    info: FrozenDict[str, Any] = field(metadata={"static": True})
 
     def __repr__(self) -> str:
         if not isinstance(self.values, np.ndarray):  # as in jax.tree.map and jax.jit
@@ -103,7 +103,7 @@ def eigenpairs(
     else:
         multiply = _multiplier(g, to_standard, from_standard)
         width = block_width(dim, k, heavy=heavy)
-        iterative: Callable = partial(block_lanczos, rounding=reachable(epsilon), width=width)
+        iterative: Callable[..., Any] = partial(block_lanczos, rounding=reachable(epsilon), width=width)
         solve = arpack if solver == "arpack" and k < dim else iterative  # ARPACK cannot find all d
         values, vectors, residuals, products = solve(multiply, dim, k, tol, max_products or most_products(dim), seed)
     largest = float(np.abs(values).max(initial=0.0))
@@ -115,7 +115,9 @@ def eigenpairs(
             stacklevel=2,
         )
     floor = largest * relative_noise(squared and solver == "dense", epsilon, dim)
-    info: FrozenDict = FrozenDict(solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim)
+    info: FrozenDict[str, Any] = FrozenDict(
+        solver=solver, reason=reason, products=products, tol=tol, requested=k, dim=dim
+    )
     return Eigenpairs(values, signed(from_standard(vectors)), residuals, floor, converged, info)
 
 

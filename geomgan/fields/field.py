@@ -90,7 +90,7 @@ class MetricField:
         return np.flatnonzero(np.isin(self.status, (DONE, NOT_CONVERGED)))
 
     @classmethod
-    def read(cls, store: str | os.PathLike) -> MetricField:
+    def read(cls, store: str | os.PathLike[str]) -> MetricField:
         """The field in a store that :func:`metric_field` wrote, also an unfinished one (see ``status``).
 
         Raises:
@@ -109,7 +109,7 @@ def metric_field(
     codes: Any,
     *,
     k: int | None = None,
-    store: str | os.PathLike | None = None,
+    store: str | os.PathLike[str] | None = None,
     solver: str = "auto",
     chunk: int | None = None,
     batch: int | None = None,
@@ -174,7 +174,7 @@ def compute_field(
     codes: Any,
     *,
     k: int | None = None,
-    store: str | os.PathLike | None = None,
+    store: str | os.PathLike[str] | None = None,
     solver: str = "auto",
     chunk: int | None = None,
     batch: int | None = None,
@@ -205,7 +205,7 @@ def compute_field(
         stored = read_attributes(folder)["settings"]
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
     plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every)
-    fit: Callable = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
+    fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
     plan = plan if resumed else fit(plan)
     settings = {
         "generator": fingerprint(G),

@@ -34,7 +34,7 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
 
 
 @jax.jit
-def _states(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> tuple[dict, dict]:
+def _states(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> tuple[dict[str, Any], dict[str, Any]]:
     def along(z: jax.Array) -> dict[str, Any]:
         output = output_of(G, z)
         values: dict[str, Any] = dict(activations_of(G, z)) if hasattr(G.function, "activations") else {}

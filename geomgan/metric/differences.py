@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +11,14 @@ import jax.numpy as jnp
 from geomgan.metric.chunks import map_chunks
 
 
-def central_differences(phi: Callable, z: jax.Array, chunk: int) -> list[jax.Array]:
+def central_differences(phi: Callable[..., Any], z: jax.Array, chunk: int) -> list[jax.Array]:
     """``J v ≈ (φ(z + h v) - φ(z - h v)) / 2h`` with ``h = ε^(1/3)``, where rounding and truncation weigh alike."""
     h = float(jnp.finfo(z.dtype).eps) ** (1 / 3)
     column = lambda e: jax.tree.map(lambda a, b: (a - b) / (2 * h), phi(z + h * e), phi(z - h * e))
     return map_chunks(column, jnp.eye(z.size, dtype=z.dtype), chunk)
 
 
-def second_differences(half_distance: Callable, z: jax.Array, chunk: int) -> jax.Array:
+def second_differences(half_distance: Callable[..., Any], z: jax.Array, chunk: int) -> jax.Array:
     """``g`` by polarisation of ``q(v) = ½ (d²(z, z + v) + d²(z, z - v)) ≈ vᵀ g v``, with ``h = ε^(1/4)``.
 
     ``g_ij = (q(h e_i + h e_j) - q(h e_i) - q(h e_j)) / 2h²``; odd orders cancel, and the value at the centre is zero.

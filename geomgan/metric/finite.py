@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 
-def finite_or_nan(value: Any, push: Callable) -> Callable:
+def finite_or_nan(value: Any, push: Callable[..., Any]) -> Callable[..., Any]:
     """``push``, or NaN for every tangent where ``value`` is not finite: derivatives there may look as if all were well.
 
     ``log`` of a negative number is NaN, for example, but its derivative is not. One leaf of the image is marked, the
@@ -22,7 +22,7 @@ def finite_or_nan(value: Any, push: Callable) -> Callable:
     return jax.tree_util.Partial(_push_marked, push, jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype))
 
 
-def _push_marked(push: Callable, mark: jax.Array, v: jax.Array) -> Any:
+def _push_marked(push: Callable[..., Any], mark: jax.Array, v: jax.Array) -> Any:
     leaves, tree = jax.tree.flatten(push(v))
     smallest = min(range(len(leaves)), key=lambda i: leaves[i].size or math.inf)
     leaves[smallest] = leaves[smallest] * mark.astype(leaves[smallest].dtype)

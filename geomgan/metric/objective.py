@@ -59,12 +59,12 @@ def hessian_operator(
     return MetricOperator(products, G.latent_dim, z.dtype, precision, chunk)
 
 
-def _objective(objective: Callable, G: Generator, params: Any, z: jax.Array) -> jax.Array:
+def _objective(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array) -> jax.Array:
     x = sample_of(G, z)
     return objective(x) if params is None else objective(params, x)
 
 
 @partial(jax.jit, static_argnames=("objective", "precision"))
-def _linearised(objective: Callable, G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
+def _linearised(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
     with matmul_precision(precision):
         return Product(jax.linearize(jax.grad(partial(_objective, objective, G, params)), z)[1])

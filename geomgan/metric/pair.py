@@ -19,7 +19,7 @@ from geomgan.generators.outputs import Gaussian, Members, mean_sample
 from geomgan.generators.prepared import any_prepared, pays, prepare
 
 HVP = ("exact", "finite-difference")
-OfShapes = TypeVar("OfShapes", bound=Callable)
+OfShapes = TypeVar("OfShapes", bound=Callable[..., Any])
 
 
 @jax.tree_util.register_dataclass
@@ -157,7 +157,7 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
     """``function(pair, ...)``, which looks at nothing but shapes, computed once for the same ones."""
 
     @lru_cache(maxsize=256)
-    def compute(tree: Any, shapes: tuple, others: tuple) -> Any:
+    def compute(tree: Any, shapes: tuple[Any, ...], others: tuple[Any, ...]) -> Any:
         return function(jax.tree.unflatten(tree, shapes), *others)
 
     @wraps(function)
