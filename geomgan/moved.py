@@ -33,7 +33,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "geomgan.metric.threads": ("geomgan.eigen.threads",),
     "geomgan.metric.walks": ("geomgan.paths.walks",),
     "geomgan.model_folder": ("geomgan.models.folder",),
-    "geomgan.plot.report": ("geomgan.report.page", "geomgan.report.section"),
+    "geomgan.plot.report": ("geomgan.report.page", "geomgan.report.section", "geomgan.plot.files"),
     "geomgan.plot.study_page": ("geomgan.study.page",),
     "geomgan.training.loop": ("geomgan.runs.loop",),
     "geomgan.zoo.families": ("geomgan.models.families", "geomgan.models.build"),

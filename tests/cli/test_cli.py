@@ -1,6 +1,8 @@
 """The command line, as a user meets it."""
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import re
@@ -23,6 +25,15 @@ ARGUMENTS = ["analyze", "digits-dcgan", "--distance", "mse", "--codes", "3", "--
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("GEOMGAN_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run, and what was said."""
+    out, said = tmp_path_factory.mktemp("finished") / "run", io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main([*ARGUMENTS, "--out", str(out)]) == 0
+    return out, said.getvalue()
 
 
 def test_models_are_listed_with_what_to_do(capsys):
@@ -68,10 +79,8 @@ def test_check_compares_every_model_and_says_what_is_wrong(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_analyze_writes_everything_and_says_what_it_found(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert main([*ARGUMENTS, "--out", str(out)]) == 0
-    closing = capsys.readouterr().out.strip()
+def test_analyze_writes_everything_and_says_what_it_found(finished):
+    out, closing = finished[0], finished[1].strip()
     assert {p.name for p in out.iterdir()} == {"field.zarr", "control.zarr", "summary.json", "report.html", "figures",
                                                "parts", "journal.json", "directions.npz"}  # fmt: skip
     summary = json.loads((out / "summary.json").read_text())
@@ -109,10 +118,8 @@ def test_the_command_on_the_page_is_what_was_asked():
     assert options.model_words(given) == words[1:]
 
 
-def test_running_again_recomputes_nothing(tmp_path, capsys, monkeypatch):
-    out = tmp_path / "run"
-    assert main([*ARGUMENTS, "--out", str(out)]) == 0
-    first = capsys.readouterr().out
+def test_running_again_recomputes_nothing(finished, capsys, monkeypatch):
+    out, first = finished
     times = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
     monkeypatch.setattr(Journal, "part", lambda *_: pytest.fail("computed again"))
     assert main([*ARGUMENTS, "--out", str(out)]) == 0
@@ -120,9 +127,8 @@ def test_running_again_recomputes_nothing(tmp_path, capsys, monkeypatch):
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == times
 
 
-def test_other_settings_in_the_same_folder_are_refused(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert main([*ARGUMENTS, "--out", str(out)]) == 0
+def test_other_settings_in_the_same_folder_are_refused(finished, capsys):
+    out = finished[0]
     before = (out / "report.html").read_bytes()
     assert main([*ARGUMENTS, "--out", str(out), "--distance", "euclidean"]) == 2
     error = capsys.readouterr().err
@@ -186,7 +192,7 @@ def test_mistakes_get_one_clear_line(arguments, message, tmp_path, capsys):
 def test_ctrl_c_is_said_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "geomgan.cli", "analyze", "digits-dcgan", "--distance", "lpips-alex"]
-    command += ["--codes", "80", "--top", "2", "--out", str(out)]
+    command += ["--codes", "80", "--top", "2", "--no-control", "--no-layers", "--out", str(out)]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
