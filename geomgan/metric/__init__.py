@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from geomgan import eigen as eigen
 from geomgan import moved
 from geomgan.metric.objective import hessian_operator
 from geomgan.metric.operator import MetricOperator, metric_operator
