@@ -9,7 +9,8 @@ embedded twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from geomgan.backend import backend
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import mean_sample
-from geomgan.metric.pair import bind, check_types, embed_output, squared_distance
+from geomgan.metric.pair import Pair, bound, embed_output, squared_distance
 
 
 @dataclass(frozen=True)
@@ -113,26 +114,38 @@ def _compare(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances ``(N,)`` of the codes ``rows (N, d)`` from the earlier rows ``against``, and the samples ``wanted``.
 
-    Of the rows before a block, those in it may look back at one only.
+    Of the rows before a block, those in it may look back at one only. Where a block fills one thread of the host,
+    several parts of the rows are under way, each behind the row that it looks back at.
     """
-    check_types(G, D)
-    D = bind(G, D)
-    size = block_size(G, batch)
+    pair, size = bound(G, D), block_size(G, batch)
     distances, samples = np.empty(len(rows), G.dtype), np.empty((wanted.sum(), *G.sample_shape.shape), G.dtype)
-    nameless = replace(G, name="")  # so that a control, whose name is another, shares the program
-    seen = jax.eval_shape(_seen_at, nameless, D, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype))
-    carried = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), seen)
-    done = 0
+    place = np.cumsum(wanted) - 1  # of a row among the samples
+    seen = jax.eval_shape(_seen_at, pair, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype))
+    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), seen)
     with tqdm(total=len(rows), desc=what, unit="sample", disable=not progress) as bar:
-        for part, padded, local, last in _blocks(rows, against, size):
-            moved, measured, carried = _block(nameless, D, carried, padded, local, last)
-            count = part.stop - part.start
-            distances[part] = np.asarray(measured)[:count]
-            if wanted[part].any():
-                chosen = np.asarray(moved)[:count][wanted[part]]
-                samples[done : done + len(chosen)] = chosen
-                done += len(chosen)
-            bar.update(count)
+
+        def run(start: int, stop: int) -> None:
+            first = against[start:stop].min()  # the one row in front of the part, if it is not in it
+            ahead = [first] if first < start else []
+            index = np.array([*ahead, *range(start, stop)])
+            local = np.maximum(against[index] - start + len(ahead), 0)
+            carried = nothing
+            for part, padded, looks, last in _blocks(rows[index], local, size):
+                moved, measured, carried = _block(pair, carried, padded, looks, last)
+                own = index[part]
+                distances[own] = np.where(own < start, distances[own], np.asarray(measured)[: len(own)])
+                if (kept := wanted[own] & (own >= start)).any():
+                    samples[place[own[kept]]] = np.asarray(moved)[: len(own)][kept]
+                bar.update(int((own >= start).sum()))
+
+        here = backend()
+        parts = here.steps if here.host_threads and len(rows) > 2 * here.steps * size else 1
+        bounds = np.linspace(0, len(rows), parts + 1).astype(int)
+        if parts == 1:
+            run(0, len(rows))
+        else:
+            with ThreadPoolExecutor(parts) as pool:
+                list(pool.map(run, bounds[:-1], bounds[1:]))
     return distances, samples
 
 
@@ -156,21 +169,21 @@ def _blocks(
 
 @jax.jit
 def _block(
-    G: Generator, D: Distance, carried: Any, codes: jax.Array, against: jax.Array, last: jax.Array
+    pair: Pair, carried: Any, codes: jax.Array, against: jax.Array, last: jax.Array
 ) -> tuple[jax.Array, jax.Array, Any]:
     """Samples ``(B, ...)``, distances ``(B,)``, and what the next block looks back at."""
     with jax.default_matmul_precision("highest"):
-        outputs = jax.vmap(partial(output_of, G))(codes)
-        seen = jax.vmap(partial(_seen, D))(outputs)
+        outputs = jax.vmap(partial(output_of, pair.G))(codes)
+        seen = jax.vmap(partial(_seen, pair.D))(outputs)
         pool = jax.tree.map(lambda one, several: jnp.concatenate([one[None], several]), carried, seen)
         references, following = (jax.tree.map(lambda leaf: leaf[index], pool) for index in (against, last))  # noqa: B023
-        distances = jnp.sqrt(jnp.maximum(jax.vmap(partial(_squared, D))(references, seen), 0.0))
+        distances = jnp.sqrt(jnp.maximum(jax.vmap(partial(_squared, pair.D))(references, seen), 0.0))
         return jax.vmap(mean_sample)(outputs), distances, following
 
 
 @jax.jit
-def _seen_at(G: Generator, D: Distance, z: jax.Array) -> Any:
-    return _seen(D, output_of(G, z))
+def _seen_at(pair: Pair, z: jax.Array) -> Any:
+    return _seen(pair.D, output_of(pair.G, z))
 
 
 def _seen(D: Distance, output: Any) -> Any:

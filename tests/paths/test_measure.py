@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan import backend
 from geomgan.backend import CPU
 from geomgan.paths import constant_speed_walk, equal_distance_walk, lines, measure, neighbour_distances, walk
 from geomgan.paths.measure import block_size
@@ -110,3 +111,18 @@ def test_blocks_of_large_images_are_small():
     assert sizes[1024] == 1
     assert all(size == 1 or size * 3 * pixels**2 <= CPU.walk_values for pixels, size in sizes.items())
     assert block_size(of_size(64), 3) == 3
+
+
+@pytest.mark.parametrize("series", [1, 5])
+def test_parts_under_way_together_change_nothing(series, monkeypatch, rng):
+    """However the rows are cut, each meets the row that it looks back at: a reference, or its neighbour."""
+    G, D = small_dcgan(), gg.distances.mse()
+    references, codes = rng.standard_normal((series, 8)), rng.standard_normal((series, 230 // series, 8))
+    found = [(measure(G, D, references, codes, keep=True), neighbour_distances(G, D, codes))]
+    monkeypatch.setattr(backend, "CPU", replace(CPU, steps=1))
+    found.append((measure(G, D, references, codes, keep=True), neighbour_distances(G, D, codes)))
+    (together, along), (alone, along_alone) = found
+    for name in ("distances", "samples", "references"):
+        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(along, along_alone, rtol=1e-5, atol=1e-6)
+    assert len(np.unique(together.distances)) == together.distances.size
