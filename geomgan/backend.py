@@ -41,6 +41,8 @@ class Backend:
         heavy_bytes: a product that reads more than this fills the device alone.
         phases: channels up to which transposed convolutions are computed by phases, without dilated zeros.
         upsampled: pixels from which upsampling is folded into the convolution behind it.
+        patches: whether a kernel that is wider than its map is multiplied with the map's patches: XLA's convolution
+            then takes a path on CPU that is 7 to 10 times slower.
         attention_rows: pixels whose attention weights are held at a time.
         consistency_bytes: of products in one step of the consistency matrix.
         walk_samples: samples of walks computed together at most.
@@ -69,6 +71,7 @@ class Backend:
     heavy_bytes: float
     phases: int
     upsampled: int
+    patches: bool
     attention_rows: int
     consistency_bytes: int
     walk_samples: int
@@ -97,6 +100,7 @@ CPU = Backend(
     heavy_bytes=128 * 2**20,
     phases=256,
     upsampled=256,
+    patches=True,
     attention_rows=128,
     consistency_bytes=2**22,
     walk_samples=16,
@@ -124,6 +128,7 @@ ACCELERATOR = Backend(
     heavy_bytes=float("inf"),
     phases=256,
     upsampled=256,
+    patches=False,
     attention_rows=128,
     consistency_bytes=2**28,
     walk_samples=16,

@@ -55,9 +55,6 @@ def consistency_and_distance(
         ValueError: there are no codes or they do not fit, or fewer than three of them; consistencies or distances are
             constant.
     """
-    from scipy.spatial.distance import pdist, squareform
-    from scipy.stats import pearsonr
-
     check_resampling(draws, 0.5)
     matrix, rng = c.matrix(name), random_of(key)
     count = len(matrix)
@@ -70,7 +67,8 @@ def consistency_and_distance(
     check_finite(codes, "codes")
     if count < 3:
         raise ValueError(f"there are {count} codes; expected at least 3, as two have one pair. Compute more of them.")
-    between = squareform(pdist(np.asarray(codes, np.float64)))
+    codes = np.asarray(codes, np.float64)
+    between = np.stack([np.linalg.norm(codes - code, axis=1) for code in codes])
     alike = 0.5 * (matrix + matrix.T)
     first, second = np.triu_indices(count, 1)
     defined = np.isfinite(alike[first, second])
@@ -83,8 +81,19 @@ def consistency_and_distance(
     for _ in range(draws):
         order = rng.permutation(count)
         as_extreme += abs(_correlation(between[order[first], order[second]], y - y.mean())) >= abs(r) - 1e-12
-    independent = float(pearsonr(x, y).pvalue) if len(x) > 2 else float("nan")
+    independent = _p_of_correlation(r, len(x)) if len(x) > 2 else float("nan")
     return DistanceRelation(x, y, r, as_extreme / (draws + 1), independent, name, draws)
+
+
+def _p_of_correlation(r: float, n: int) -> float:
+    """Probability of a correlation as large as ``|r|`` between ``n`` independent pairs of normal numbers.
+
+    Its square is then beta distributed (Pearson): ``I_{1 - r²}(n/2 - 1, 1/2)``. ``scipy.stats`` has the same and takes
+    a second to import.
+    """
+    from scipy.special import betainc
+
+    return float(betainc(n / 2 - 1, 0.5, max(1 - r * r, 0.0)))
 
 
 def _correlation(x: np.ndarray, centred: np.ndarray) -> float:

@@ -1,9 +1,15 @@
 """Layers against PyTorch's."""
 
+import dataclasses
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 
+from geomgan import backend
+from geomgan.generators.convolutions import convolve
 from geomgan.generators.cost import count_flops
 from geomgan.generators.layers import Conv, ConvTranspose, resize_align_corners
 from tests.small_models import largest_difference
@@ -56,6 +62,25 @@ def test_taps_that_meet_only_padding_are_left_out(rng, shape, kernel, stride, pa
     params = {"params": {"kernel": np.moveaxis(weight, (0, 1), (-1, -2))}}
     assert largest_difference(layer.apply(params, x), expected[0].movedim(0, -1)) < 1e-5
     assert count_flops(layer.apply, params, x) == 2 * products * 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding"),
+    [((3, 3), 5, 1, 2), ((2, 2), 3, 1, 1), ((2, 4), 3, 1, 1), ((3, 3), 6, 2, 3), ((2, 3), 5, 2, 3), ((4,), 7, 1, 3)],
+)
+def test_kernels_wider_than_their_map_are_products_of_patches(rng, monkeypatch, shape, kernel, stride, padding):
+    """The same sample and derivatives, forward and reverse, as XLA's convolution."""
+    x, dx = rng.standard_normal((2, *shape, 96)).astype(np.float32)
+    weight = 0.02 * rng.standard_normal(((kernel,) * len(shape)) + (96, 96)).astype(np.float32)
+    run = lambda x, k: convolve(x, k, stride, padding)
+    found = []
+    for patches in (True, False):
+        monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, patches=patches))
+        assert ("conv_general_dilated" in str(jax.make_jaxpr(lambda x, k: run(x, k))(x, weight))) == (not patches)
+        y, dy = jax.jvp(lambda x: run(x, weight), (x,), (dx,))
+        found.append((y, dy, *jax.vjp(run, x, weight)[1](jnp.sin(y))))
+    for ours, xlas in zip(*found, strict=True):
+        assert largest_difference(ours, xlas) < 1e-5
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (17, 19), (40,), (300,)])  # below and above the size where phases are used
