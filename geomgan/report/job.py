@@ -8,7 +8,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import jax
@@ -123,6 +125,7 @@ def report(
     run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes
     run["compare"] = notes.get("compare", compare.name if compare else None)
     options: dict[str, Any] = {"memory": memory, "progress": progress, "notes": run}
+    Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
     mixed = analysis.shuffle_weights(G, key) if control else None
