@@ -37,6 +37,8 @@ class Backend:
         overwrite: whether Jacobians of a field should overwrite one another (new ones are cleared page by page).
         gram_on_host: whether BLAS sums Gram matrices (``syrk``, half the work) rather than XLA.
         gram_block: bytes of columns that are widened to float64 at a time.
+        push: forward passes that one of many batched JVPs costs.
+        product: forward passes that a product ``Jᵀ(J v)`` costs, one JVP and one VJP.
         heavy_flops: a forward pass above this fills the device alone.
         heavy_bytes: a product that reads more than this fills the device alone.
         phases: channels up to which transposed convolutions are computed by phases, without dilated zeros.
@@ -67,6 +69,8 @@ class Backend:
     overwrite: bool
     gram_on_host: bool
     gram_block: int
+    push: float
+    product: float
     heavy_flops: float
     heavy_bytes: float
     phases: int
@@ -96,6 +100,8 @@ CPU = Backend(
     overwrite=True,
     gram_on_host=True,
     gram_block=2**21,
+    push=1.2,
+    product=5.5,
     heavy_flops=2e9,
     heavy_bytes=128 * 2**20,
     phases=256,
@@ -124,6 +130,8 @@ ACCELERATOR = Backend(
     overwrite=False,
     gram_on_host=False,
     gram_block=2**21,
+    push=1.2,
+    product=5.5,
     heavy_flops=float("inf"),
     heavy_bytes=float("inf"),
     phases=256,

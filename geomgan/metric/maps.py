@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from geomgan.backend import backend
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
 from geomgan.generators.generator import output_of
@@ -29,7 +30,6 @@ from geomgan.metric.gram import as_rows
 from geomgan.metric.pair import Pair
 
 Leaves = list[jax.Array]
-FORWARD_MODE, REVERSE = 1.2, 5.5  # forward passes that one of many batched JVPs costs, and one JVP with one VJP
 
 
 class LinearMap:
@@ -103,7 +103,7 @@ class Pushforward(LinearMap):
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
         forced = None if passes else ("block", "no part of the Jacobian would fit into memory")
-        return Cost(FORWARD_MODE * passes, REVERSE, forced, heavy, squared=True)
+        return Cost(backend().push * passes, backend().product, forced, heavy, squared=True)
 
     @classmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
@@ -173,7 +173,7 @@ class Product(LinearMap):
 
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
-        return Cost(REVERSE / 2, REVERSE, heavy=heavy)
+        return Cost(backend().product / 2, backend().product, heavy=heavy)
 
     @classmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
