@@ -36,7 +36,7 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: .venv/installed-test  ## the table of the README
+bench: .venv/installed-test  ## one metric of the small models against jax.hessian and torch
 	$(BIN)/python -m benchmarks.metric
 
 train: .venv/installed  ## train the embedded models again: make train DATA=path/to/mnist.npz

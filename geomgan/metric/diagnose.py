@@ -10,7 +10,8 @@ import numpy as np
 
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, activations_of, output_of
-from geomgan.metric.pair import bind, embed_output
+from geomgan.metric.outputs import embed_output
+from geomgan.metric.pair import bind
 
 
 def first_non_finite(G: Generator, D: Distance, z: Any) -> str:

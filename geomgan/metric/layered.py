@@ -10,7 +10,8 @@ import jax
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, activations_of, output_of
-from geomgan.metric.pair import Pair, bound, embed_output
+from geomgan.metric.outputs import embed_output
+from geomgan.metric.pair import Pair, bound
 
 
 @jax.tree_util.register_dataclass

@@ -1,4 +1,4 @@
-"""A generator and a distance bound once: what a distance sees of an output, and what one embedded sample costs."""
+"""A generator and a distance, checked against each other and bound once, and what one embedded sample costs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.backend import PRECISIONS
-from geomgan.distances.distance import Distance, distance_of, embed_tree
+from geomgan.distances.distance import Distance
 from geomgan.errors import check_choice, check_code
 from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
-from geomgan.generators.outputs import Gaussian, Members, mean_sample
+from geomgan.generators.outputs import Gaussian, Members
 from geomgan.generators.prepared import any_prepared, pays, prepare
+from geomgan.metric.outputs import embed_output, squared_distance
 
 HVP = ("exact", "finite-difference")
 OfShapes = TypeVar("OfShapes", bound=Callable[..., Any])
@@ -54,33 +55,6 @@ class Pair:
     def half_distance(self, reference: Any, z: jax.Array) -> jax.Array:
         """``½ d²`` between a reference output and that of ``z``."""
         return 0.5 * squared_distance(self.D, reference, output_of(self.G, z))
-
-
-def embed_output(D: Distance, output: Any) -> list[jax.Array]:
-    """What a distance sees of a generator's output, as leaves: of a sample, of a Gaussian or its mean, of an ensemble.
-
-    Over an ensemble ``φ(x_e) / √E``, so that ``JᵀJ`` is the expected metric.
-    """
-
-    def embed(output: Any) -> Any:
-        return embed_tree(D, output if D.distribution else mean_sample(output))
-
-    if isinstance(output, Members):
-        return [leaf * len(leaf) ** -0.5 for leaf in jax.tree.leaves(jax.vmap(embed)(output.outputs))]
-    return jax.tree.leaves(embed(output))
-
-
-def squared_distance(D: Distance, reference: Any, moved: Any) -> jax.Array:
-    """``d²`` between two outputs of a generator; over an ensemble the mean of its members, as in its metric."""
-
-    def squared(reference: Any, moved: Any) -> jax.Array:
-        if not D.distribution:
-            reference, moved = mean_sample(reference), mean_sample(moved)
-        return distance_of(D, reference, moved)
-
-    if isinstance(moved, Members):
-        return jax.vmap(squared)(reference.outputs, moved.outputs).mean()
-    return squared(reference, moved)
 
 
 def bound(G: Generator, D: Distance) -> Pair:

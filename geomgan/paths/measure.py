@@ -23,7 +23,8 @@ from geomgan.backend import backend
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import mean_sample
-from geomgan.metric.pair import Pair, bound, embed_output, squared_distance
+from geomgan.metric.outputs import embed_output, squared_distance
+from geomgan.metric.pair import Pair, bound
 
 
 @dataclass(frozen=True)
