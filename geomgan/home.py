@@ -19,6 +19,11 @@ def home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geomgan"
 
 
+def compiled_programs() -> Path:
+    """The folder of compiled programs for this kind of processor."""
+    return home() / "compiled" / _processor()
+
+
 def keep_compiled_programs() -> Path | None:
     """Let JAX keep what it compiles in :func:`home`, so that the next process finds it; small programs too.
 
@@ -41,7 +46,7 @@ def keep_compiled_programs() -> Path | None:
         raise ValueError(f"{SWITCH} is {os.environ[SWITCH]!r}; expected 'on' or 'off'.")
     if switch == "off" or getattr(jax.config, _DIR):
         return None
-    folder = home() / "compiled" / _processor()
+    folder = compiled_programs()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

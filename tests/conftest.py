@@ -4,17 +4,18 @@ import gc
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from geomgan.home import compiled_programs
 
-# Compiled programs outlive a run, small ones too, because the tests are made of many of those. The environment hands
-# this on to every process that a test starts, and to the kernels of notebooks.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
+# Compiled programs outlive a run and a clone, small ones too, because the tests are made of many of those: compiling
+# them takes most of the time of a first run. The environment hands this on to every process that a test starts, also
+# to those with a home of their own, and to the kernels of notebooks.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled_programs()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-import jax  # noqa: E402 (reads the environment)
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import numpy as np
+import pytest
 
 pytest_plugins = ["tests.heavy_first", "tests.without_torch"]
 MAPS = Path("/proc/self/maps")
