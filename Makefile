@@ -5,7 +5,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 # Two processes, a file of tests in one of them, long files first (tests/heavy_first.py).
 PYTEST := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
-# Compiling is most of what the tests do: less effort of the compiler, the same numbers. test-newest takes the default.
+# Compiling is most of what the tests do: less effort of the compiler, the same numbers.
 COMPILING := XLA_FLAGS="--xla_backend_optimization_level=1 $(XLA_FLAGS)"
 # What `make test-newest` runs with: a newer Python, if there is one, with the newest JAX and Flax and without torch.
 NEWEST := .venv-newest/bin
@@ -29,7 +29,7 @@ ifeq ($(NEWEST_PYTHON),)
 else
 	$(MAKE) .venv-newest/installed
 	$(NEWEST)/python -c 'import sys, jax, flax; print("Python", sys.version.split()[0], "jax", jax.__version__, "flax", flax.__version__)'
-	$(NEWEST)/python $(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(ONLY_IN_TEST))
+	$(COMPILING) $(NEWEST)/python $(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(ONLY_IN_TEST))
 endif
 
 lint: .venv/installed-test
