@@ -1,1 +1,45 @@
-"""Training of the small models: data sets, classifiers and generative networks, on one machine."""
+"""Training of the small models: data sets, classifiers and generative networks, on one machine.
+
+Names load where they are first used: training needs Flax and optax, and nothing else here does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from geomgan import moved
+
+if TYPE_CHECKING:
+    from geomgan.training.classifier import accuracy, predict, train_classifier
+    from geomgan.training.data import Digits, load_mnist
+    from geomgan.training.gan import GanOptions, sample, train_gan
+
+__all__ = [
+    "Digits",
+    "GanOptions",
+    "accuracy",
+    "load_mnist",
+    "predict",
+    "sample",
+    "train_classifier",
+    "train_gan",
+]
+_HOMES = {
+    "classifier": ("accuracy", "predict", "train_classifier"),
+    "data": ("Digits", "load_mnist"),
+    "gan": ("GanOptions", "sample", "train_gan"),
+}
+_HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
+
+if not TYPE_CHECKING:  # a name that is not there stays an error for type checkers
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return import_module(f"{__name__}.{name}")
+        if name not in _HOME_OF:
+            return moved.module(f"{__name__}.{name}")
+        globals()[name] = value = getattr(import_module(_HOME_OF[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -54,7 +54,7 @@ def classifier_step(
     """One step of Adam on ``batch`` random images, randomly shifted; returns the new state and scalars."""
     key_draw, key_shift = jax.random.split(jax.random.fold_in(state.key, state.step))
     chosen = jax.random.randint(key_draw, (batch,), 0, len(images))
-    x, y = shift(key_shift, images[chosen]), labels[chosen]
+    x, y = shift(images[chosen], key_shift), labels[chosen]
 
     def loss_fn(params):
         return optax.softmax_cross_entropy_with_integer_labels(classify(params, x), y).mean()
@@ -66,8 +66,8 @@ def classifier_step(
 
 
 def train_classifier(
-    key: jax.Array,
     data: Digits,
+    key: jax.Array,
     *,
     steps: int = 2500,
     batch: int = 128,
@@ -82,8 +82,8 @@ def train_classifier(
     Minimises the cross entropy of shifted images with Adam; the learning rate falls to zero on a cosine.
 
     Args:
-        key: Random key; the result is a function of it, ``data`` and the options.
         data: From `load_mnist`.
+        key: Random key; the result is a function of it, ``data`` and the options.
         steps: Training steps.
         batch: Images a step.
         learning_rate: Of the first step.
@@ -122,7 +122,7 @@ def predict(params, images, batch: int = 500) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def shift(key: jax.Array, images: jax.Array) -> jax.Array:
+def shift(images: jax.Array, key: jax.Array) -> jax.Array:
     """Move each image by its own whole number of pixels, up to 2 along each axis, over background."""
     padded = jnp.pad(images, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), (0, 0)), constant_values=-1)
     offsets = jax.random.randint(key, (len(images), 2), 0, 2 * _SHIFT + 1)

@@ -36,15 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
     key = jax.random.key(options.seed)
     classifier, classifier_seconds = train_classifier(
-        jax.random.fold_in(key, 0),
         data,
+        jax.random.fold_in(key, 0),
         steps=options.classifier_steps,
         checkpoint=checkpoints / "classifier.npz",
         **shared,
     )
     generator, generator_seconds = train_gan(
-        jax.random.fold_in(key, 1),
         data,
+        jax.random.fold_in(key, 1),
         GanOptions(steps=options.steps, batch=options.batch, width=options.width),
         checkpoint=checkpoints / "gan.npz",
         **shared,
@@ -81,7 +81,7 @@ def evaluate(generator: Any, classifier: Any, key: jax.Array, samples: int = 200
 def save_models(out: Path, generator: Any, classifier: Any, metrics: dict[str, Any]) -> None:
     """Write the folders ``digits-dcgan`` and ``digits-classifier`` that ``geomgan.load`` opens, with their figures.
 
-    These folders, placed in ``geomgan/zoo/models``, are the embedded models.
+    These folders, placed in ``geomgan/models/embedded``, are the embedded models.
     """
     common = {"licence": LICENCE, "source": "geomgan.training.digits on MNIST, padded to 32 x 32 pixels"}
     of_classifier = ("test_accuracy", "classifier_steps", "classifier_seconds", "seed")

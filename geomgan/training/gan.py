@@ -84,8 +84,8 @@ class Discriminator(nn.Module):
 
 
 def train_gan(
-    key: jax.Array,
     data: Digits,
+    key: jax.Array,
     options: GanOptions = DEFAULTS,
     *,
     checkpoint: Path | None = None,
@@ -96,8 +96,8 @@ def train_gan(
     """Train a generator of digits on the training images of ``data``.
 
     Args:
-        key: Random key; the result is a function of it, ``data`` and ``options``.
         data: From `load_mnist`.
+        key: Random key; the result is a function of it, ``data`` and ``options``.
         options: Sizes and weights.
         checkpoint: File to go on from and to keep the latest state in.
         every: Steps between checkpoints.

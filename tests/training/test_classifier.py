@@ -35,7 +35,7 @@ def test_training_lowers_the_loss_and_is_deterministic(data):
 def test_a_killed_run_goes_on_to_the_same_weights(data, tmp_path, monkeypatch):
     file = tmp_path / "classifier.npz"
     train, options = classifier.train_classifier, {"steps": 4, "batch": 8, "every": 2, "progress": False}
-    whole, _ = train(jax.random.key(0), data, **options)
+    whole, _ = train(data, jax.random.key(0), **options)
 
     real, calls = classifier.classifier_step, []
 
@@ -47,9 +47,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(classifier, "classifier_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        train(jax.random.key(0), data, checkpoint=file, **options)
+        train(data, jax.random.key(0), checkpoint=file, **options)
     assert file.exists()
-    resumed, _ = train(jax.random.key(0), data, checkpoint=file, **options)
+    resumed, _ = train(data, jax.random.key(0), checkpoint=file, **options)
     assert len(calls) == 4 + 2  # from the checkpoint of step 2, not from the start
     jax.tree.map(np.testing.assert_array_equal, resumed, whole)
 
@@ -79,7 +79,7 @@ def test_predictions_do_not_depend_on_the_batch(data):
 def test_shifts_move_whole_images_by_up_to_two_pixels():
     image = np.full((32, 32, 1), -1, np.float32)
     image[10, 20] = 1
-    moved = np.asarray(classifier.shift(jax.random.key(0), jnp.asarray(np.stack([image] * 200))))
+    moved = np.asarray(classifier.shift(jnp.asarray(np.stack([image] * 200)), jax.random.key(0)))
     assert ((moved == 1).sum((1, 2, 3)) == 1).all()
     assert ((moved == -1).sum((1, 2, 3)) == 32 * 32 - 1).all()
     places = np.argwhere(moved == 1)[:, 1:3] - [10, 20]
