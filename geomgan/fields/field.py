@@ -156,14 +156,7 @@ def metric_field(
         StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
         OutOfMemory: a device has no memory even for one tangent at a time.
     """
-    options: dict[str, Any] = {
-        "k": k,
-        "store": store,
-        "solver": solver,
-        "chunk": chunk,
-        "batch": batch,
-        "precision": precision,
-    }
+    options: dict[str, Any] = {"k": k, "store": store, "solver": solver, "chunk": chunk, "batch": batch}
     options |= {"precision": precision, "hvp": hvp, "tol": tol, "seed": seed, "memory": memory, "devices": devices}
     return compute_field(G, D, codes, **options, progress=progress, notes=notes or {})
 

@@ -81,9 +81,8 @@ def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "l
         ax.set_xlabel("code j, whose tensor is measured")
     axes[0].set_ylabel("code i, whose axes measure")
     colour_bar(fig, image, axes, "consistency (r)")
-    if given is None:
-        fig.set_layout_engine("compressed")
     if given is None:  # in axes that are given, the panel's own title is the title
+        fig.set_layout_engine("compressed")
         heading(fig, "Consistency of the metric tensors of pairs of codes")
     return fig
 

@@ -1,4 +1,4 @@
-"""Generators of any latent dimension whose metric is known and never a matrix (tests/metric/test_large_latents.py).
+"""Generators of any latent dimension whose metric is known and never a matrix (tests/fields/test_large_latents.py).
 
 ``python -m tests.fields.large_latents D K OUT`` computes the top pairs of one, in a process whose memory is measured.
 """
