@@ -61,10 +61,14 @@ def is_concrete(x: Any) -> bool:
     return not isinstance(x, jax.core.Tracer)
 
 
+def is_key(x: Any) -> bool:
+    """Whether ``x`` is typed keys, as ``jax.random.key`` and ``jax.random.split`` make them; also of tracers."""
+    return isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
 def check_key(key: Any) -> None:
     """Raise ``TypeError`` unless ``key`` is one typed key, as ``jax.random.key`` makes them; also of tracers."""
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not typed or key.shape != ():
+    if not is_key(key) or key.shape != ():
         raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -13,12 +14,22 @@ Interval = tuple[float, float, float]  # estimate, low, high
 
 
 def random_of(key: Any) -> np.random.Generator:
-    """Numpy's generator, seeded by a ``jax.random.key``; by ``jax.random.key(0)`` where ``key`` is None.
+    """Numpy's generator, seeded by a ``jax.random.key``.
+
+    None means ``jax.random.key(0)`` for one more version, with a warning that is laid at the caller of the function
+    that has the key.
 
     Raises:
         TypeError: ``key`` is not one typed key.
     """
-    key = jax.random.key(0) if key is None else key
+    if key is None:
+        warnings.warn(
+            "no key was given; jax.random.key(0) is taken, in this version only. Pass it as a key of your own: the "
+            "same key gives the same result.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        key = jax.random.key(0)
     check_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 

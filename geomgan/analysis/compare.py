@@ -142,7 +142,7 @@ def eigenspaces(
         b: likewise, in the same ``d`` dimensions.
         k: eigenvectors of each; by default all columns that both have.
         draws: pairs of random spaces that the chance level of the canonical correlations is the mean of.
-        key: a ``jax.random.key`` for them; by default ``jax.random.key(0)``.
+        key: a ``jax.random.key`` for them; without one a ``DeprecationWarning``, and that of seed 0.
 
     Raises:
         ValueError: dimensions differ, ``k`` is out of range, or columns are linearly dependent; see also

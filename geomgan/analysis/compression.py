@@ -75,7 +75,7 @@ def compression(
             :class:`MetricField`, whose mean tensor's eigenvectors are taken.
         ks: numbers of axes, each from 0 to ``m``.
         centre: ``c (d,)``; by default the mean of the codes.
-        key: of the random axes, a ``jax.random.key``; by default that of seed 0.
+        key: of the random axes, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
         draws: sets of random axes.
         shown: codes whose samples are kept.
         progress: show a progress bar, with the time left.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.spectra_of import spectra_of
-from geomgan.errors import check_choice, check_finite, check_floating
+from geomgan.errors import check_choice, check_finite, check_floating, is_key
 from geomgan.fields.field import MetricField
 from geomgan.generators.ensemble import EnsembleFunction
 from geomgan.generators.generator import Generator
@@ -70,19 +71,26 @@ def shuffle_weights(G: Generator, key: jax.Array, kind: str = "weights") -> Gene
     return replace(G, params=jax.tree.unflatten(tree, arrays), name=f"{G.name} shuffled")
 
 
-def random_frames(key: jax.Array, field: MetricField | Any) -> np.ndarray:
+def random_frames(field: MetricField | Any, key: jax.Array) -> np.ndarray:
     """Tensors ``(P, d, d)`` with the spectra of a field, each in a random orthogonal frame of its own.
 
     They keep the anisotropy of a field and lose its homogeneity. Frames are uniform (Haar): ``Q`` of a Gaussian
     matrix, with the signs that make the diagonal of ``R`` positive.
 
     Args:
-        key: a ``jax.random.key``.
         field: a :class:`MetricField` with all eigenvalues, tensors ``(P, d, d)``, or eigenvalues ``(P, d)``.
+        key: a ``jax.random.key``.
 
     Raises:
         TypeError, ValueError: as :func:`spectra_of`, or ``key`` is not a typed key.
     """
+    if is_key(field):
+        warnings.warn(
+            "random_frames(key, field) is random_frames(field, key) now; the old order works in this version only.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        field, key = key, field
     rng = random_of(key)
     if not isinstance(field, MetricField) and np.ndim(field) == 2:
         check_floating(field, "eigenvalues")

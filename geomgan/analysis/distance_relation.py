@@ -49,7 +49,7 @@ def consistency_and_distance(
         codes: ``(P, d)``, those of ``c``; by default the finished codes of its field.
         name: ``"log"``, ``"linear"`` or ``"vectorised"``.
         draws: permutations of the Mantel test; ``p`` is at least ``1 / (draws + 1)``.
-        key: a ``jax.random.key``; by default ``jax.random.key(0)``.
+        key: a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
 
     Raises:
         ValueError: there are no codes or they do not fit, or fewer than three of them; consistencies or distances are

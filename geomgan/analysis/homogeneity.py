@@ -146,18 +146,22 @@ def consistency_interval(
         name: ``"log"``, ``"linear"`` or ``"vectorised"``.
         draws: of the bootstrap.
         level: of the interval.
-        key: a ``jax.random.key``; by default ``jax.random.key(0)``.
+        key: a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
 
     Returns:
         estimate, low, high.
     """
-    return pair_interval(c.matrix(name), draws, level, key)
+    return _pair_interval(c.matrix(name), draws, level, random_of(key))
 
 
 def pair_interval(matrix: np.ndarray, draws: int = 1000, level: float = 0.95, key: jax.Array | None = None) -> Interval:
-    """Mean of the defined entries of ``matrix (P, P)`` off the diagonal, with the bootstrap of codes as above."""
+    """:func:`consistency_interval` of any ``matrix (P, P)``: the mean of its defined entries off the diagonal."""
+    return _pair_interval(matrix, draws, level, random_of(key))
+
+
+def _pair_interval(matrix: np.ndarray, draws: int, level: float, rng: np.random.Generator) -> Interval:
     check_resampling(draws, level)
-    count, rng = len(matrix), random_of(key)
+    count = len(matrix)
     defined = np.isfinite(matrix) & ~np.eye(count, dtype=bool)
     entries = np.where(defined, matrix, 0.0)
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(float)

@@ -121,7 +121,7 @@ def anisotropy(
         shares: of the trace, between 0 and 1.
         draws: of the bootstrap over codes.
         level: of the intervals.
-        key: a ``jax.random.key`` for the bootstrap; by default ``jax.random.key(0)``.
+        key: of the bootstrap, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
 
     Raises:
         ValueError: the field holds fewer eigenvalues than dimensions; no metric has a positive eigenvalue; a share is

@@ -19,10 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a table of the results, and where the numbers are."""
+    import jax
+
     from geomgan.study import read_answers, read_key, study_results, summary_table, write_results
 
     key = read_key(arguments.key)
-    results = study_results(key, read_answers(key, arguments.answers))
+    results = study_results(key, read_answers(key, arguments.answers), jax.random.key(0))
     out = write_results(results, arguments.out or Path(arguments.key).parent)
     print(f"{summary_table(results)}\n\nThe numbers are in {out / 'results.json'}, results.csv and answers.csv.")
     return 0

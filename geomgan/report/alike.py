@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,12 @@ def _alike(subject: Subject, results: Results) -> Alike:
         label: analysis.consistency(field, progress=subject.progress, above_floor=True)
         for label, field in fields.items()
     }
+    mean = partial(analysis.consistency_interval, key=subject.key)
+    of_matrix = partial(analysis.pair_interval, key=subject.key)
     return Alike(
         consistencies=found,
-        intervals={label: {n: analysis.consistency_interval(c, n) for n in NAMES} for label, c in found.items()},
-        shared={label: analysis.pair_interval(analysis.shared_trace(field)) for label, field in fields.items()},
+        intervals={label: {name: mean(c, name) for name in NAMES} for label, c in found.items()},
+        shared={label: of_matrix(analysis.shared_trace(field)) for label, field in fields.items()},
         chance={label: _per_dimension(shapes[label].intervals["dimensions_0.99"], subject) for label in fields},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def _tell_spectra(subject: Subject, result: Spectra) -> Section:
 
 
 def _shapes(subject: Subject, _: Results) -> Shapes:
-    return Shapes({label: analysis.anisotropy(field, SHARES) for label, field in subject.fields.items()})
+    shape = partial(analysis.anisotropy, shares=SHARES, key=subject.key)
+    return Shapes({label: shape(field) for label, field in subject.fields.items()})
 
 
 def _tell_shapes(subject: Subject, result: Shapes) -> Section:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from geomgan.errors import CheckpointError
+from geomgan.errors import CheckpointError, is_key
 from geomgan.runs.files import written
 from geomgan.runs.settings import check_settings
 
@@ -118,13 +118,9 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
 def _to_numpy(leaf: Any) -> np.ndarray:
-    return np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+    return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
 
 
 def _like(leaf: Any, values: np.ndarray) -> jax.Array:
-    return jax.random.wrap_key_data(jnp.asarray(values)) if _is_key(leaf) else jnp.asarray(values)
+    return jax.random.wrap_key_data(jnp.asarray(values)) if is_key(leaf) else jnp.asarray(values)

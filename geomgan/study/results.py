@@ -99,7 +99,8 @@ def study_results(
     Args:
         key: of the study.
         participants: from :func:`geomgan.study.read_answers`.
-        rng_key: a ``jax.random.key`` of the bootstraps and permutations; by default ``jax.random.key(0)``.
+        rng_key: of bootstraps and permutations, a ``jax.random.key``; without one a ``DeprecationWarning``, and that
+            of seed 0.
         draws: bootstrap samples.
         confidence: of the intervals.
 

@@ -1,5 +1,6 @@
 """Two metrics side by side, against transcriptions."""
 
+import jax
 import numpy as np
 import pytest
 import scipy.linalg
@@ -9,6 +10,8 @@ import geomgan as gg
 from geomgan.analysis import compare, eigenspaces, mean_metric
 from tests.analysis.tensors import eigh_descending, field_of, random_tensors
 from tests.small_models import smooth_generator
+
+KEY = jax.random.key(0)
 
 
 def r(x, y):
@@ -123,18 +126,18 @@ def test_planes_at_known_angles():
     angles = np.array([0.0, 0.3])
     a = np.eye(6)[:, :2]
     b = np.stack([np.eye(6)[0], np.cos(0.3) * np.eye(6)[1] + np.sin(0.3) * np.eye(6)[4]], axis=1)
-    result = eigenspaces(a, b)
+    result = eigenspaces(a, b, key=KEY)
     np.testing.assert_allclose(result.angles, angles, atol=1e-12)
     assert result.overlap == pytest.approx((1 + np.cos(0.3) ** 2) / 2)
     assert result.chance_overlap == pytest.approx(2 / 6)
-    tiny = eigenspaces(a[:, :1], (a[:, :1] + 1e-9 * a[:, 1:2]))
+    tiny = eigenspaces(a[:, :1], (a[:, :1] + 1e-9 * a[:, 1:2]), key=KEY)
     np.testing.assert_allclose(tiny.angles, 1e-9, rtol=1e-6)
 
 
 def test_canonical_correlations(rng):
     a, b = rng.standard_normal((2, 30, 4))
     b[:, 0] = 2 + a @ [1, 2, 3, 4]  # an affine function of a: the first correlation is 1
-    result = eigenspaces(a, b, draws=20)
+    result = eigenspaces(a, b, draws=20, key=KEY)
     x, y = a - a.mean(axis=0), b - b.mean(axis=0)
     matrix = np.linalg.solve(x.T @ x, x.T @ y) @ np.linalg.solve(y.T @ y, y.T @ x)
     expected = np.sqrt(np.sort(np.real(np.linalg.eigvals(matrix)))[::-1])
@@ -144,18 +147,18 @@ def test_canonical_correlations(rng):
 
 
 def test_random_spaces_are_at_the_level_of_chance(rng):
-    results = [eigenspaces(*np.linalg.qr(rng.standard_normal((2, 40, 5)))[0], draws=200) for _ in range(100)]
+    results = [eigenspaces(*np.linalg.qr(rng.standard_normal((2, 40, 5)))[0], draws=200, key=KEY) for _ in range(100)]
     assert np.mean([x.overlap for x in results]) == pytest.approx(5 / 40, rel=0.05)
     np.testing.assert_allclose(np.mean([x.cca for x in results], axis=0), results[0].cca_chance, atol=0.04)
 
 
 def test_fields_stand_for_the_eigenvectors_of_their_mean(rng):
     a, b = (random_tensors(rng, count=4, dim=6) for _ in range(2))
-    expected = eigenspaces(eigh_descending(mean_metric(a))[1], eigh_descending(mean_metric(b))[1], 2, draws=5)
-    result = eigenspaces(field_of(a), b, 2, draws=5)
+    expected = eigenspaces(eigh_descending(mean_metric(a))[1], eigh_descending(mean_metric(b))[1], 2, draws=5, key=KEY)
+    result = eigenspaces(field_of(a), b, 2, draws=5, key=KEY)
     np.testing.assert_allclose(result.angles, expected.angles, atol=1e-9)
     np.testing.assert_allclose(result.cca, expected.cca, atol=1e-9)
-    whole = eigenspaces(a, b)
+    whole = eigenspaces(a, b, key=KEY)
     np.testing.assert_allclose(whole.angles, 0, atol=1e-7)
     assert whole.overlap == pytest.approx(1)
     assert whole.cca.shape == (5,)
@@ -163,8 +166,8 @@ def test_fields_stand_for_the_eigenvectors_of_their_mean(rng):
 
 def test_spaces_that_do_not_compare(rng):
     with pytest.raises(ValueError, match="a has 6 dimensions and b has 5"):
-        eigenspaces(np.eye(6)[:, :2], np.eye(5)[:, :2])
+        eigenspaces(np.eye(6)[:, :2], np.eye(5)[:, :2], key=KEY)
     with pytest.raises(ValueError, match="k is 3; expected an integer from 1 to 2"):
-        eigenspaces(np.eye(6)[:, :2], np.eye(6), 3)
+        eigenspaces(np.eye(6)[:, :2], np.eye(6), 3, key=KEY)
     with pytest.raises(ValueError, match="dependent columns"):
-        eigenspaces(np.ones((6, 2)), np.eye(6))
+        eigenspaces(np.ones((6, 2)), np.eye(6), key=KEY)

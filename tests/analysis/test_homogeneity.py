@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +11,8 @@ from geomgan import backend
 from geomgan.analysis import consistency, consistency_example, consistency_interval, homogeneity
 from tests.analysis.tensors import eigh_descending, field_of, random_tensors
 from tests.small_models import smooth_generator
+
+KEY = jax.random.key(0)
 
 
 def by_definition(tensors, floors=None):
@@ -144,7 +147,7 @@ def test_example_shows_what_is_correlated(rng):
 
 def test_interval_resamples_codes(rng):
     result = consistency(random_tensors(rng, count=12, alike=1))
-    estimate, low, high = consistency_interval(result, "log", draws=2000)
+    estimate, low, high = consistency_interval(result, "log", draws=2000, key=KEY)
     assert estimate == pytest.approx(result.summary("log").mean)
     means, draw = [], np.random.default_rng(3)
     for _ in range(2000):  # the definition, draw by draw
@@ -155,11 +158,11 @@ def test_interval_resamples_codes(rng):
     width = expected[1] - expected[0]
     assert abs(low - expected[0]) < 0.15 * width
     assert abs(high - expected[1]) < 0.15 * width
-    narrow = consistency_interval(result, "log", draws=2000, level=0.5)
+    narrow = consistency_interval(result, "log", draws=2000, level=0.5, key=KEY)
     assert low < narrow[1] < narrow[2] < high
-    assert consistency_interval(result, draws=50) == consistency_interval(result, draws=50)
+    assert consistency_interval(result, draws=50, key=KEY) == consistency_interval(result, draws=50, key=KEY)
     with pytest.raises(ValueError, match="level is 95"):
-        consistency_interval(result, level=95)
+        consistency_interval(result, level=95, key=KEY)
 
 
 def test_of_a_generator():

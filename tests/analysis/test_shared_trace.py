@@ -1,10 +1,13 @@
 """The share of one code's metric in the axes of another."""
 
+import jax
 import numpy as np
 import pytest
 
 from geomgan.analysis import pair_interval, shared_trace
 from tests.analysis.tensors import random_tensors
+
+KEY = jax.random.key(0)
 
 
 def test_agrees_with_its_definition():
@@ -29,7 +32,7 @@ def test_same_axes_share_all_and_exchanged_axes_nothing():
 
 def test_interval_of_pairs_is_that_of_all_codes():
     matrix = np.arange(16.0).reshape(4, 4)
-    mean, low, high = pair_interval(matrix)
+    mean, low, high = pair_interval(matrix, key=KEY)
     assert mean == pytest.approx(matrix[~np.eye(4, dtype=bool)].mean())
     assert low < mean < high
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,6 +12,8 @@ from tests.analysis.tensors import field_of as field_with
 from tests.analysis.tensors import random_tensors
 from tests.small_models import linear_generator
 
+KEY = jax.random.key(0)
+
 
 def field_of(*singular_values):
     G = linear_generator(np.diag(singular_values).astype(np.float32))
@@ -18,7 +21,7 @@ def field_of(*singular_values):
 
 
 def test_a_sphere_uses_every_dimension():
-    shape = anisotropy(field_of(2, 2, 2, 2), shares=(0.5, 0.99))
+    shape = anisotropy(field_of(2, 2, 2, 2), shares=(0.5, 0.99), key=KEY)
     np.testing.assert_allclose(shape.participation_ratio, 4)
     np.testing.assert_allclose(shape.entropy_dimension, 4)
     assert shape.dimensions.tolist() == [[2, 2, 2], [4, 4, 4]]
@@ -26,7 +29,7 @@ def test_a_sphere_uses_every_dimension():
 
 
 def test_a_cigar_has_few_dimensions():
-    shape = anisotropy(field_of(10, 1, 1e-2, 0), shares=(0.9, 0.999))
+    shape = anisotropy(field_of(10, 1, 1e-2, 0), shares=(0.9, 0.999), key=KEY)
     p = np.array([100, 1, 1e-4]) / 101.0001
     np.testing.assert_allclose(shape.participation_ratio, 1 / (p**2).sum(), rtol=1e-6)
     np.testing.assert_allclose(shape.entropy_dimension, np.exp(-(p * np.log(p)).sum()), rtol=1e-6)
@@ -57,7 +60,7 @@ def test_median_and_magnitudes(rng):
 
 def test_anisotropy_equals_its_definition(rng):
     tensors = random_tensors(rng, count=9, dim=12, decades=6)
-    shape = anisotropy(field_with(tensors, failed=(2,), floor=1e-4))
+    shape = anisotropy(field_with(tensors, failed=(2,), floor=1e-4), key=KEY)
     assert shape.left_out == 1
     assert shape.indices.tolist() == [0, 1, 3, 4, 5, 6, 7, 8]
     for p, code in enumerate(shape.indices):
@@ -75,7 +78,7 @@ def test_anisotropy_equals_its_definition(rng):
 
 def test_intervals_are_of_the_median_over_codes(rng):
     tensors = random_tensors(rng, count=40, dim=6)
-    shape = anisotropy(tensors, draws=4000)
+    shape = anisotropy(tensors, draws=4000, key=KEY)
     estimate, low, high = shape.intervals["orders"]
     assert estimate == np.median(shape.orders)
     exact = np.sort(shape.orders)[[13, 26]]  # of the median of 40 by the binomial distribution: 0.962
@@ -84,8 +87,8 @@ def test_intervals_are_of_the_median_over_codes(rng):
         *("participation_ratio", "entropy_dimension", "orders"),
         *(f"dimensions_{share}" for share in ("0.9", "0.99", "0.999", "0.9999", "0.99999")),
     }
-    assert anisotropy(tensors).intervals == anisotropy(tensors).intervals
-    one = anisotropy(tensors[:1]).intervals["orders"]
+    assert anisotropy(tensors, key=KEY).intervals == anisotropy(tensors, key=KEY).intervals
+    one = anisotropy(tensors[:1], key=KEY).intervals["orders"]
     assert one[0] == shape.orders[0]
     assert np.isnan(one[1:]).all()
 
@@ -98,22 +101,22 @@ def test_the_originals_table(rng):
     assert original_dimensions(tensors).tolist() == [(explained < share).sum() for share in shares]
     sphere = np.eye(4)[None]
     assert original_dimensions(sphere, (0.6,)).tolist() == [2]  # one fewer than are needed
-    assert anisotropy(sphere, (0.6,)).dimensions.tolist() == [[3]]
+    assert anisotropy(sphere, (0.6,), key=KEY).dimensions.tolist() == [[3]]
 
 
 def test_a_metric_that_is_zero_has_no_shape():
     tensors = np.stack([np.zeros((3, 3)), np.eye(3)])
-    shape = anisotropy(tensors)
+    shape = anisotropy(tensors, key=KEY)
     assert shape.left_out == 1
     assert shape.indices.tolist() == [1]
     with pytest.raises(ValueError, match="no metric has a positive eigenvalue"):
-        anisotropy(tensors[:1])
+        anisotropy(tensors[:1], key=KEY)
 
 
 def test_options_out_of_range():
     sphere = np.eye(3)[None]
     with pytest.raises(ValueError, match=r"shares is \(99,\)"):
-        anisotropy(sphere, (99,))
+        anisotropy(sphere, (99,), key=KEY)
     with pytest.raises(ValueError, match=r"percentiles is \(95, 5\)"):
         mean_spectrum(sphere, (95, 5))
     with pytest.raises(gg.errors.OptionError, match="'median'"):
@@ -125,6 +128,6 @@ def test_partial_spectra_have_no_trace():
         linear_generator(np.eye(3, dtype=np.float32)), gg.distances.mse(), np.zeros((2, 3)), k=1, progress=False
     )
     with pytest.raises(ValueError, match="k=None"):
-        anisotropy(field)
+        anisotropy(field, key=KEY)
     with pytest.raises(ValueError, match="no finished code"):
         mean_spectrum(dataclasses.replace(field, status=np.zeros(2, np.int8)))

@@ -88,7 +88,7 @@ def figures():
     F, shuffled = tensors(), tensors(1)
     alike, control = analysis.consistency(F), analysis.consistency(shuffled)
     law, layers, names = analysis.random_direction_law(F[0], key), alignment(), ("LPIPS", "MS-SSIM")
-    compared, spaces = analysis.compare(F, shuffled), analysis.eigenspaces(F, shuffled, 8)
+    compared, spaces = analysis.compare(F, shuffled), analysis.eigenspaces(F, shuffled, 8, key=jax.random.key(0))
     values = 10.0 ** -np.arange(5)
     return {
         "image_grid": partial(plot.image_grid, pictures(12), 6, title="Twelve samples"),

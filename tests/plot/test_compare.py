@@ -1,11 +1,14 @@
 """Figures that compare metrics: what is drawn where."""
 
+import jax
 import numpy as np
 import pytest
 
 from geomgan import plot
 from geomgan.analysis.compare import compare, eigenspaces
 from tests.plot.test_spectrum import assert_readable, field, line
+
+KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def test_principal_angles_in_degrees_and_correlations_as_angles():
     a, b = np.zeros((2, 6, 2))
     a[0, 0] = a[1, 1] = 1
     b[[0, 2], 0], b[[1, 3], 1] = (np.cos(t[0]), np.sin(t[0])), (np.cos(t[1]), np.sin(t[1]))
-    c = eigenspaces(a, b)
+    c = eigenspaces(a, b, key=KEY)
     fig = plot.eigenspaces(c, ("a", "b"))
     ax = fig.axes[0]
     np.testing.assert_allclose(line(ax, "principal angle").get_ydata(), [10, 50])
@@ -69,4 +72,4 @@ def test_principal_angles_in_degrees_and_correlations_as_angles():
 def test_every_figure_is_readable(pair):
     assert_readable(plot.comparison(compare(*pair), ("LPIPS alex", "MS-SSIM"), pair))
     assert_readable(plot.comparison(compare(*pair), ("LPIPS alex", "MS-SSIM")))
-    assert_readable(plot.eigenspaces(eigenspaces(*pair, 3), ("LPIPS alex", "MS-SSIM")))
+    assert_readable(plot.eigenspaces(eigenspaces(*pair, 3, key=KEY), ("LPIPS alex", "MS-SSIM")))

@@ -105,7 +105,7 @@ def test_radii_below_rounding_are_open_and_missing_ranks_are_told(case):
 
 def test_compression_shows_medians_in_ascending_order_of_k(case):
     G, D, z, e = case
-    result = analysis.compression(G, D, z, e, [6, 1, 3], shown=2)
+    result = analysis.compression(G, D, z, e, [6, 1, 3], shown=2, key=jax.random.key(0))
     images, curves = plot.compression(result, samples=1).axes
     assert [tick.get_text() for tick in images.get_yticklabels()] == ["code 0, metric axes", "code 0, random axes"]
     named = plot.compression(result, 1, labels=["seed 7"]).axes[0]

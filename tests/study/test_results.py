@@ -19,6 +19,8 @@ from geomgan.study import (
 )
 from tests.study import answer, answers_of, written
 
+KEY = jax.random.key(0)
+
 NAN = float("nan")
 
 
@@ -122,7 +124,7 @@ HAND = StudyKey(
 
 def test_means_differences_and_intervals_by_hand():
     tables = [[(1, 60, 8), (1, 40, 6), (1, 10, 3)], [(1, 80, 9), (0, 0, 0), (0, 0, 0)]]
-    results = study_results(HAND, people_of(HAND, tables))
+    results = study_results(HAND, people_of(HAND, tables), KEY)
     measures = {measure.name: measure for measure in results.measures}
     np.testing.assert_allclose(measures["saw_change"].mean, [100, 50, 50])
     np.testing.assert_allclose(measures["amount"].mean, [70, 20, 5])
@@ -159,11 +161,11 @@ def test_results_do_not_depend_on_the_order_and_follow_the_key_of_randomness(rng
     low, high = a.agreements[2].everywhere[1:]
     assert low <= a.agreements[2].everywhere[0] <= high
     with pytest.raises(ValueError, match="at least one"):
-        study_results(HAND, [])
+        study_results(HAND, [], KEY)
 
 
 def test_one_participant_has_no_interval_and_no_agreement():
-    results = study_results(HAND, people_of(HAND, [[(1, 60, 8), (1, 40, 6), (0, 0, 0)]]))
+    results = study_results(HAND, people_of(HAND, [[(1, 60, 8), (1, 40, 6), (0, 0, 0)]]), KEY)
     assert results.measures[1].mean.tolist() == [60, 40, 0]
     assert np.isnan(results.measures[1].axes[1:]).all()
     assert np.isnan(results.agreements[0].everywhere).all()
@@ -171,7 +173,7 @@ def test_one_participant_has_no_interval_and_no_agreement():
 
 def test_files_hold_the_numbers_and_nothing_that_runs(tmp_path):
     tables = [[(1, 60, 8), (1, 40, 6), (1, 10, 3)], [(1, 80, 9), (0, 0, 0), (0, 0, 0)]]
-    write_results(study_results(HAND, people_of(HAND, tables)), tmp_path)
+    write_results(study_results(HAND, people_of(HAND, tables), KEY), tmp_path)
     results = json.loads((tmp_path / "results.json").read_text(), parse_constant=lambda _: pytest.fail("not JSON"))
     assert results["questions"][0]["amount"]["estimate"] == 70
     assert results["axes_against_controls"]["amount"]["p"] == pytest.approx(2 / 3)
@@ -192,4 +194,4 @@ def test_free_text_is_kept_on_one_line_in_characters_that_can_be_written(key, tm
         0
     ]
     assert person.common[0] == "a b [31m <b>"
-    write_results(study_results(key, [person]), tmp_path)
+    write_results(study_results(key, [person], KEY), tmp_path)
