@@ -17,7 +17,8 @@ import numpy as np
 
 import geomgan as gg
 from benchmarks import random_models
-from geomgan.fields.plan import matrix_product_rate, plan_field
+from geomgan.fields.plan import plan_field
+from geomgan.fields.rate import matrix_product_rate
 
 # name -> (generator, pairs (None: all, dense), most seconds a code)
 CASES = {

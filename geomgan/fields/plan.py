@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from geomgan.backend import backend, matmul_precision, memory_budget, readable
+from geomgan.backend import backend, memory_budget, readable
 from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
 from geomgan.eigen.choice import choose_solver, expected_products
 from geomgan.eigen.dense import check_k
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
 from geomgan.fields.programs import Products, Program, Rows, Tensors
+from geomgan.fields.rate import matrix_product_rate
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.maps import LinearMap, Pushforward, map_of
@@ -267,26 +264,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-@functools.cache
-def matrix_product_rate(precision: str = "highest") -> float:
-    """FLOP/s of a large float32 matrix product on the default device, measured."""
-    side = backend().product_side
-    a = jnp.ones((side, side), jnp.float32) / side
-
-    @jax.jit
-    def product(a: jax.Array) -> jax.Array:
-        with matmul_precision(precision):
-            return a @ a
-
-    product(a).block_until_ready()
-    seconds = []
-    for _ in range(3):
-        started = time.perf_counter()
-        product(a).block_until_ready()
-        seconds.append(time.perf_counter() - started)
-    return 2 * side**3 / statistics.median(seconds)
 
 
 def _groups(sizes: Sequence[int], most: int) -> Groups:
