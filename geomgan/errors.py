@@ -72,6 +72,14 @@ def check_key(key: Any) -> None:
         raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
 
 
+def check_count(value: Any, most: float, what: str, why: str = "") -> int:
+    """``value`` as an integer from 1 to ``most``; if it is none, a ``ValueError`` that ends with ``why``."""
+    if isinstance(value, bool) or int(value) != value or not 1 <= value <= most:
+        bound = f"an integer from 1 to {most}" if np.isfinite(most) else "a positive integer"
+        raise ValueError(f"{what} is {value!r}; expected {bound}{why}.")
+    return int(value)
+
+
 def check_floating(x: Any, what: str) -> None:
     """Raise ``TypeError`` unless ``x`` is a real floating-point array."""
     dtype = getattr(x, "dtype", None)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.errors import check_key
+from geomgan.errors import check_count, check_key
 
 Interval = tuple[float, float, float]  # estimate, low, high
 
@@ -36,8 +36,7 @@ def random_of(key: Any) -> np.random.Generator:
 
 def check_resampling(draws: int, level: float) -> None:
     """Raise ``ValueError`` unless there are draws and the level is between 0 and 1."""
-    if isinstance(draws, bool) or int(draws) != draws or draws < 1:
-        raise ValueError(f"draws is {draws!r}; expected a positive integer.")
+    check_count(draws, np.inf, "draws")
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}; expected a number between 0 and 1, such as 0.95.")
 

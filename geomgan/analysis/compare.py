@@ -11,7 +11,7 @@ import numpy as np
 from geomgan.analysis.bootstrap import check_resampling, random_of
 from geomgan.analysis.homogeneity import correlations, quadratic_forms
 from geomgan.analysis.spectra_of import Spectra, spectra_of
-from geomgan.errors import check_finite, check_floating
+from geomgan.errors import check_count, check_finite, check_floating
 from geomgan.fields.field import MetricField
 
 
@@ -182,9 +182,7 @@ def _check_same_codes(first: Spectra, second: Spectra, a: Any, b: Any) -> None:
 
 
 def _check_top(top: int | None, most: int, name: str) -> int:
-    if top is not None and (isinstance(top, bool) or int(top) != top or not 1 <= top <= most):
-        raise ValueError(f"{name} is {top!r}; expected an integer from 1 to {most}, the eigenvectors that there are.")
-    return most if top is None else int(top)
+    return most if top is None else check_count(top, most, name, ", the eigenvectors that there are")
 
 
 def _logarithms(spectra: Spectra, rows: np.ndarray) -> np.ndarray:

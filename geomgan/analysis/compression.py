@@ -10,11 +10,11 @@ import jax
 import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
-from geomgan.analysis.eigenspaces_at import check_count, check_series
+from geomgan.analysis.eigenspaces_at import check_series
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.distances.distance import Distance
 from geomgan.eigen.pairs import Eigenpairs, eigenpairs
-from geomgan.errors import check_codes, check_finite
+from geomgan.errors import check_codes, check_count, check_finite
 from geomgan.fields.field import MetricField
 from geomgan.generators.generator import Generator
 from geomgan.metric.pair import bind, check_types

@@ -51,14 +51,6 @@ def random_units(rng: np.random.Generator, basis: np.ndarray, off: np.ndarray, d
     return coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True) @ basis.T
 
 
-def check_count(value: Any, most: float, what: str) -> int:
-    """``value`` as an integer from 1 to ``most``; ``ValueError`` if it is none."""
-    if isinstance(value, bool) or int(value) != value or not 1 <= value <= most:
-        bound = f"an integer from 1 to {most}" if np.isfinite(most) else "a positive integer"
-        raise ValueError(f"{what} is {value!r}; expected {bound}.")
-    return int(value)
-
-
 def check_series(values: Any, what: str, count: int | None = None) -> np.ndarray:
     """Finite numbers in one dimension, as float64, ``count`` of them if that is said; ``ValueError`` otherwise."""
     values = np.asarray(values, np.float64)

@@ -9,9 +9,10 @@ import jax
 import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
-from geomgan.analysis.eigenspaces_at import check_count, check_series, checked_code, pairs_of, random_units
+from geomgan.analysis.eigenspaces_at import check_series, checked_code, pairs_of, random_units
 from geomgan.distances.distance import Distance
 from geomgan.eigen.ranks import axes_of_rank
+from geomgan.errors import check_count
 from geomgan.generators.generator import Generator
 from geomgan.paths import leaving, measure
 

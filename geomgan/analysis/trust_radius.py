@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.eigenspaces_at import check_count, checked_code, pairs_of
+from geomgan.analysis.eigenspaces_at import checked_code, pairs_of
 from geomgan.distances.distance import Distance
 from geomgan.eigen.ranks import axes_of_rank
+from geomgan.errors import check_count
 from geomgan.generators.generator import Generator
 from geomgan.paths import lines, measure, walk
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.eigen.threads import one_blas_thread
+from geomgan.errors import check_count
 
 
 def eigh(g: Any, k: int | None = None) -> tuple[jax.Array, jax.Array]:
@@ -49,9 +50,7 @@ def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray,
 
 def check_k(k: int | None, dim: int) -> int:
     """``k``, or ``dim`` for None; raises ``ValueError`` unless it is from 1 to ``dim``."""
-    if k is not None and (isinstance(k, bool) or int(k) != k or not 1 <= k <= dim):
-        raise ValueError(f"k is {k!r}; expected an integer from 1 to {dim}, the number of latent dimensions.")
-    return dim if k is None else int(k)
+    return dim if k is None else check_count(k, dim, "k", ", the number of latent dimensions")
 
 
 def column_norms(columns: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
 from geomgan.eigen.choice import choose_solver, expected_products
 from geomgan.eigen.dense import check_k
+from geomgan.errors import check_count
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
 from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.fields.rate import matrix_product_rate
@@ -176,10 +178,8 @@ def chosen(
     Raises:
         ValueError: an argument does not fit.
     """
-    if isinstance(codes, bool) or int(codes) != codes or codes < 1:
-        raise ValueError(f"codes is {codes!r}; expected a positive integer.")
-    if batch is not None and (isinstance(batch, bool) or int(batch) != batch or batch < 1):
-        raise ValueError(f"batch is {batch!r}; expected a positive integer: codes computed together.")
+    codes = check_count(codes, math.inf, "codes")
+    batch = None if batch is None else check_count(batch, math.inf, "batch", ": codes computed together")
     dim, kind = pair.dim, map_of(pair.D, hvp)
     k, budget = check_k(k, dim), int(smallest(memory_budget(memory)))
     limit, profile = tangents_at_once(chunk, dim, hvp), profile_of(pair)
@@ -200,13 +200,13 @@ def chosen(
         if here.host_threads and len(devices) == 1 and batches > 1:
             batches += batches % here.steps  # every thread has as many
         batch = -(-codes // batches)  # of equal size
-    batch = min(int(batch), codes)
+    batch = min(batch, codes)
     if solver == "dense":
         flops = kind.flops(forward, dim, len(parts), sum(sizes) // (4 * dim))
     else:
         flops = kind.product_flops(forward) * expected_products(k)
     return Plan(
-        codes=int(codes),
+        codes=codes,
         dim=dim,
         k=k,
         kind=kind,

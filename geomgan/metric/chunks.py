@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from geomgan.backend import backend
+from geomgan.errors import check_count
 from geomgan.generators.cost import largest_array
 
 
@@ -47,9 +49,7 @@ def tangents_at_once(chunk: int | None, dim: int, hvp: str) -> int:
     """The chunk: as asked, else one where there may be no ``vmap``, else what divides ``dim`` well."""
     if chunk is None:
         return 1 if hvp == "finite-difference" else tangent_chunk(dim)
-    if isinstance(chunk, bool) or int(chunk) != chunk or chunk < 1:
-        raise ValueError(f"chunk is {chunk!r}; expected a positive integer: tangents computed together.")
-    return min(int(chunk), dim)
+    return min(check_count(chunk, math.inf, "chunk", ": tangents computed together"), dim)
 
 
 def are_small_together(push: Callable[..., Any], z: jax.Array) -> bool:
