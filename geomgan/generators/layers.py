@@ -5,7 +5,6 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from geomgan.backend import backend
@@ -99,22 +98,6 @@ def leaky_relu(x: jax.Array, slope: float = 0.2) -> jax.Array:
 def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
     """``x / √(mean_c x² + ε)``: every pixel's features to unit mean square (Karras et al., 2018)."""
     return x * lax.rsqrt(jnp.mean(x**2, axis=-1, keepdims=True) + epsilon)
-
-
-def resize_align_corners(x: jax.Array, side: int) -> jax.Array:
-    """Bilinear resizing of ``(H, W, C)`` to ``side`` pixels a side, corners on corners (not ``jax.image.resize``)."""
-
-    def matrix(size: int) -> np.ndarray:
-        at = np.arange(side) * ((size - 1) / max(side - 1, 1))
-        low = np.minimum(at.astype(int), max(size - 2, 0))
-        weights = np.zeros((side, size), np.float32)
-        weights[np.arange(side), low] = 1 - (at - low)
-        weights[np.arange(side), np.minimum(low + 1, size - 1)] += at - low
-        return weights
-
-    if x.shape[:2] == (side, side):
-        return x
-    return jnp.einsum("ih,jw,hwc->ijc", matrix(x.shape[0]), matrix(x.shape[1]), x)
 
 
 class ConditionalBatchNorm(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from geomgan import backend
 from geomgan.generators.convolutions import convolve
 from geomgan.generators.cost import count_flops
-from geomgan.generators.layers import Conv, ConvTranspose, resize_align_corners
+from geomgan.generators.layers import Conv, ConvTranspose
 from tests.small_models import largest_difference
 
 
@@ -95,12 +95,3 @@ def test_upsampled_convolution(rng, shape, kernel, factor):
     params = {"kernel": np.moveaxis(weight, (0, 1), (-1, -2))}
     y = Conv(4, kernel, padding=kernel // 2, bias=False, upsample=factor).apply({"params": params}, x)
     assert largest_difference(y, expected) < 1e-5
-
-
-@pytest.mark.parametrize(("side", "wanted"), [(4, 8), (7, 5), (1, 3), (6, 6)])
-def test_resizing_with_corners_on_corners(rng, side, wanted):
-    x = rng.standard_normal((side, side, 3)).astype(np.float32)
-    expected = torch.nn.functional.interpolate(
-        torch.from_numpy(x.transpose(2, 0, 1)[None].copy()), size=wanted, mode="bilinear", align_corners=True
-    )[0].permute(1, 2, 0)
-    assert largest_difference(resize_align_corners(x, wanted), expected) < 1e-6
