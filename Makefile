@@ -5,8 +5,6 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 # Two processes, a file of tests in one of them, long files first (tests/heavy_first.py).
 PYTEST := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
-# Compiling is most of what the tests do: less effort of the compiler, the same numbers.
-COMPILING := XLA_FLAGS="--xla_backend_optimization_level=1 $(XLA_FLAGS)"
 # What `make test-newest` runs with: a newer Python, if there is one, with the newest JAX and Flax and without torch.
 NEWEST := .venv-newest/bin
 NEWEST_PYTHON ?= $(shell .ci/newest-python)
@@ -18,10 +16,10 @@ demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
 	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --codes 16 --top 8 --seed 0 --out runs/demo
 
 test: lint  ## everything but the slow tests
-	$(COMPILING) $(BIN)/python $(PYTEST) -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-slow: .venv/installed-test  ## full-size parity, hundreds of kills, thousands of damaged files
-	$(COMPILING) $(BIN)/python $(PYTEST) -m slow
+	$(BIN)/python $(PYTEST) -m slow
 
 test-newest:  ## what needs no torch, on the newest Python (3.12 or later), JAX and Flax that are there
 ifeq ($(NEWEST_PYTHON),)
@@ -29,7 +27,7 @@ ifeq ($(NEWEST_PYTHON),)
 else
 	$(MAKE) .venv-newest/installed
 	$(NEWEST)/python -c 'import sys, jax, flax; print("Python", sys.version.split()[0], "jax", jax.__version__, "flax", flax.__version__)'
-	$(COMPILING) $(NEWEST)/python $(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(ONLY_IN_TEST))
+	$(NEWEST)/python $(PYTEST) -m "not slow" $(addprefix --ignore=tests/,$(ONLY_IN_TEST))
 endif
 
 lint: .venv/installed-test

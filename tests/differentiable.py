@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.generators.generator import activations_of
 from tests.fixtures import assert_close
 from tests.small_models import in_float64
 
@@ -17,7 +18,8 @@ def assert_differentiable(G: Any, layer: str, seed: int = 3) -> None:
     rng = np.random.default_rng(seed)
     codes = rng.standard_normal((3, G.latent_dim))
     assert_close(jax.vmap(G)(codes), np.stack([G(z) for z in codes]), 1e-5)
-    shapes = {name: G.at(name).sample_shape.shape for name in G.layers}
+    shapes = {name: value.shape for name, value in jax.eval_shape(activations_of, G, codes[0]).items()}
+    assert tuple(shapes) == G.layers
     activation = G.at(layer)(codes[0])
     assert activation.shape == shapes[layer]
     assert np.isfinite(activation).all()

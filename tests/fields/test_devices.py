@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from tests.conftest import ROOT
 from tests.fields import device_cases
 from tests.fields.device_cases import CASES, MSE, SAME, codes_of, compute
+from tests.fixtures import ROOT
 from tests.small_models import smooth_generator
 
 TIMEOUT = 600  # seconds; a machine may be busy

@@ -10,8 +10,8 @@ import pytest
 
 import geomgan as gg
 from geomgan.eigen.block import block_lanczos, block_width
-from tests.conftest import ROOT
 from tests.fields.large_latents import planted_generator, planted_vectors, spectrum
+from tests.fixtures import ROOT
 
 K = 20
 
