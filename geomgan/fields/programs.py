@@ -6,6 +6,7 @@ is what it takes on a device by its compiler's account, and calling it runs it. 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,7 @@ Into = list[jax.Array] | None
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(ABC):
     """What all steps have in common.
 
     Attributes:
@@ -61,9 +62,9 @@ class Program:
         """The axis of the mesh that tangents are cut along."""
         return TANGENTS if self.kind.divisible else None
 
+    @abstractmethod
     def lower(self, pair: Pair) -> Any:
         """The program, traced for the shapes of ``inputs``."""
-        raise NotImplementedError
 
     def prepared(self, pair: Pair) -> Pair:
         """The pair as this program takes it: kernels prepared where it pushes many tangents."""

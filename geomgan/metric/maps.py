@@ -11,6 +11,7 @@ It comes as four pytrees, which compiled functions take as arguments. Each knows
 # ruff: noqa: ARG003 (the four answer the same questions, not all of which depend on everything)
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,7 @@ from geomgan.metric.pair import Pair
 Leaves = list[jax.Array]
 
 
-class LinearMap:
+class LinearMap(ABC):
     """What the four have in common: ``at`` builds one at a code, inside ``jit``.
 
     Attributes:
@@ -44,35 +45,35 @@ class LinearMap:
     divisible: ClassVar[bool]
 
     @classmethod
+    @abstractmethod
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Any:
         """The map at ``z``, into the embedding's leaves of ``group`` only; ``chunk`` is of finite differences."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         """Images of the ``tangents (r, d)``: leaves ``(r, ...)`` of rows of ``J``, or one leaf of rows of ``g``.
 
         Leaves have the shapes of the embedding's: on CPU, element-wise work that writes flat rows is not vectorised.
         Pushed tangents overwrite the leaves ``into``, if given. Finite differences know all their images already.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def product(self, v: jax.Array) -> jax.Array:
         """``g v`` for one tangent ``v (d,)``."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
         """What the ways to eigenpairs cost, in forward passes.
 
         ``passes`` is how often tangents are pushed, for a part of the embedding each time, so that a part of the
         Jacobian fits into memory; 0 where no part fits.
         """
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
         """FLOPs of a dense metric, of which one embedded sample of ``width`` numbers takes ``forward``."""
-        raise NotImplementedError
 
     @classmethod
     def product_flops(cls, forward: float) -> float:

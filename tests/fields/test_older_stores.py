@@ -31,7 +31,9 @@ def test_its_stores_open():
     assert largest_difference(np.linalg.eigvalsh(tensors)[:, ::-1], complete.values) < 1e-12
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the store names functions by the bytecode of Python 3.11")
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the store names functions by Python 3.11's bytecode: run it there"
+)
 def test_its_unfinished_store_resumes(tmp_path):
     store = tmp_path / "half.zarr"
     shutil.copytree(WRITTEN / "half.zarr", store)

@@ -298,7 +298,7 @@ def test_the_lines_for_jax_run_as_they_stand(tmp_path, monkeypatch):
 
 
 def test_the_lines_for_torch_run_as_they_stand(made, G, monkeypatch):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
     first, second = (torch.from_numpy(np.array(weight)) for weight in G.params)
     monkeypatch.chdir(made.folder)
     names = {"generator": lambda z: torch.tanh(torch.tanh(z @ first.T) @ second.T)}
