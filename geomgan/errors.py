@@ -1,9 +1,10 @@
-"""The few exceptions of this package, and the checks that raise them before any work is done."""
+"""The few exceptions of this package, what turns those of others into them, and the checks that raise them early."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 MOST_NAMES = 12  # in a message
+_LONGEST = 400  # of what a library says, in a message
 
 
 class GeomganError(Exception):
@@ -35,6 +37,43 @@ class OutOfMemory(GeomganError, MemoryError):
 
 class OptionError(GeomganError, ValueError):
     """An option has a value that it cannot take."""
+
+
+@contextlib.contextmanager
+def reading(
+    what: object, fix: str, *, error: type[Exception] = StoreError, found: str = "cannot be read"
+) -> Iterator[None]:
+    """Read what others may have written: whatever fails in the block is one sentence, "what found (reason). fix".
+
+    A file may be cut off, altered, hostile or of another version, and every library has its own errors for what it
+    stumbles over there: this is the one place that knows them all. Errors of geomgan pass as they are.
+
+    Raises:
+        error: the block failed.
+        OutOfMemory: it took more memory than there is.
+    """
+    try:
+        yield
+    except GeomganError:
+        raise
+    except Exception as reason:
+        kind = OutOfMemory if isinstance(reason, MemoryError) else error
+        raise kind(f"{what} {found} ({said(reason)}). {fix}") from reason
+
+
+def said(error: Exception) -> str:
+    """What an exception of Python or of a library says, for a message: on one line, short, never empty."""
+    text = "".join(c if c.isprintable() else " " for c in str(error))
+    text = " ".join(text.split())
+    if isinstance(error, KeyError):
+        text = f"{text} is missing"
+    elif isinstance(error, RecursionError):
+        text = "it is nested too deeply"
+    elif isinstance(error, MemoryError):
+        text = "it asks for more memory than there is"
+    elif not text or isinstance(error, ArithmeticError | AssertionError | AttributeError | IndexError | TypeError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def nearest(name: str, known: Iterable[str], lister: str = "") -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from geomgan.errors import StoreError
+from geomgan.errors import StoreError, reading
 from geomgan.runs.files import is_partial, write_whole, writing
 from geomgan.runs.lock import locked
 from geomgan.runs.results import read_result, write_result
@@ -121,13 +121,9 @@ def open_journal(folder: str | os.PathLike[str], settings: Mapping[str, Any], *,
 
 
 def _read_settings(file: Path) -> dict[str, Any]:
-    try:
+    fix = f"Remove it and {PARTS}, whose settings only it said, or {ANOTHER}."
+    with reading(file, fix):
         contents = json.loads(file.read_text(encoding="utf-8"))
         if contents["geomgan_journal"] != _FORMAT:
             raise ValueError(f"its format is {contents['geomgan_journal']}; expected {_FORMAT}")
         return dict(contents["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{file} cannot be read ({error}): which settings made the results beside it is not known. Remove it and "
-            f"{PARTS}, or {ANOTHER}."
-        ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from geomgan.errors import CheckpointError, is_key
+from geomgan.errors import CheckpointError, is_key, reading
 from geomgan.runs.files import written
 from geomgan.runs.settings import check_settings
 
@@ -89,14 +88,12 @@ def restore(file: Path, like: Any, settings: dict[str, Any]) -> tuple[Any, float
     Raises:
         CheckpointError: The file cannot be read, was written with other ``settings``, or its arrays do not fit.
     """
-    again = "Pass an empty output folder to start anew"
-    try:
+    again = "Remove it to start anew, or name another folder"
+    with reading(file, f"{again}.", error=CheckpointError, found="is not a readable checkpoint"):
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         theirs = {**json.loads(str(arrays.pop(_SETTINGS)))}
         seconds = float(arrays.pop(_SECONDS))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{file} is not a readable checkpoint ({error}). {again}.") from error
     check_settings(file, theirs, settings, fix=f"{again}, or use its settings.", error=CheckpointError)
     leaves = _named_leaves(like)
     if set(arrays) != set(leaves):

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from geomgan.errors import StoreError
+from geomgan.errors import reading
 from geomgan.runs.files import written
 
 T = TypeVar("T")
@@ -67,7 +67,8 @@ def read_result(file: str | os.PathLike[str], kind: type[T]) -> T:
         StoreError: the file is missing or damaged, or another version wrote it, whose dataclasses had other fields.
     """
     file, known = Path(file), _dataclasses_of(kind)
-    try:
+    fix = "Remove it, and repeat the call to compute it again."
+    with reading(file, fix, found="cannot be read: it is damaged, or another version wrote it"):
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()  # checksums first: what is read below is what was written
         if damaged is not None:
@@ -77,13 +78,6 @@ def read_result(file: str | os.PathLike[str], kind: type[T]) -> T:
             if header["geomgan_result"] != _FORMAT:
                 raise ValueError(f"its format is {header['geomgan_result']}; expected {_FORMAT}")
             return _checked(_unpacked(header["result"], known, archive), kind)
-    except MemoryError:
-        raise
-    except Exception as error:  # zipfile and numpy raise many kinds for a damaged file
-        raise StoreError(
-            f"{file} cannot be read: it is damaged, or another version wrote it ({error}). Remove it, and repeat the "
-            "call to compute it again."
-        ) from error
 
 
 def _packed(value: Any, known: Mapping[str, type], arrays: dict[str, np.ndarray], place: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.errors import reading, said
 from geomgan.study.files import FORMAT
 from geomgan.study.values import (
     Wrong,
@@ -88,7 +89,8 @@ def read_key(path: str | os.PathLike[str]) -> StudyKey:
     Raises:
         ValueError: the file is missing, or not a key.
     """
-    try:
+    fix = "Pass the study_key.json of `geomgan study`."
+    with reading(path, fix, error=ValueError, found="is not the key of a study"):
         data = json_object(path, MOST_KEY_BYTES)
         entries = sorted(data["trials"].items(), key=lambda item: (item[1]["kind"] != "axis", _rank(item[1])))
         key = StudyKey(
@@ -100,11 +102,6 @@ def read_key(path: str | os.PathLike[str]) -> StudyKey:
             eigenvalues=np.array([float(entry["eigenvalue"]) for _, entry in entries]),
             finding=text_of(data["finding"]),
         )
-    except (Wrong, KeyError, TypeError, AttributeError, ValueError) as error:
-        reason = f"{shown(error.args[0])} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(
-            f"{path} is not the key of a study: {reason}. Pass the study_key.json of `geomgan study`."
-        ) from error
     if data.get("format") != FORMAT:
         raise ValueError(f"{path} has format {shown(data.get('format'))}; expected {FORMAT}.")
     return key
@@ -128,8 +125,8 @@ def read_answers(key: StudyKey, paths: Sequence[str | os.PathLike[str]]) -> list
     for path in paths:
         try:
             people.append(_participant(key, path, json_object(path, MOST_BYTES)))
-        except (Wrong, KeyError) as error:
-            problems.append(f"{path}: {f'{shown(error.args[0])} is missing' if isinstance(error, KeyError) else error}")
+        except Exception as error:  # every file is told of in one go
+            problems.append(f"{path}: {said(error)}")
     first: dict[tuple[str, str], str] = {}
     for person in people:
         for what, identity in (("participant", person.name.casefold()), ("session", person.session)):

@@ -16,7 +16,7 @@ import numpy as np
 from geomgan.analysis.mean_metrics import mean_metric
 from geomgan.distances import Distance
 from geomgan.eigen import eigenpairs
-from geomgan.errors import StoreError, check_choice
+from geomgan.errors import check_choice, reading
 from geomgan.fields import metric_field
 from geomgan.generators import Generator
 from geomgan.plot.images import is_image
@@ -190,13 +190,11 @@ def _earlier(path: Path, plan: StudyPlan) -> dict[str, Any] | None:
     """The key that is there already, of the same plan."""
     if not path.is_file():
         return None
-    try:
+    with reading(path, "Name another folder for the study.", found="is damaged"):
         key = json.loads(path.read_text(encoding="utf-8"))
         stored = {**key["plan"]}
         if not isinstance(key["finding"], str):
             raise TypeError("its finding is no text")
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is damaged ({error}). Name another folder for the study.") from error
     fix = f"The study may have answers by now: repeat the call with the stored settings, or {ANOTHER}."
     check_settings(path, stored, plan.contents(), fix=fix)
     return key
