@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
-from geomgan.errors import check_count, check_key
+from geomgan.errors import check_count, check_key, is_key
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Interval = tuple[float, float, float]  # estimate, low, high
 
 
@@ -22,16 +27,62 @@ def random_of(key: Any) -> np.random.Generator:
     Raises:
         TypeError: ``key`` is not one typed key.
     """
-    if key is None:
-        warnings.warn(
-            "no key was given; jax.random.key(0) is taken, in this version only. Pass it as a key of your own: the "
-            "same key gives the same result.",
-            DeprecationWarning,
-            stacklevel=3,
-        )
-        key = jax.random.key(0)
+    key = _key_of_seed_0(4) if key is None else key
     check_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def key_after(data: int, *earlier: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """For functions that take their key right after ``data`` arguments, and took it elsewhere in the version before.
+
+    For one more version, a call in the earlier order works with a warning: there the ``earlier`` parameters followed
+    the data. So does a call without a key, as :func:`random_of` has it. Both warnings are laid at the caller.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        new = inspect.signature(function)
+        names = list(new.parameters)
+        order = [*names[:data], *earlier, *(name for name in names[data:] if name not in earlier)]
+        moved = [new.parameters[name] for name in order]
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        old = new.replace(parameters=[p.replace(kind=kind) if p.name in earlier else p for p in moved])
+
+        @functools.wraps(function)
+        def call(*args: P.args, **options: P.kwargs) -> T:
+            after, given = args[data:], dict(options)
+            if after and not _may_be_key(after[0]) and (after[0] is not None or len(after) > 1 or "key" in given):
+                name = function.__name__
+                warnings.warn(
+                    f"the key comes right after the data now, {name}({', '.join(names[:data])}, key, ...); the earlier "
+                    f"order, {name}({', '.join(order)}), works in this version only.",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                bound = old.bind(*args, **options)
+            else:
+                bound = new.bind(*args, **options)
+            if bound.arguments.get("key") is None:
+                bound.arguments["key"] = _key_of_seed_0(3)
+            return function(**bound.arguments)
+
+        return call
+
+    return decorate
+
+
+def _key_of_seed_0(stacklevel: int) -> jax.Array:
+    warnings.warn(
+        "no key was given; jax.random.key(0) is taken, in this version only. Pass it as a key of your own: the same "
+        "key gives the same result.",
+        DeprecationWarning,
+        stacklevel=stacklevel,
+    )
+    return jax.random.key(0)
+
+
+def _may_be_key(x: Any) -> bool:
+    """Whether an argument is meant as a key: a typed one, or the raw numbers of one, which are refused in words."""
+    return is_key(x) or (isinstance(x, jax.Array) and x.dtype == np.uint32)
 
 
 def check_resampling(draws: int, level: float) -> None:
@@ -42,17 +93,31 @@ def check_resampling(draws: int, level: float) -> None:
 
 
 def percentile_interval(samples: np.ndarray, level: float) -> tuple[float, float]:
-    """The central interval that holds a share ``level`` of the samples ``(draws,)``; NaN among them are left out."""
+    """The central interval that holds a share ``level`` of the samples ``(draws,)``; NaN among them are left out.
+
+    The ends of an interval of counts are counts.
+    """
     samples = samples[np.isfinite(samples)]
     if not len(samples):
         return float("nan"), float("nan")
-    low, high = np.percentile(samples, [50 * (1 - level), 50 * (1 + level)])
-    return float(low), float(high)
+    low, high = np.percentile(samples, [50 * (1 - level), 50 * (1 + level)], method=_method(samples)).tolist()
+    return low, high
+
+
+def median(x: Any) -> Any:
+    """The median over the last axis; of counts the smallest one that at least half of them do not exceed: a count."""
+    x = np.asarray(x)
+    return np.percentile(x, 50, axis=-1, method=_method(x))
 
 
 def median_interval(x: np.ndarray, draws: int, level: float, rng: np.random.Generator) -> Interval:
-    """The median of ``x (P,)`` over codes, with a percentile bootstrap over codes; no interval for one code."""
+    """The :func:`median` of ``x (P,)`` over codes, with a percentile bootstrap over codes; no interval for one code."""
+    middle = median(x).item()
     if len(x) < 2:
-        return float(np.median(x)), float("nan"), float("nan")
-    medians = np.median(x[rng.integers(len(x), size=(draws, len(x)))], axis=1)
-    return float(np.median(x)), *percentile_interval(medians, level)
+        return middle, float("nan"), float("nan")
+    return middle, *percentile_interval(median(x[rng.integers(len(x), size=(draws, len(x)))]), level)
+
+
+def _method(x: np.ndarray) -> Any:
+    """How a percentile lies between two values: in the middle, or, of counts, at one that occurs."""
+    return "inverted_cdf" if x.dtype.kind in "iu" else "linear"

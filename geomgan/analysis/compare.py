@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.analysis.bootstrap import check_resampling, random_of
-from geomgan.analysis.homogeneity import correlations, quadratic_forms
+from geomgan.analysis.bootstrap import check_resampling, key_after, random_of
+from geomgan.analysis.correlation import pearson, rate_correlations, regression
+from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import Spectra, spectra_of
 from geomgan.errors import check_count, check_finite, check_floating
 from geomgan.fields.field import MetricField
@@ -25,14 +26,15 @@ class Comparison:
             distance changes it: a factor adds to the diagonal of a logarithm.
         log_tensor_cosine: cosine between the logarithms without their traces, which no unit changes.
         spectrum_r: of the eigenvalues by rank.
-        log_spectrum_r: of ``log10|λ|`` by rank.
-        slope: of the line that predicts ``log10|λ_b|`` from ``log10|λ_a|``.
+        log_spectrum_r: of ``log10|λ|`` by rank, raised to the noise floor where below.
+        slope: of the line that predicts ``log10|λ_b|`` from ``log10|λ_a|``, over the ranks above both noise floors:
+            what is raised to a floor would bend it. NaN where these are fewer than two.
         intercept: of that line.
         cross_ab_r: Pearson's r of ``diag(U_aᵀ b U_a)`` and the eigenvalues of ``b``: how well the frame of ``a``
             explains ``b``.
-        cross_ab_log_r: of their logarithms, where both are positive.
+        cross_ab_log_r: of their logarithms, where both are above the noise floor of ``b``.
         cross_ba_r: Pearson's r of ``diag(U_bᵀ a U_b)`` and the eigenvalues of ``a``.
-        cross_ba_log_r: of their logarithms, where both are positive.
+        cross_ba_log_r: of their logarithms, where both are above the noise floor of ``a``.
         axis_cosines: ``(P, top)``, ``|cos|`` of the angle between eigenvectors of equal rank.
         indices: place of each code in what was given.
         left_out: codes that are pending or failed in ``a`` or ``b``.
@@ -79,8 +81,8 @@ def compare(a: Any, b: Any, top: int | None = None) -> Comparison:
 
     Logarithms of tensors and spectra take ``|λ|``, as the original does, raised to the noise floor where it is below:
     the logarithm of rounding noise would decide the result otherwise. (The original adds 1e-8 to ``|λ|`` in spectra,
-    whatever their scale; its correlations of eigenvectors subtract the mean component, these are cosines.) Those of the
-    cross terms leave out ranks that are not positive.
+    whatever their scale; its correlations of eigenvectors subtract the mean component, these are cosines.) The line
+    between the spectra and the cross terms leave out ranks that are not above it.
 
     Args:
         a: a :class:`MetricField` with all eigenpairs, or tensors ``(P, d, d)``.
@@ -100,26 +102,29 @@ def compare(a: Any, b: Any, top: int | None = None) -> Comparison:
         raise ValueError("no code is finished in both fields. Call metric_field again to finish them.")
     dim = first.values.shape[1]
     top = _check_top(top, dim, "top")
-    logs_a, logs_b = (_logarithms(s, rows) for s, rows in ((first, rows_a), (second, rows_b)))
+    floors_a, floors_b = _floors(first, rows_a), _floors(second, rows_b)
+    sizes_a, sizes_b = np.abs(first.values[rows_a]), np.abs(second.values[rows_b])
+    seen_a, seen_b = np.maximum(sizes_a, floors_a), np.maximum(sizes_b, floors_b)
+    known = ((sizes_a > floors_a) & (sizes_b > floors_b))[:, :top]
+    _, slopes, intercepts = regression(seen_a[:, :top], seen_b[:, :top], known, log=True)
+    log_spectrum_r = pearson(seen_a[:, :top], seen_b[:, :top], log=True)
     rows: list[dict[str, Any]] = []
     for p, (i, j) in enumerate(zip(rows_a, rows_b, strict=True)):
         values_a, values_b = first.values[i, :top], second.values[j, :top]
         frame_a, frame_b = first.vectors[i], second.vectors[j]
-        log_a, log_b = logs_a[p, :top], logs_b[p, :top]
-        slope, intercept = _line(log_a, log_b)
-        ab = correlations(quadratic_forms(frame_a[:, :top], frame_b, second.values[j]), values_b)
-        ba = correlations(quadratic_forms(frame_b[:, :top], frame_a, first.values[i]), values_a)
-        log_tensors = [(u * x) @ u.T for u, x in ((frame_a, logs_a[p]), (frame_b, logs_b[p]))]
+        ab = rate_correlations(quadratic_forms(frame_a[:, :top], frame_b, second.values[j]), values_b, floors_b[p])
+        ba = rate_correlations(quadratic_forms(frame_b[:, :top], frame_a, first.values[i]), values_a, floors_a[p])
+        log_tensors = [(u * np.log10(x)) @ u.T for u, x in ((frame_a, seen_a[p]), (frame_b, seen_b[p]))]
         shapes = [g - np.trace(g) / dim * np.eye(dim) for g in log_tensors]
         rows.append(
             {
-                "tensor_r": _pearson(first.tensors[i], second.tensors[j]),
-                "log_tensor_r": _pearson(*log_tensors),
+                "tensor_r": pearson(first.tensors[i].ravel(), second.tensors[j].ravel()),
+                "log_tensor_r": pearson(*(g.ravel() for g in log_tensors)),
                 "log_tensor_cosine": _cosine(*shapes),
-                "spectrum_r": _pearson(values_a, values_b),
-                "log_spectrum_r": _pearson(log_a, log_b),
-                "slope": slope,
-                "intercept": intercept,
+                "spectrum_r": pearson(values_a, values_b),
+                "log_spectrum_r": log_spectrum_r[p],
+                "slope": slopes[p],
+                "intercept": intercepts[p],
                 "cross_ab_r": ab[0],
                 "cross_ab_log_r": ab[1],
                 "cross_ba_r": ba[0],
@@ -131,8 +136,9 @@ def compare(a: Any, b: Any, top: int | None = None) -> Comparison:
     return Comparison(**columns, indices=common, left_out=total - len(common))
 
 
+@key_after(2, "k")
 def eigenspaces(
-    a: Any, b: Any, k: int | None = None, *, draws: int = 100, key: jax.Array | None = None
+    a: Any, b: Any, key: jax.Array | None = None, k: int | None = None, *, draws: int = 100
 ) -> Correspondence:
     """Principal angles and canonical correlations between the top eigenspaces of two metrics.
 
@@ -140,9 +146,9 @@ def eigenspaces(
         a: columns ``(d, m)`` that span the space (eigenvectors, the largest eigenvalue first); or a
             :class:`MetricField` or tensors ``(P, d, d)``, which stand for the eigenvectors of their arithmetic mean.
         b: likewise, in the same ``d`` dimensions.
+        key: of the random spaces, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
         k: eigenvectors of each; by default all columns that both have.
         draws: pairs of random spaces that the chance level of the canonical correlations is the mean of.
-        key: a ``jax.random.key`` for them; without one a ``DeprecationWarning``, and that of seed 0.
 
     Raises:
         ValueError: dimensions differ, ``k`` is out of range, or columns are linearly dependent; see also
@@ -185,15 +191,9 @@ def _check_top(top: int | None, most: int, name: str) -> int:
     return most if top is None else check_count(top, most, name, ", the eigenvectors that there are")
 
 
-def _logarithms(spectra: Spectra, rows: np.ndarray) -> np.ndarray:
-    """``log10|λ|`` of some codes, ``|λ|`` at least the noise floor."""
-    floor = np.maximum(spectra.noise_floor[rows], np.finfo(np.float64).tiny)
-    return np.log10(np.maximum(np.abs(spectra.values[rows]), floor[:, None]))
-
-
-def _pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's r of all entries; NaN where either is constant."""
-    return _cosine(x - x.mean(), y - y.mean())
+def _floors(spectra: Spectra, rows: np.ndarray) -> np.ndarray:
+    """The noise floors of some codes, ``(P, 1)``, above zero."""
+    return np.maximum(spectra.noise_floor[rows], np.finfo(np.float64).tiny)[:, None]
 
 
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:
@@ -201,13 +201,6 @@ def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     x, y = x.ravel(), y.ravel()
     scale = np.linalg.norm(x) * np.linalg.norm(y)
     return float(x @ y / scale) if scale > 0 else float("nan")
-
-
-def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope and intercept of the least-squares line of ``y`` on ``x``; NaN where ``x`` is constant."""
-    spread = ((x - x.mean()) ** 2).sum()
-    slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread) if spread > 0 else float("nan")
-    return slope, float(y.mean() - slope * x.mean())
 
 
 def _columns(x: Any, name: str) -> np.ndarray:

@@ -56,9 +56,9 @@ def compression(
     codes: Any,
     vectors: Any,
     ks: Sequence[int] | np.ndarray,
+    key: jax.Array | None = None,
     *,
     centre: Any = None,
-    key: jax.Array | None = None,
     draws: int = 3,
     shown: int = 4,
     progress: bool = False,
@@ -74,8 +74,8 @@ def compression(
         vectors: the axes, orthonormal columns ``(d, m)`` in descending order of importance, :class:`Eigenpairs`, or a
             :class:`MetricField`, whose mean tensor's eigenvectors are taken.
         ks: numbers of axes, each from 0 to ``m``.
-        centre: ``c (d,)``; by default the mean of the codes.
         key: of the random axes, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
+        centre: ``c (d,)``; by default the mean of the codes.
         draws: sets of random axes.
         shown: codes whose samples are kept.
         progress: show a progress bar, with the time left.

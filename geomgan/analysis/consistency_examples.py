@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.homogeneity import correlations, quadratic_forms
+from geomgan.analysis.correlation import rate_correlations
+from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
 
 
@@ -70,8 +71,8 @@ def consistency_example(field: Any, i: int, j: int) -> Scatter:
         if not 0 <= index < len(spectra.values):
             raise ValueError(f"{name} is {index}; expected 0 to {len(spectra.values) - 1}, one of the finished codes.")
     alpha = quadratic_forms(spectra.vectors[i], spectra.vectors[j], spectra.values[j])
-    r_linear, r_log, dropped = correlations(alpha, spectra.values[j])
-    return Scatter(alpha, spectra.values[j], r_linear, r_log, dropped, i, j)
+    r_linear, r_log, dropped = rate_correlations(alpha, spectra.values[j])
+    return Scatter(alpha, spectra.values[j], float(r_linear), float(r_log), int(dropped), i, j)
 
 
 def consistency_examples(field: Any, codes: int | Sequence[int] = 4) -> ConsistencyExamples:
@@ -89,8 +90,8 @@ def consistency_examples(field: Any, codes: int | Sequence[int] = 4) -> Consiste
     chosen = _chosen(codes, len(spectra.values))
     vectors, values = spectra.vectors[chosen], spectra.values[chosen]
     rates = np.array([[quadratic_forms(u, v, own) for v, own in zip(vectors, values, strict=True)] for u in vectors])
-    r_log = [[correlations(alpha, own)[1] for alpha, own in zip(row, values, strict=True)] for row in rates]
-    return ConsistencyExamples(spectra.indices[chosen], values, rates, np.array(r_log), spectra.noise_floor[chosen])
+    r_log = rate_correlations(rates, values)[1]
+    return ConsistencyExamples(spectra.indices[chosen], values, rates, r_log, spectra.noise_floor[chosen])
 
 
 def _chosen(codes: int | Sequence[int], count: int) -> np.ndarray:

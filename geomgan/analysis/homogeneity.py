@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.analysis.bootstrap import Interval, check_resampling, percentile_interval, random_of
+from geomgan.analysis.bootstrap import Interval, check_resampling, key_after, percentile_interval, random_of
+from geomgan.analysis.correlation import correlation_matrix, rate_correlations
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.backend import backend
 from geomgan.errors import check_choice
 
 NAMES = ("log", "linear", "vectorised")
 DOUBLE_WORK = 2e11  # multiplications up to which products are made in double precision, in a few seconds
-CONSTANT = 1e-6  # a spread below this share of the largest magnitude is rounding of single precision
 
 
 @dataclass(frozen=True)
@@ -127,26 +127,28 @@ def consistency(field: Any, progress: bool = False, *, above_floor: bool = False
     half = np.tril_indices(count, -1)
     result[:3, half[0], half[1]] = result[3:, half[0], half[1]]
     linear, log, dropped = result[:3]
-    vectorised = tensor_correlations(spectra.tensors)
+    vectorised = correlation_matrix(spectra.tensors.reshape(count, -1))
     return Consistency(
         log, linear, vectorised, spectra.left_out, dropped.astype(np.int64), spectra.codes, spectra.indices
     )
 
 
+@key_after(1, "name", "draws", "level")
 def consistency_interval(
-    c: Consistency, name: str = "log", draws: int = 1000, level: float = 0.95, key: jax.Array | None = None
+    c: Consistency, key: jax.Array | None = None, name: str = "log", draws: int = 1000, level: float = 0.95
 ) -> Interval:
     """Mean consistency off the diagonal, with a percentile bootstrap over codes.
 
     Pairs share codes, so it is codes that are drawn with replacement; a pair of one code with itself, which a draw
-    can hold, is left out.
+    can hold, is left out. Percentiles are somewhat narrow for few codes: of normal effects of both codes of a pair, an
+    interval of 95 % covered the mean in 93 % of simulations with 16 codes, in 83 % with 6.
 
     Args:
         c: of :func:`consistency`.
+        key: a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
         name: ``"log"``, ``"linear"`` or ``"vectorised"``.
         draws: of the bootstrap.
         level: of the interval.
-        key: a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
 
     Returns:
         estimate, low, high.
@@ -154,7 +156,8 @@ def consistency_interval(
     return _pair_interval(c.matrix(name), draws, level, random_of(key))
 
 
-def pair_interval(matrix: np.ndarray, draws: int = 1000, level: float = 0.95, key: jax.Array | None = None) -> Interval:
+@key_after(1, "draws", "level")
+def pair_interval(matrix: np.ndarray, key: jax.Array | None = None, draws: int = 1000, level: float = 0.95) -> Interval:
     """:func:`consistency_interval` of any ``matrix (P, P)``: the mean of its defined entries off the diagonal."""
     return _pair_interval(matrix, draws, level, random_of(key))
 
@@ -178,25 +181,6 @@ def quadratic_forms(frame: np.ndarray, vectors: np.ndarray, values: np.ndarray) 
     """
     cosines = np.swapaxes(frame, -1, -2) @ vectors
     return ((cosines * cosines) @ values[..., None])[..., 0]
-
-
-def correlations(alpha: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
-    """Pearson's r of two vectors ``(d,)`` and of their logarithms, and how many ranks the logarithm leaves out."""
-    with jax.enable_x64(True):
-        linear, log, dropped = np.asarray(_correlations(alpha[None], values[None], 0.0))
-    return float(linear[0]), float(log[0]), int(dropped[0])
-
-
-def tensor_correlations(tensors: np.ndarray) -> np.ndarray:
-    """Pearson's r of the entries of every two of the tensors ``(P, d, d)``, as one product; NaN for constant ones."""
-    flat = tensors.reshape(len(tensors), -1)
-    mean, spread = flat.mean(axis=1, keepdims=True), flat.std(axis=1, keepdims=True)
-    spread = np.where(spread > 0, spread, np.nan) * np.sqrt(flat.shape[1])
-    total = np.zeros((len(flat), len(flat)))
-    for columns in np.array_split(flat, -(-flat.nbytes // 2**26), axis=1):  # without a standardised copy of all
-        part = (columns - mean) / spread
-        total += part @ part.T
-    return total
 
 
 @partial(jax.jit, static_argnames="width")
@@ -228,21 +212,4 @@ def _correlate(frames: jax.Array, values: jax.Array, floors: jax.Array, i: Any, 
 @jax.jit
 def _correlations(alpha: jax.Array, values: jax.Array, floor: jax.Array | float) -> jax.Array:
     """Linear r, logarithmic r and dropped ranks, ``(3, n)``, of ``alpha (n, d)`` and ``values``, in float64."""
-    alpha = alpha.astype(jnp.float64)
-    values = jnp.broadcast_to(values, alpha.shape)
-    kept = (alpha > floor) & (values > floor)
-    log = lambda x: jnp.log10(jnp.where(kept, x, 1.0))
-    largest = lambda x: jnp.abs(x).max(axis=1)
-    linear = _pearson(alpha, values, jnp.ones_like(kept), largest(alpha), largest(values))
-    return jnp.stack([linear, _pearson(log(alpha), log(values), kept, 1.0, 1.0), (~kept).sum(axis=1)])
-
-
-def _pearson(x: jax.Array, y: jax.Array, kept: jax.Array, x_scale: Any, y_scale: Any) -> jax.Array:
-    """Pearson's r of the kept entries of each row; NaN where either hardly differs, by its scale, or none are left."""
-    count = kept.sum(axis=1)
-    centred = lambda x: jnp.where(kept, x - (jnp.sum(x * kept, axis=1) / count)[:, None], 0.0)
-    x, y = centred(x), centred(y)
-    spread = lambda x: jnp.sqrt((x * x).sum(axis=1))
-    varies = lambda x, scale: spread(x) > CONSTANT * scale * jnp.sqrt(count)
-    defined = (count > 1) & varies(x, x_scale) & varies(y, y_scale)
-    return jnp.where(defined, (x * y).sum(axis=1) / (spread(x) * spread(y)), jnp.nan)
+    return jnp.stack(rate_correlations(alpha.astype(jnp.float64), values, floor))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.homogeneity import CONSTANT, quadratic_forms, tensor_correlations
+from geomgan.analysis.correlation import correlation_matrix, pearson, regression
+from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.backend import epsilon
 from geomgan.distances import euclidean
@@ -156,10 +157,9 @@ def layer_alignment(layers: LayerMetrics | Any, *, source: bool = False, above_f
     own = np.broadcast_to(values[:, None] if source else values[None], amplification.shape)
     floor = np.broadcast_to(layers.noise_floor * above_floor, amplification.shape[:2])
     kept = (amplification > floor[..., None]) & (own > (floor.T if source else floor)[..., None])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log, slope, intercept = _regression(own, amplification, kept, np.log10)
-        linear, _, _ = _regression(own, amplification, np.ones(kept.shape, bool))
-    vectorised, dropped = tensor_correlations(layers.tensors), (~kept).sum(axis=-1)
+    log, slope, intercept = regression(own, amplification, kept, log=True)
+    linear, dropped = pearson(own, amplification), (~kept).sum(axis=-1)
+    vectorised = correlation_matrix(layers.tensors.reshape(len(values), -1))
     return LayerAlignment(
         layers.names, amplification, log, linear, vectorised, slope, intercept, dropped, values, source
     )
@@ -173,26 +173,3 @@ def index_of_layer(names: Sequence[str], layer: int | str) -> int:
     if not -len(names) <= layer < len(names):
         raise ValueError(f"layer is {layer}; expected a name, or an index below {len(names)}, the number of layers.")
     return int(layer) % len(names)
-
-
-def _regression(
-    x: np.ndarray, y: np.ndarray, kept: np.ndarray, of: Callable[..., Any] = np.asarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Correlation, slope and intercept of ``of(y)`` on ``of(x)`` over the last axis, of the pairs that are ``kept``."""
-    count = kept.sum(axis=-1)
-    mean = lambda v: np.where(kept, v, 0.0).sum(axis=-1) / count
-    of_x, of_y = of(x), of(y)
-    mean_x, mean_y = mean(of_x), mean(of_y)
-    off_x, off_y = of_x - mean_x[..., None], of_y - mean_y[..., None]
-    xx = np.where(_varies(x, kept), mean(off_x**2), np.nan)
-    yy = np.where(_varies(y, kept), mean(off_y**2), np.nan)
-    xy = mean(off_x * off_y)
-    slope = xy / xx
-    return xy / np.sqrt(xx * yy), slope, mean_y - slope * mean_x
-
-
-def _varies(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Whether what is kept differs by more than rounding of single precision."""
-    high = np.where(kept, values, -np.inf).max(axis=-1)
-    low = np.where(kept, values, np.inf).min(axis=-1)
-    return high - low > CONSTANT * np.maximum(np.abs(high), np.abs(low))

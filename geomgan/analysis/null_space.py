@@ -57,6 +57,14 @@ class NullSpace:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.predictions > 0, self.distances / self.predictions - 1, np.nan)
 
+    @property
+    def ratios(self) -> np.ndarray:
+        """``(2, T)``, how many times as far as predicted the samples are: the mean over directions of the ratios.
+
+        NaN where nothing is predicted along one of them.
+        """
+        return 1 + self.errors.mean(axis=1)
+
 
 @dataclass(frozen=True)
 class EquivalentDirections:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.analysis.bootstrap import Interval, check_resampling, median_interval, random_of
+from geomgan.analysis.bootstrap import Interval, check_resampling, key_after, median_interval, random_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.errors import check_choice
 from geomgan.fields.field import MetricField
@@ -55,7 +55,8 @@ class Anisotropy:
         orders: ``(n,)``, orders of magnitude from the largest eigenvalue down to the smallest above the noise floor.
         intervals: ``"participation_ratio"``, ``"entropy_dimension"``, ``"orders"``, and for each share
             ``"dimensions_0.99"`` -> (median over codes, low, high), by a percentile bootstrap over codes; the ends are
-            NaN for one code.
+            NaN for one code. Dimensions are counts, and so are their medians, so many as do for half of the codes or
+            more, and the ends.
         level: of the intervals.
         left_out: codes that were pending or failed, or whose metric has no positive eigenvalue.
         indices: ``(n,)``, place of each code in what was given.
@@ -104,12 +105,13 @@ def mean_spectrum(
     return MeanSpectrum(centre, low, high, (percentiles[0], percentiles[1]), floor, kind, len(values), spectra.left_out)
 
 
+@key_after(1, "shares", "draws", "level")
 def anisotropy(
     field: MetricField | Any,
+    key: jax.Array | None = None,
     shares: Sequence[float] = SHARES,
     draws: int = 1000,
     level: float = 0.95,
-    key: jax.Array | None = None,
 ) -> Anisotropy:
     """Dimensions, effective dimensions and orders of magnitude of the spectra of a field.
 
@@ -118,10 +120,10 @@ def anisotropy(
 
     Args:
         field: a :class:`MetricField`, or tensors ``(P, d, d)``.
+        key: of the bootstrap, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
         shares: of the trace, between 0 and 1.
         draws: of the bootstrap over codes.
         level: of the intervals.
-        key: of the bootstrap, a ``jax.random.key``; without one a ``DeprecationWarning``, and that of seed 0.
 
     Raises:
         ValueError: the field holds fewer eigenvalues than dimensions; no metric has a positive eigenvalue; a share is

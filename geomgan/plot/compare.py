@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.compare import Comparison, Correspondence
+from geomgan.analysis.spectra import MeanSpectrum
 from geomgan.plot.inputs import central
-from geomgan.plot.spectrum import positive_parts
 from geomgan.plot.style import (
     ACCENT,
     COLUMN,
@@ -35,7 +35,8 @@ def comparison(
     """How alike two metrics are: bars of the mean correlation over codes, with the range of 5 to 95 % of them.
 
     With ``fields``, beside them the spectrum of ``b`` against that of ``a``: the median of each rank with its range
-    over codes, the median of the lines that :func:`~geomgan.analysis.compare` fits, and the noise floors.
+    over codes, the noise floors, and the median of the lines that :func:`~geomgan.analysis.compare` fits to what is
+    above both. What is below a floor is drawn there, open: its place is not known.
 
     Args:
         c: the comparison.
@@ -95,21 +96,38 @@ def eigenspaces(c: Correspondence, labels: tuple[str, str] = ("a", "b"), *, ax: 
 
 def _spectra(ax: Any, c: Comparison, labels: tuple[str, str], fields: tuple[Any, Any]) -> None:
     a, b = (central(field, "median") for field in fields)
-    (x, *across), (y, *up) = positive_parts(a), positive_parts(b)
-    low, high = a.percentiles
-    ax.errorbar(x, y, np.abs(up - y), np.abs(across - x), fmt="o", ms=3, color=ACCENT, ecolor=ACCENT + "40",
-                elinewidth=1, label=f"{a.kind} of a rank, {low:g} to {high:g} % of codes")  # fmt: skip
+    (x, across, below_a), (y, up, below_b) = _censored(a), _censored(b)
+    known, (low, high) = ~(below_a | below_b), a.percentiles
+    for shown, face, label in (
+        (known, ACCENT, f"{a.kind} of a rank, {low:g} to {high:g} % of codes"),
+        (~known, "white", "below a noise floor, drawn there"),
+    ):
+        if shown.any():
+            ax.errorbar(x[shown], y[shown], up[:, shown], across[:, shown], fmt="o", ms=3, color=ACCENT, mfc=face,
+                        ecolor=ACCENT + "40", elinewidth=1, label=label)  # fmt: skip
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel(f"eigenvalue, {labels[0]}\n(distance² per latent unit²)")
     ax.set_ylabel(f"eigenvalue, {labels[1]}\n(distance² per latent unit²)")
     ends = np.array(ax.get_xlim()), np.array(ax.get_ylim())
-    slope, intercept = float(np.nanmedian(c.slope)), float(np.nanmedian(c.intercept))
+    slope, intercept = _median(c.slope), _median(c.intercept)
     ax.plot(ends[0], 10**intercept * ends[0] ** slope, color=INK, lw=1, label=f"median line, slope {number(slope, 2)}")
     for line, floor, (bottom, _) in zip((ax.axvline, ax.axhline), (a.noise_floor, b.noise_floor), ends, strict=True):
         if floor > bottom:
             line(floor, color=SECOND, lw=1.2, ls="--", label="noise floor")
     ax.set(xlim=ends[0], ylim=ends[1])
     logarithmic(ax, "xy")
+
+
+def _censored(spectrum: MeanSpectrum) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The median of each rank, at least the noise floor; its error bars ``(2, k)``; and where it is below the floor."""
+    floor = max(spectrum.noise_floor, np.finfo(np.float64).tiny)
+    middle, low, high = (np.maximum(each, floor) for each in (spectrum.mean, spectrum.low, spectrum.high))
+    return middle, np.maximum([middle - low, high - middle], 0.0), spectrum.mean <= floor
+
+
+def _median(values: np.ndarray) -> float:
+    """The median of what is defined; NaN where nothing is."""
+    return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
 
 
 def _bars(ax: Any, c: Comparison, labels: tuple[str, str]) -> None:
@@ -131,7 +149,7 @@ def _bars(ax: Any, c: Comparison, labels: tuple[str, str]) -> None:
     ax.axvline(0, color=SOFT, lw=0.8)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.invert_yaxis()
-    ax.set(xlabel="Pearson r, mean over codes")
+    ax.set(xlabel=f"Pearson r, mean over {len(c.tensor_r)} codes")
     ax.set_xlim(min(ax.get_xlim()[0], 0), 1)
     ax.set_axisbelow(True)
     ax.grid(axis="x", alpha=0.25)

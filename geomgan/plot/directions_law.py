@@ -36,7 +36,7 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
         top.hist(log, edges, weights=np.full(len(log), 100 / len(log)), color=colour, alpha=0.5, label=label)
         top.axvline(float(np.median(log)), color=colour, lw=1.4, ls=":")
     top.plot([], [], color=INK, lw=1.4, ls=":", label="median of each")
-    top.axvline(float(np.log10(law.mean_predicted)), color=INK, lw=1.4, label="mean of both")
+    top.axvline(float(np.log10(law.mean_predicted)), color=INK, lw=1.4, label="arithmetic mean of both")
     top.set(
         xlabel="log₁₀ of rate of change α along random\ndirections, and eigenvalues λ\n(distance² per latent unit²)",
         ylabel="share, %",

@@ -243,7 +243,7 @@ def consistency_synopsis(fields: Mapping[str, Consistency], *, ax: Any = None) -
 
 @styled
 def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, ax: Any = None) -> Any:
-    """Consistency of each pair of codes against their latent distance, with the mean over equally filled bins.
+    """Consistency of each pair of codes against their latent distance, with its line and the mean over filled bins.
 
     A pair is one point, the mean of its two directions ``(i, j)`` and ``(j, i)``.
 
@@ -275,7 +275,17 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, a
         ylabel=f"consistency ({relation.name}), Pearson r,\nmean of (i, j) and (j, i)",
     )
     test = f"r\xa0=\xa0{number(relation.r, 3)}, p\xa0=\xa0{relation.p:.2g} (Mantel test)"
-    heading(fig, f"Consistency of pairs of codes and their latent distance: {test}", given)
+    if np.isfinite(relation.slope):
+        low, high = (f"{end:+#.2g}".replace("-", "−") for end in relation.interval)
+        slope = f"{relation.slope:.2g}".replace("-", "−")
+        test = f"slope\xa0{slope} per latent unit ({relation.level:.0%} interval {low} to {high}), {test}"
+        test = test.replace("% interval", "\xa0% interval")
+        across = np.array([x.min(), x.max()])
+        ax.plot(
+            across, y.mean() + relation.slope * (across - x.mean()), color=INK, lw=1.2, label="line of least squares"
+        )
+    of = f"{len(x)} pairs of {relation.count} codes" if relation.count else f"{len(x)} pairs of codes"
+    heading(fig, f"Consistency of {of} and their latent distance: {test}", given)
     legend_below(fig, given)
     return fig
 

@@ -31,7 +31,7 @@ from geomgan.plot.style import (
 
 Range = tuple[float, float] | None
 CONTROL = CYCLE[2]  # blue is the top of the spectrum, red its bottom, green a control
-BANDS = "lines: mean over directions; bands: range"
+BANDS = "lines: arithmetic mean over directions; bands: range"
 PIXELS, CURVES = 128, 2.3  # kept of an image; height of the panels with curves, in inches
 
 
@@ -39,7 +39,8 @@ PIXELS, CURVES = 128, 2.3  # kept of an image; height of the panels with curves,
 def null_space(result: NullSpace, output_range: Range = (-1, 1)) -> Any:
     """Samples of equal moves in the top and the bottom eigenspace, their distances, and the quadratic approximation.
 
-    Lines are means over directions, bands their range. Samples that are no images are left out.
+    Lines are arithmetic means over directions, of the ratios :attr:`NullSpace.ratios`; bands are their range. Samples
+    that are no images are left out.
 
     Returns:
         A matplotlib figure.
@@ -52,20 +53,20 @@ def null_space(result: NullSpace, output_range: Range = (-1, 1)) -> Any:
         rows, output_range, labels, [f"{t:g}" for t in result.lengths], "latent length t", 2,
         colours=[ACCENT] * shown + [SECOND] * shown,
     )  # fmt: skip
-    for kind, colour, measured, predicted in zip(
-        kinds, (ACCENT, SECOND), result.distances, result.predictions, strict=True
+    for kind, colour, measured, predicted, ratios, errors in zip(
+        kinds, (ACCENT, SECOND), result.distances, result.predictions, result.ratios, result.errors, strict=True
     ):
         _band(distance, result.lengths, measured, colour, f"{kind}, measured")
         distance.plot(result.lengths, predicted.mean(axis=0), color=colour, lw=1.2, ls="--",
                       label=f"{kind}, predicted: √(vᵀg v) t")  # fmt: skip
-        moved = np.flatnonzero((predicted > 0).all(axis=0))
-        _band(ratio, result.lengths[moved], measured[:, moved] / predicted[:, moved], colour, None)
+        moved = np.flatnonzero(np.isfinite(ratios))
+        _band(ratio, result.lengths[moved], 1 + errors[:, moved], colour, None, ratios[moved])
     distance.set_ylim(0, 1.15 * float(result.distances.max()) or 1.0)  # predictions leave: the measurement counts
     ratio.axhline(1, color=SOFT, lw=0.9)
     ratio.set_yscale("log")
     logarithmic(ratio)
     distance.set(xlabel="latent length t", ylabel=f"distance ({result.measure})")
-    ratio.set(xlabel="latent length t", ylabel="measured / predicted")
+    ratio.set(xlabel="latent length t", ylabel="measured / predicted,\nmean of the ratios")
     where = (
         "along great circles of |z|\xa0=\xa0const"
         if result.path == "spherical"
@@ -255,7 +256,9 @@ def _span(kind: str, dims: int) -> str:
     return f"{kind} {dims} axes" if dims > 1 else f"{kind} axis"
 
 
-def _band(ax: Any, x: np.ndarray, curves: np.ndarray, colour: str, label: str | None) -> None:
-    """The mean of ``curves (n, T)`` and their range."""
+def _band(
+    ax: Any, x: np.ndarray, curves: np.ndarray, colour: str, label: str | None, middle: np.ndarray | None = None
+) -> None:
+    """The range of ``curves (n, T)`` and their ``middle``, by default the mean."""
     ax.fill_between(x, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.18, lw=0)
-    ax.plot(x, curves.mean(axis=0), color=colour, lw=1.6, label=label)
+    ax.plot(x, curves.mean(axis=0) if middle is None else middle, color=colour, lw=1.6, label=label)

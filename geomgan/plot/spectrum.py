@@ -22,7 +22,8 @@ from geomgan.plot.style import (
     styled,
 )
 
-_EIGENVALUE = "eigenvalue λ\n(distance² per latent unit²)"
+_EIGENVALUE = "eigenvalue λ, {}\n(distance² per latent unit²)"
+_KINDS = {"mean": "arithmetic mean", "median": "median"}  # a logarithmic axis would let a mean pass for a geometric one
 
 
 @styled
@@ -52,7 +53,7 @@ def spectrum(field: Any, title: str | None = None, *, ax: Any = None) -> Any:
         ax.axhspan(ax.get_ylim()[0], result.noise_floor, color=SECOND, alpha=0.08, lw=0)
     else:
         _note(ax, f"noise floor {result.noise_floor:.1e}, below the axis")
-    ax.set_ylabel(_EIGENVALUE)
+    ax.set_ylabel(_EIGENVALUE.format(_KINDS[result.kind]))
     logarithmic(ax)
     heading(fig, title or _name(field), given)
     legend_below(fig, given)
@@ -107,10 +108,10 @@ def spectra(
         ax.plot([], [], color=SOFT, lw=1, ls=":", label="noise floor")
     else:
         _note(ax, f"noise floors ≤ {highest:.1e}, below the axis")
-    ax.set_ylabel(f"eigenvalue / largest {results[0].kind}" if normalised else _EIGENVALUE)
+    kind = _KINDS[results[0].kind]
+    ax.set_ylabel(f"eigenvalue / largest\n({kind}s)" if normalised else _EIGENVALUE.format(kind))
     low, high = results[0].percentiles
-    kind = results[0].kind.capitalize()
-    title = title or f"{kind} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes"
+    title = title or f"{kind.capitalize()} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes"
     heading(fig, title, given)
     legend_below(fig, given)
     return fig

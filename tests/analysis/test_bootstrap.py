@@ -1,3 +1,4 @@
+import inspect
 import warnings
 
 import jax
@@ -5,8 +6,9 @@ import numpy as np
 import pytest
 
 from geomgan import analysis
+from geomgan.analysis.bootstrap import median, median_interval
 from geomgan.study import study_results
-from tests.analysis.tensors import random_tensors
+from tests.analysis.tensors import field_of, random_tensors
 from tests.study.test_results import HAND, people_of
 
 PEOPLE = people_of(HAND, [[(1, 60, 8), (1, 40, 6), (1, 10, 3)], [(1, 80, 9), (0, 0, 0), (0, 0, 0)]])
@@ -15,9 +17,9 @@ RANDOM = {
     "consistency_interval": lambda g, **key: analysis.consistency_interval(analysis.consistency(g), **key),
     "pair_interval": lambda g, **key: analysis.pair_interval(g[0], **key),
     "consistency_and_distance": lambda g, **key: (
-        analysis.consistency_and_distance(analysis.consistency(g), g[:, 0], draws=20, **key).p
+        analysis.consistency_and_distance(analysis.consistency(g), codes=g[:, 0], draws=20, **key).p
     ),
-    "eigenspaces": lambda g, **key: analysis.eigenspaces(g[:2], g[2:], 2, draws=3, **key).cca_chance.tolist(),
+    "eigenspaces": lambda g, **key: analysis.eigenspaces(g[:2], g[2:], k=2, draws=3, **key).cca_chance.tolist(),
     "study_results": lambda g, **key: [
         m.axes for m in study_results(HAND, PEOPLE, *key.values(), draws=50).measures if np.isfinite(m.axes).all()
     ],
@@ -40,3 +42,70 @@ def test_random_frames_take_their_key_last_and_in_this_version_also_first(rng):
     with pytest.warns(DeprecationWarning, match=r"random_frames\(field, key\)"):
         earlier = analysis.random_frames(key, tensors)
     np.testing.assert_array_equal(analysis.random_frames(tensors, key), earlier)
+
+
+KEY = jax.random.key(7)
+EARLIER = {  # in the order of the version before, and as it is now
+    "anisotropy": (
+        lambda g: analysis.anisotropy(g, (0.5, 0.9), 50, 0.9, KEY),
+        lambda g: analysis.anisotropy(g, KEY, (0.5, 0.9), 50, 0.9),
+    ),
+    "anisotropy, key by name": (
+        lambda g: analysis.anisotropy(g, (0.5,), key=KEY),
+        lambda g: analysis.anisotropy(g, KEY, (0.5,)),
+    ),
+    "consistency_interval": (
+        lambda g: analysis.consistency_interval(analysis.consistency(g), "linear", 50, 0.9, KEY),
+        lambda g: analysis.consistency_interval(analysis.consistency(g), KEY, "linear", 50, 0.9),
+    ),
+    "pair_interval": (
+        lambda g: analysis.pair_interval(g[0], 50, key=KEY),
+        lambda g: analysis.pair_interval(g[0], KEY, 50),
+    ),
+    "consistency_and_distance": (
+        lambda g: analysis.consistency_and_distance(analysis.consistency(g), g[:, 0], "linear", draws=20, key=KEY),
+        lambda g: analysis.consistency_and_distance(analysis.consistency(g), KEY, g[:, 0], "linear", draws=20),
+    ),
+    "consistency_and_distance without codes": (
+        lambda g: analysis.consistency_and_distance(analysis.consistency(field_of(g)), None, key=KEY),
+        lambda g: analysis.consistency_and_distance(analysis.consistency(field_of(g)), KEY),
+    ),
+    "eigenspaces": (
+        lambda g: analysis.eigenspaces(g[:2], g[2:], 2, draws=3, key=KEY),
+        lambda g: analysis.eigenspaces(g[:2], g[2:], KEY, 2, draws=3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("earlier", "now"), EARLIER.values(), ids=EARLIER)
+def test_a_key_comes_right_after_the_data_and_in_this_version_also_where_it_was(earlier, now, rng):
+    tensors = random_tensors(rng, count=5, dim=6)
+    with pytest.warns(DeprecationWarning, match="the key comes right after the data now") as caught:
+        before = earlier(tensors)
+    assert {warning.filename for warning in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert repr(now(tensors)) == repr(before)
+
+
+def test_what_is_meant_as_a_key_is_one_and_what_is_given_twice_is_refused(rng):
+    tensors = random_tensors(rng, count=3, dim=4)
+    with pytest.raises(TypeError, match="expected one typed key"):
+        analysis.anisotropy(tensors, jax.random.PRNGKey(0))
+    with pytest.warns(DeprecationWarning, match="right after"), pytest.raises(TypeError, match="shares"):
+        analysis.anisotropy(tensors, (0.5,), shares=(0.9,))
+    assert list(inspect.signature(analysis.anisotropy).parameters)[:2] == ["field", "key"]
+
+
+def test_the_median_of_counts_is_a_count():
+    counts = np.array([44, 45, 40, 50])
+    assert median(counts) == 44  # enough for 40 and 44: half of the codes
+    assert median(counts.astype(float)) == 44.5
+    assert median(np.array([7])) == 7
+    assert median(np.array([[1, 2, 3], [5, 5, 4]])).tolist() == [2, 5]
+    interval = median_interval(counts, 200, 0.95, np.random.default_rng(0))
+    assert set(interval) <= set(counts.tolist())
+    assert all(type(end) is int for end in interval)
+    for seed in range(20):
+        x = np.random.default_rng(seed).integers(0, 9, size=seed + 1)
+        assert (x <= median(x)).mean() >= 0.5 > (x < median(x)).mean()

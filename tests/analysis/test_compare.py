@@ -87,6 +87,30 @@ def test_logarithms_of_indefinite_tensors_take_magnitudes_above_the_floor(rng):
     assert result.log_tensor_r[0] == pytest.approx(r((frame * logs_a) @ frame.T, (frame * logs_b) @ frame.T))
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
+def test_the_line_is_of_what_is_above_both_floors(rng, lost):
+    """``λ_b = 10 λ_a²``, but the last ranks of b are rounding: where they are raised to the floor, the line bends."""
+    frame = np.linalg.qr(rng.standard_normal((7, 7)))[0]
+    values = np.array([64.0, 32, 16, 8, 4, 2, 1])
+    own, other = values[None] * np.ones((3, 1)), 10 * values[None] ** 2 * np.ones((3, 1))
+    other[:, 7 - lost :] = 1e-14 * rng.standard_normal((3, lost))
+    a, b = ((frame * each[:, None]) @ frame.T for each in (own, other))
+    codes = rng.standard_normal((3, 7))
+    result = compare(field_of(a, codes), field_of(b, codes, floor=1e-9))
+    if lost < 6:
+        np.testing.assert_allclose(result.slope, 2, rtol=1e-6)
+        np.testing.assert_allclose(result.intercept, 1, atol=1e-6)
+    assert (np.abs(result.log_spectrum_r - 1) > 1e-3).all()  # of which what is raised to the floor is a part
+    np.testing.assert_allclose(result.cross_ab_log_r, 1, atol=1e-6)
+
+
+def test_one_rank_above_the_floors_has_no_line(rng):
+    codes, a, b = rng.standard_normal((2, 3)), np.diag([3.0, 2, 1]), np.diag([1.0, 1e-15, 1e-16])
+    result = compare(field_of(np.stack([a, a]), codes), field_of(np.stack([b, b]), codes, floor=1e-9))
+    assert np.isnan(result.slope).all()
+    assert np.isnan(result.intercept).all()
+
+
 def test_codes_that_failed_in_either_are_left_out(rng):
     tensors, codes = random_tensors(rng, count=5), rng.standard_normal((5, 6))
     other = random_tensors(rng, count=5)
@@ -154,8 +178,8 @@ def test_random_spaces_are_at_the_level_of_chance(rng):
 
 def test_fields_stand_for_the_eigenvectors_of_their_mean(rng):
     a, b = (random_tensors(rng, count=4, dim=6) for _ in range(2))
-    expected = eigenspaces(eigh_descending(mean_metric(a))[1], eigh_descending(mean_metric(b))[1], 2, draws=5, key=KEY)
-    result = eigenspaces(field_of(a), b, 2, draws=5, key=KEY)
+    expected = eigenspaces(eigh_descending(mean_metric(a))[1], eigh_descending(mean_metric(b))[1], KEY, 2, draws=5)
+    result = eigenspaces(field_of(a), b, KEY, 2, draws=5)
     np.testing.assert_allclose(result.angles, expected.angles, atol=1e-9)
     np.testing.assert_allclose(result.cca, expected.cca, atol=1e-9)
     whole = eigenspaces(a, b, key=KEY)
@@ -168,6 +192,6 @@ def test_spaces_that_do_not_compare(rng):
     with pytest.raises(ValueError, match="a has 6 dimensions and b has 5"):
         eigenspaces(np.eye(6)[:, :2], np.eye(5)[:, :2], key=KEY)
     with pytest.raises(ValueError, match="k is 3; expected an integer from 1 to 2"):
-        eigenspaces(np.eye(6)[:, :2], np.eye(6), 3, key=KEY)
+        eigenspaces(np.eye(6)[:, :2], np.eye(6), KEY, 3)
     with pytest.raises(ValueError, match="dependent columns"):
         eigenspaces(np.ones((6, 2)), np.eye(6), key=KEY)

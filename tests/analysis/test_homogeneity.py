@@ -147,7 +147,7 @@ def test_example_shows_what_is_correlated(rng):
 
 def test_interval_resamples_codes(rng):
     result = consistency(random_tensors(rng, count=12, alike=1))
-    estimate, low, high = consistency_interval(result, "log", draws=2000, key=KEY)
+    estimate, low, high = consistency_interval(result, KEY, "log", draws=2000)
     assert estimate == pytest.approx(result.summary("log").mean)
     means, draw = [], np.random.default_rng(3)
     for _ in range(2000):  # the definition, draw by draw
@@ -158,7 +158,7 @@ def test_interval_resamples_codes(rng):
     width = expected[1] - expected[0]
     assert abs(low - expected[0]) < 0.15 * width
     assert abs(high - expected[1]) < 0.15 * width
-    narrow = consistency_interval(result, "log", draws=2000, level=0.5, key=KEY)
+    narrow = consistency_interval(result, KEY, "log", draws=2000, level=0.5)
     assert low < narrow[1] < narrow[2] < high
     assert consistency_interval(result, draws=50, key=KEY) == consistency_interval(result, draws=50, key=KEY)
     with pytest.raises(ValueError, match="level is 95"):

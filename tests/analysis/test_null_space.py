@@ -1,5 +1,7 @@
 """Moves in eigenspaces, equivalent directions and trust radii, where closed forms tell them."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,8 +46,20 @@ def test_linear_maps_move_as_predicted(linear):
     assert result.distances[1].max() < 1e-4  # the null space
     np.testing.assert_allclose(result.errors[0, :, 1:], 0, atol=1e-5)
     assert np.isnan(result.errors[0, :, 0]).all()
+    np.testing.assert_allclose(result.ratios[0, 1:], 1, atol=1e-5)
     np.testing.assert_allclose(result.samples[0, 1, 2], A @ (z + 2 * result.directions[0, 1]), atol=1e-4)
     np.testing.assert_allclose(result.reference, A @ z, atol=1e-4)
+
+
+def test_the_ratio_is_the_mean_of_those_of_the_directions(linear):
+    G, A = linear
+    z = np.random.default_rng(2).standard_normal(8)
+    result = null_space(G, gg.distances.euclidean(), z, A.T.astype(np.float64) @ A, 2, KEY, [0.0, 1.0], draws=3)
+    predictions = np.array([[[0, 1.0], [0, 2], [0, 4]], [[0, 0.1], [0, 0.0], [0, 0.1]]])
+    distances = np.array([[[0, 2.0], [0, 2], [0, 2]], [[0, 0.1], [0, 0.2], [0, 0.1]]])
+    made = dataclasses.replace(result, predictions=predictions, distances=distances)
+    assert made.ratios[0, 1] == pytest.approx((2 + 1 + 0.5) / 3)  # and not 6 / 7, that of the means
+    assert np.isnan(made.ratios[1, 1])  # nothing is predicted along one of the directions
 
 
 def test_directions_are_unit_vectors_of_the_eigenspace_and_of_equal_density(linear):

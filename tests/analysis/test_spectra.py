@@ -88,6 +88,11 @@ def test_intervals_are_of_the_median_over_codes(rng):
         *(f"dimensions_{share}" for share in ("0.9", "0.99", "0.999", "0.9999", "0.99999")),
     }
     assert anisotropy(tensors, key=KEY).intervals == anisotropy(tensors, key=KEY).intervals
+    for share, row in zip(shape.shares, shape.dimensions, strict=True):  # of 40 codes: an even number
+        counts = shape.intervals[f"dimensions_{share:g}"]
+        assert all(type(count) is int for count in counts)
+        assert counts[0] == np.sort(row)[19]  # so many do for 20 of them, no fewer
+        assert counts[1] <= counts[0] <= counts[2]
     one = anisotropy(tensors[:1], key=KEY).intervals["orders"]
     assert one[0] == shape.orders[0]
     assert np.isnan(one[1:]).all()
@@ -101,7 +106,7 @@ def test_the_originals_table(rng):
     assert original_dimensions(tensors).tolist() == [(explained < share).sum() for share in shares]
     sphere = np.eye(4)[None]
     assert original_dimensions(sphere, (0.6,)).tolist() == [2]  # one fewer than are needed
-    assert anisotropy(sphere, (0.6,), key=KEY).dimensions.tolist() == [[3]]
+    assert anisotropy(sphere, KEY, (0.6,)).dimensions.tolist() == [[3]]
 
 
 def test_a_metric_that_is_zero_has_no_shape():
@@ -116,7 +121,7 @@ def test_a_metric_that_is_zero_has_no_shape():
 def test_options_out_of_range():
     sphere = np.eye(3)[None]
     with pytest.raises(ValueError, match=r"shares is \(99,\)"):
-        anisotropy(sphere, (99,), key=KEY)
+        anisotropy(sphere, KEY, (99,))
     with pytest.raises(ValueError, match=r"percentiles is \(95, 5\)"):
         mean_spectrum(sphere, (95, 5))
     with pytest.raises(gg.errors.OptionError, match="'median'"):

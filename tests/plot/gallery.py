@@ -72,6 +72,13 @@ def radii(count=20):
     return TrustRadius(ranks, values, radius, np.stack([radius, radius], 1), steps, flat, flat, 2e-3, 0.1, 10.0, "mse")
 
 
+def sides(axes):
+    """Trust radii of axes towards both sides, one of which is never left."""
+    found = np.linspace(0.3, 2.5, 2 * axes).reshape(axes, 2)
+    found[-1] = np.inf
+    return found
+
+
 def short():
     """Compressed codes."""
     ks, rng = np.unique(np.geomspace(1, 100, 12).round().astype(int)), np.random.default_rng(0)
@@ -88,14 +95,15 @@ def figures():
     F, shuffled = tensors(), tensors(1)
     alike, control = analysis.consistency(F), analysis.consistency(shuffled)
     law, layers, names = analysis.random_direction_law(F[0], key), alignment(), ("LPIPS", "MS-SSIM")
-    compared, spaces = analysis.compare(F, shuffled), analysis.eigenspaces(F, shuffled, 8, key=jax.random.key(0))
+    compared, spaces = analysis.compare(F, shuffled), analysis.eigenspaces(F, shuffled, jax.random.key(0), 8)
     values = 10.0 ** -np.arange(5)
     return {
         "image_grid": partial(plot.image_grid, pictures(12), 6, title="Twelve samples"),
         "axes_montage": partial(plot.axes_montage, walks(), values),
+        "axes_montage with trust radii": partial(plot.axes_montage, walks(), values, trust=sides(5)),
         "axes_montage of steps": partial(plot.axes_montage, walks(3, 7, "step"), values[:3], ranks=[1, 10, 100]),
         "references_montage": partial(plot.references_montage, walks(), rank=1),
-        "distance_curves": partial(plot.distance_curves, walks(), values),
+        "distance_curves": partial(plot.distance_curves, walks(), values, trust=sides(5)),
         "spectrum": partial(plot.spectrum, F),
         "spectra": partial(plot.spectra, {"digits-dcgan": F, "digits-dcgan shuffled": shuffled}),
         "isotropy_illusion": partial(plot.isotropy_illusion, law),
@@ -122,7 +130,8 @@ def relation(count=190):
     """Consistencies against latent distances."""
     rng = np.random.default_rng(0)
     x, y = rng.uniform(5, 15, count), rng.uniform(0.5, 0.9, count)
-    return analysis.DistanceRelation(x, y, r=-0.12, p=0.034, p_independent=0.01, name="log", draws=999)
+    return analysis.DistanceRelation(x, y, r=-0.12, p=0.034, p_independent=0.01, name="log", draws=999, slope=-0.005,
+                                     interval=(-0.009, -0.0002), count=20)  # fmt: skip
 
 
 def alignment():

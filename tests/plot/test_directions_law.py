@@ -24,7 +24,7 @@ def test_histograms_hold_eigenvalues_and_draws_with_their_medians(law):
     medians = [each.get_xdata()[0] for each in top.lines if each.get_linestyle() == ":" and len(each.get_xdata())]
     np.testing.assert_allclose(medians, [np.median(values), np.median(samples)])
     assert "rate of change α" in top.get_xlabel()
-    np.testing.assert_allclose(line(top, "mean of both").get_xdata(), np.log10(law.values.mean()))
+    np.testing.assert_allclose(line(top, "arithmetic mean of both").get_xdata(), np.log10(law.values.mean()))
 
 
 def test_variances_are_those_of_the_law(law):

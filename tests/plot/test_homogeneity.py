@@ -152,6 +152,10 @@ def test_distances_are_drawn_with_their_means(count):
     assert "mean of (i, j) and (j, i)" in ax.get_ylabel()
     assert "−0.120" in fig._suptitle.get_text()
     assert "0.034" in fig._suptitle.get_text()
+    known = dataclasses.replace(relation, slope=-0.0123, interval=(-0.02, 0.004), count=9)
+    title = " ".join(plot.consistency_against_distance(known)._suptitle.get_text().split())
+    assert f"{count} pairs of 9 codes" in title
+    assert "slope −0.012 per latent unit (95 % interval −0.020 to +0.0040)" in title
     if count > MANY:
         assert ax.collections[0].get_array().sum() == count
     else:

@@ -53,6 +53,8 @@ def test_moves_show_images_distances_and_predictions(moves):
         predicted = line(distance, f"{kind} 2 axes, predicted: √(vᵀg v) t").get_ydata()
         np.testing.assert_allclose(predicted, moves.predictions[i].mean(axis=0))
         np.testing.assert_allclose(ratio.lines[i].get_ydata(), 1 + moves.errors[i, :, 1:].mean(axis=0))
+        np.testing.assert_array_equal(ratio.lines[i].get_ydata(), moves.ratios[i, 1:])  # what the report tells
+    assert "mean of the ratios" in ratio.get_ylabel()
 
 
 def test_samples_that_are_no_images_are_left_out(moves):
