@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.paths import Walks
-from geomgan.plot.images import KEPT, check_images, labelled_grid
+from geomgan.plot.images import BEYOND, KEPT, check_images, labelled_grid
 from geomgan.plot.style import (
     ACCENT,
     COLUMN,
@@ -36,6 +36,7 @@ def axes_montage(
     ranks: Any = None,
     title: str | None = None,
     *,
+    trust: Any = None,
     pixels: int = KEPT,
     ax: Any = None,
 ) -> Any:
@@ -43,7 +44,8 @@ def axes_montage(
 
     Columns are labelled with the distance from the reference where the walks have equal steps in distance, and each
     row with its range of ``t``; with ``t`` where the steps are the same in all rows, and each row with the distances
-    at its ends. The walks of a long spectrum are drawn page by page, some of them at a time.
+    at its ends. With trust radii each row also says how many of them its ends are away, and a bar marks the images
+    beyond. The walks of a long spectrum are drawn page by page, some of them at a time.
 
     Args:
         walks: samples along the axes, see :mod:`geomgan.paths`.
@@ -52,6 +54,8 @@ def axes_montage(
         step: distance between neighbours, for walks along :func:`geomgan.paths.equal_distance_steps`.
         ranks: the rank of each axis; by default 1, 2, ...
         title: by default, what was computed.
+        trust: ``(n, 2)``, the trust radius of each axis towards negative and positive ``t``, in units of ``t``:
+            ``sides`` of :func:`geomgan.analysis.trust_radius`.
         pixels: kept of each image's longer side: what a figure of many images holds.
         ax: the axes to draw into; by default those of a new figure.
 
@@ -59,13 +63,15 @@ def axes_montage(
         A matplotlib figure.
 
     Raises:
-        ValueError: the samples are no images, there is not one value and one rank for each axis, or distances are to
-            be shown without the reference in the middle.
+        ValueError: the samples are no images, there is not one value, rank and pair of radii for each axis, or
+            distances are to be shown without the reference in the middle.
     """
     check_images(walks.samples.shape[2:])
     rows = rank_labels(values, ranks, len(walks.samples))
     title = title or f"Walks {formula(walks)} along eigenvectors v of the metric tensor{_under(walks)}"
     columns = _columns(walks, step)
+    if trust is not None:
+        columns = _trusted(columns, walks.steps, _sides(trust, len(rows)))
     return labelled_grid(walks.samples, output_range, title=title, rows=rows, side=pixels, ax=ax, **columns)
 
 
@@ -109,7 +115,9 @@ def references_montage(
 
 
 @styled
-def distance_curves(walks: Walks, values: Any, ranks: Any = None, speeds: Any = None, *, ax: Any = None) -> Any:
+def distance_curves(
+    walks: Walks, values: Any, ranks: Any = None, speeds: Any = None, *, trust: Any = None, ax: Any = None
+) -> Any:
     """Distance from the reference along each axis, beside what the metric predicts close to it.
 
     Args:
@@ -118,15 +126,17 @@ def distance_curves(walks: Walks, values: Any, ranks: Any = None, speeds: Any = 
         ranks: the rank of each axis; by default 1, 2, ...
         speeds: the slope of each curve at the reference, from :func:`geomgan.paths.initial_speeds`. By default
             ``√λ`` for linear walks; on the sphere no eigenvalue says it, and no prediction is drawn without.
+        trust: ``(n, 2)``, the trust radius of each axis towards negative and positive ``t``, to be marked.
         ax: the axes to draw one walk into; by default those of a new figure.
 
     Returns:
         A matplotlib figure, one panel per axis on common scales.
 
     Raises:
-        ValueError: there is not one value, rank and speed for each axis.
+        ValueError: there is not one value, rank, speed and pair of radii for each axis.
     """
     count = len(walks.steps)
+    sides = None if trust is None else _sides(trust, count)
     labels = rank_labels(values, ranks, count, ", ")
     prediction = "predicted by the metric: speed · |t|"
     if speeds is None and walks.path == "linear":
@@ -151,6 +161,10 @@ def distance_curves(walks: Walks, values: Any, ranks: Any = None, speeds: Any = 
         if speeds is not None:
             ax.plot(t, speeds[i] * np.abs(t), color=SECOND, lw=1.2, ls="--", label=prediction)
         ax.plot(t, walks.distances[i], color=ACCENT, lw=1.8, label="measured")
+        if sides is not None:
+            for radius in sides[i] * (-1, 1):
+                if t.min() < radius < t.max():
+                    ax.axvline(radius, color=BEYOND, lw=1.2, ls=":", label="trust radius")
         ax.set_ylim(0, top)
         ax.set_title(labels[i], loc="left")
         lowest = i >= count - columns  # of its column, also in a ragged last row
@@ -205,6 +219,35 @@ def _columns(walks: Walks, step: float | None = None) -> dict[str, Any]:
         "right_title": "distance at\nboth ends",
         "marked": centre,
     }
+
+
+def _sides(trust: Any, count: int) -> np.ndarray:
+    """Trust radii ``(count, 2)``; ``ValueError`` for others."""
+    sides = np.asarray(trust, np.float64)
+    if sides.shape != (count, 2) or not (sides >= 0).all():
+        raise ValueError(
+            f"trust has shape {sides.shape}; expected ({count}, 2), radii towards -t and +t of each axis: the sides of "
+            "geomgan.analysis.trust_radius at the ranks that are shown."
+        )
+    return sides
+
+
+def _trusted(columns: dict[str, Any], steps: np.ndarray, sides: np.ndarray) -> dict[str, Any]:
+    """Labels of a grid with what is beyond the trust radius, and how many radii the ends of each row are away."""
+    radii = np.where(steps < 0, sides[:, :1], sides[:, 1:])
+    ends = np.abs(steps[:, [0, -1]]), radii[:, [0, -1]]
+    away = [" and ".join(map(_in_radii, t, r)) for t, r in zip(*ends, strict=True)]
+    return columns | {
+        "right": [f"{label}\n{text} radii" for label, text in zip(columns["right"], away, strict=True)],
+        "right_title": f"{columns['right_title']},\nand in trust radii",
+        "below": f"{columns['below']}; a bar marks what is beyond the trust radius",
+        "beyond": np.abs(steps) > radii,
+    }
+
+
+def _in_radii(t: float, radius: float) -> str:
+    """``|t|`` in trust radii; less than one where the radius is beyond all that was measured."""
+    return "<1" if np.isinf(radius) else "∞" if radius == 0 else f"{t / radius:.2g}"
 
 
 def _signed(numbers: np.ndarray) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.plot.style import COLUMN, LETTER, PAGE, SECOND, TEXT, heading, panel, styled, width_of
+from geomgan.plot.style import COLUMN, CYCLE, LETTER, PAGE, SECOND, TEXT, heading, panel, styled, width_of
 
 LINE = 1.3 * TEXT / 72  # inches
 KEPT = 256  # pixels of an image's longer side
+BEYOND = CYCLE[3]  # the bar under an image that is beyond what its row can be trusted for
 
 
 @styled
@@ -148,6 +149,7 @@ def labelled_grid(
     right: Sequence[str],
     right_title: str,
     marked: int | None = None,
+    beyond: np.ndarray | None = None,
     side: int = KEPT,
     ax: Any = None,
 ) -> Any:
@@ -163,12 +165,14 @@ def labelled_grid(
         right: a label for each row, right of it.
         right_title: over these.
         marked: the column to frame.
+        beyond: ``(n, T)``, images to mark with a bar under them.
         side: pixels that are kept of each image.
         ax: the axes to draw into; by default those of a new figure.
 
     Returns:
         A matplotlib figure.
     """
+    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
@@ -194,13 +198,18 @@ def labelled_grid(
         if grid_height / count < 2 * LINE:
             rows = [row.replace("\n", ", ") for row in rows]
         below = textwrap.fill(below, max(20, int(box.width / fig.dpi * 72 / (LETTER * TEXT))))
-    every = int(np.ceil((width_of(columns) + 0.03) / cell))  # labels that are wider than their column take turns
+    every = int(np.ceil((width_of(columns) + 0.05) / cell))  # labels that are wider than their column take turns
     shown = {i: label for i, label in enumerate(columns) if (i - across // 2) % every == 0}
     down, aside = draw_sheet(ax, images, rows, shown, below, aspect="auto" if given is None else "equal")
     x = 1 + 0.06 / grid_width
     for label, y in zip(right, ax.get_yticks(), strict=True):
         ax.text(x, y, label, transform=ax.get_yaxis_transform(), va="center")
     ax.text(x, 1 + 0.05 / grid_height, right_title, transform=ax.transAxes, va="bottom")
+    if beyond is not None:
+        places = [(aside * j, down * i + height) for i, j in np.argwhere(beyond)]
+        under = [[(x, y), (x + width - 1, y)] for x, y in places]
+        bars = LineCollection(under, colors=BEYOND, lw=2.4, capstyle="butt", clip_on=False)
+        ax.add_collection(bars, autolim=False)  # the images fill the axes
     if marked is not None:
         corner = aside * marked - (aside - width) / 2 - 0.5, -(down - height) / 2 - 0.5
         ax.add_patch(Rectangle(corner, aside, down * count, fill=False, ec=SECOND, lw=1.6, clip_on=False))

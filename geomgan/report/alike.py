@@ -11,6 +11,7 @@ import numpy as np
 from geomgan import analysis, plot
 from geomgan.analysis import Consistency, ConsistencyExamples, DistanceRelation, Scatter
 from geomgan.analysis.homogeneity import NAMES
+from geomgan.report.control import as_shown, contrast_found, facts_of, said_of
 from geomgan.report.section import Interval, Section, interval_columns, matrix_columns
 from geomgan.report.subject import Subject, several
 from geomgan.report.triple import Results, Triple
@@ -22,7 +23,6 @@ EXPLAINED = {
 }
 SHARE = "share of the trace of j in the axes that hold 99 % of i"
 CHANCE = "the same for as many random axes, n / d"
-SIGNIFICANT = 0.05
 PANELS = 4  # codes that are shown pair by pair
 
 
@@ -35,12 +35,14 @@ class Alike:
         intervals: mean of each consistency over pairs, with its interval, by its name.
         shared: mean share of one code's trace in another's axes, with its interval.
         chance: what as many random axes would hold.
+        contrast: of the control.
     """
 
     consistencies: dict[str, Consistency]
     intervals: dict[str, dict[str, Interval]]
     shared: dict[str, Interval]
     chance: dict[str, Interval]
+    contrast: float
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ def _alike(subject: Subject, results: Results) -> Alike:
     of_matrix = partial(analysis.pair_interval, key=subject.key)
     return Alike(
         consistencies=found,
-        intervals={label: {name: mean(c, name) for name in NAMES} for label, c in found.items()},
+        intervals={label: {name: mean(c, name=name) for name in NAMES} for label, c in found.items()},
         shared={label: of_matrix(analysis.shared_trace(field)) for label, field in fields.items()},
         chance={label: _per_dimension(shapes[label].intervals["dimensions_0.99"], subject) for label in fields},
+        contrast=contrast_found(subject, results),
     )
 
 
@@ -79,18 +82,34 @@ def _per_dimension(axes: Interval, subject: Subject) -> Interval:
 
 def _tell_alike(subject: Subject, result: Alike) -> Section:
     table: dict[str, Any] = {"over pairs of codes, mean": [EXPLAINED[name] for name in NAMES] + [SHARE, CHANCE]}
-    for label, intervals in result.intervals.items():
-        rows = [*(intervals[name] for name in NAMES), result.shared[label], result.chance[label]]
-        table |= interval_columns(label, rows)
+    rows = {label: [*(r[name] for name in NAMES), result.shared[label], result.chance[label]]
+            for label, r in result.intervals.items()}  # fmt: skip
+    for label, row in as_shown(rows, result.contrast).items():
+        table |= interval_columns(label, row)
+    own = result.consistencies[subject.name]
     see = (
-        "How the rates of change of code j along the axes of code i correlate with its own eigenvalues, over all "
-        "pairs. It is 1 where codes share their axes; but a correlation does not see how much flatter the foreign "
-        "axes are: the share of the trace does. Ranks below the noise floor are left out of the logarithm."
+        "How the rates of change of code j along the axes of code i correlate with its own eigenvalues: means over the "
+        "{pairs} ordered pairs of {codes} codes, with 95 % intervals by a bootstrap over codes. It is 1 where codes "
+        "share their axes, and axes in random directions give 0 on average, ± {chance:.2f} for one pair (log and "
+        "linear). But a correlation does not see how much flatter the foreign axes are: the share of the trace does. "
+        "Ranks below the noise floor are left out of the logarithm."
     )
-    pairs = {label: c.off_diagonal("log") for label, c in result.consistencies.items()}
-    of_i, of_j = np.nonzero(~np.eye(len(result.consistencies[subject.name].log), dtype=bool))
+    see += said_of(result.contrast)
+    facts: dict[str, Any] = {"pairs": len(own.off_diagonal("log")), "codes": len(own.indices)}
+    ranks = subject.G.latent_dim - float(np.median(own.dropped[~np.eye(len(own.log), dtype=bool)]))
+    facts |= {"chance": by_chance(ranks)} | facts_of(result.contrast)
+    pairs = {label: c.off_diagonal("log") for label, c in as_shown(result.consistencies, result.contrast).items()}
+    of_i, of_j = np.nonzero(~np.eye(len(own.log), dtype=bool))
     numbers = {"code i": of_i, "code j": of_j} | pairs
-    return Section("homogeneity", "Homogeneity", see, numbers=numbers, table=table)
+    return Section("homogeneity", "Homogeneity", see, facts, numbers, table)
+
+
+def by_chance(ranks: float) -> float:
+    """Standard deviation of r between a metric and axes in random directions, whose mean is 0: ``1 / √(n - 1)``.
+
+    A random frame puts the rates of its ``n`` ranks into random order, and that is the r of numbers in random order.
+    """
+    return max(ranks - 1, 1) ** -0.5
 
 
 def _tell_matrix(subject: Subject, result: Alike) -> Section:
@@ -131,15 +150,25 @@ def _relation(subject: Subject, results: Results) -> DistanceRelation:
 
 
 def _tell_relation(_: Subject, relation: DistanceRelation) -> Section:
-    verdict = "closer codes have more similar metrics" if relation.r < 0 else "farther codes have more similar metrics"
-    if relation.p >= SIGNIFICANT:
-        verdict = "no relation is seen"
-    facts = {"r": relation.r, "p": relation.p, "verdict": verdict}
+    effect, low, high = relation.over_range
+    facts: dict[str, Any] = {
+        "pairs": len(relation.distances),
+        "codes": relation.count,
+        "r": relation.r,
+        "p": relation.p,
+    }
     facts |= {"nearest": float(relation.distances.min()), "farthest": float(relation.distances.max())}
+    facts |= {"slope": relation.slope, "effect": effect, "mean": float(relation.consistencies.mean())}
+    interval = ", too few for an interval"
+    if np.isfinite([low, high]).all():
+        facts |= {"low": low, "high": high}
+        interval = ", 95 % interval {low:+.2g} to {high:+.2g}"
     see = (
-        "Whether closer codes have more similar metrics (mean of both directions of a pair): r = {r:.2f}, p = {p:.2g} "
-        "by permutations of codes, so {verdict}. Codes of the prior are {nearest:.3g} to {farthest:.3g} latent units "
-        "apart; nothing is said of nearer ones."
+        "How much more alike the metrics of closer codes are, by {pairs} pairs of {codes} codes (each the mean of both "
+        "directions). The line through them changes by {slope:+.2g} for each latent unit, from the nearest pair, at "
+        "{nearest:.3g} units, to the farthest, at {farthest:.3g}, by {effect:+.2g}"
+        f"{interval}, where the mean is {{mean:.2f}}; r = {{r:.2f}}, p = {{p:.2g}}. Interval and p are by permutations "
+        "of codes, because pairs share them. Nothing is said of codes that are nearer."
     )
     numbers = {"distance": relation.distances, "log consistency": relation.consistencies}
     return Section("latent_distance", "Homogeneity and distance", see, facts, numbers)
@@ -154,7 +183,7 @@ HOMOGENEITY = Triple(
     _tell_alike,
     Alike,
     _alike,
-    lambda _, result: plot.consistency_histogram(result.consistencies),
+    lambda _, result: plot.consistency_histogram(as_shown(result.consistencies, result.contrast)),
     _codes(2),
 )
 CONSISTENCY = Triple(

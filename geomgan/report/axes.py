@@ -22,6 +22,21 @@ REFERENCES = 5  # codes that one axis is applied to
 
 
 @dataclass(frozen=True)
+class OwnAxes:
+    """Walks along the axes of one code, and how far each axis can be trusted.
+
+    Attributes:
+        walks: along each axis.
+        sides: ``(n, 2)``, trust radii towards negative and positive ``t``.
+        tolerance: of the distance within them, in percent.
+    """
+
+    walks: Walks
+    sides: np.ndarray
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class OneAxis:
     """The first axis of one code, at several.
 
@@ -29,85 +44,112 @@ class OneAxis:
         walks: pictures along it, a row for each code.
         codes: ``(n,)``, their indices in the field.
         rates: ``(n,)``, ``vᵀ g v`` there.
+        sides: ``(2,)``, its trust radii at its own code.
     """
 
     walks: Walks
     codes: np.ndarray
     rates: np.ndarray
+    sides: np.ndarray
 
 
 def _kept(walks: Walks, subject: Subject, **options: Any) -> Walks:
     return replace(walks, samples=kept(walks.samples, subject.G.output_range, **options))
 
 
-def _curves(subject: Subject, _: Results) -> Walks:
+def _with_radii(walks: Walks, results: Results) -> OwnAxes:
+    """Walks along the first axes with the trust radii of these, which are the first ranks of theirs."""
+    trust = results("trust_radius")
+    return OwnAxes(walks, trust.sides[: len(walks.steps)], 100 * trust.tolerance)
+
+
+def _radii(result: OwnAxes) -> dict[str, Any]:
+    return {"trust radius towards -t": result.sides[:, 0], "trust radius towards +t": result.sides[:, 1]}
+
+
+def _curves(subject: Subject, results: Results) -> OwnAxes:
     z, vectors = subject.axes[:2]
-    return walk(subject.G, subject.D, lines(z, vectors), np.linspace(-REACH, REACH, CURVE_STEPS), keep=False)
+    steps = np.linspace(-REACH, REACH, CURVE_STEPS)
+    return _with_radii(walk(subject.G, subject.D, lines(z, vectors), steps, keep=False), results)
 
 
-def _tell_curves(subject: Subject, walks: Walks) -> Section:
+def _draw_curves(subject: Subject, result: OwnAxes) -> Any:
+    return plot.distance_curves(result.walks, subject.axes[2], trust=result.sides)
+
+
+def _tell_curves(subject: Subject, result: OwnAxes) -> Section:
     see = (
         "Distance from the sample of code {code} along its own axes, and the prediction √λ |t| of the metric. "
-        "They touch at the reference; where they part, the metric at the reference no longer describes the change."
+        "They touch at the reference; where they part by more than {tolerance:g} %, at the trust radius, the metric at "
+        "the reference no longer describes the change."
     )
-    numbers = {"t": walks.steps[0]} | {f"axis {i + 1}": row for i, row in enumerate(walks.distances)}
-    return Section("curves", "How far each axis reaches", see, {"code": subject.first}, numbers)
+    facts = {"code": subject.first, "tolerance": result.tolerance}
+    numbers = {"t": result.walks.steps[0]} | {f"axis {i + 1}": row for i, row in enumerate(result.walks.distances)}
+    return Section("curves", "How far each axis reaches", see, facts, numbers)
 
 
-def _montage(subject: Subject, results: Results) -> Walks:
+def _montage(subject: Subject, results: Results) -> OwnAxes:
     z, vectors = subject.axes[:2]
-    steps, gap = equal_distance_steps(results("curves"), MONTAGE_SIDE)
+    steps, gap = equal_distance_steps(results("curves").walks, MONTAGE_SIDE)
     walks = walk(subject.G, subject.D, lines(z, vectors), steps)
-    return _kept(replace(walks, spacing="distance", gaps=np.full(len(steps), gap)), subject)
+    return _with_radii(_kept(replace(walks, spacing="distance", gaps=np.full(len(steps), gap)), subject), results)
 
 
-def _draw_montage(subject: Subject, walks: Walks) -> Any:
-    return plot.axes_montage(walks, subject.axes[2], BYTES)
+def _draw_montage(subject: Subject, result: OwnAxes) -> Any:
+    return plot.axes_montage(result.walks, subject.axes[2], BYTES, trust=result.sides)
 
 
-def _tell_montage(subject: Subject, walks: Walks) -> Section:
-    values = subject.axes[2]
+def _tell_montage(subject: Subject, result: OwnAxes) -> Section:
+    values, steps = subject.axes[2], result.walks.steps
     see = (
         "Each row walks along one eigenvector of the metric tensor at code {code}, the largest eigenvalue on "
         "top. Columns are equally far from the reference in distance: look for what one row changes and the others "
-        "leave alone. Far steps leave the range that the eigenvalue predicts (see the trust radius)."
+        "leave alone. The metric at the reference speaks for the images within the trust radius of a row, where the "
+        "distance is within {tolerance:g} % of √λ |t|; those beyond have a bar under them, and each row says how many "
+        "radii its ends are away."
     )
-    numbers = {"rank": np.arange(1, len(values) + 1), "eigenvalue": values}
-    numbers |= matrix_columns(walks.steps, [f"t of column {i + 1}" for i in range(walks.steps.shape[1])])
-    return Section("axes", "What the axes do", see, {"code": subject.first}, numbers)
+    facts = {"code": subject.first, "tolerance": result.tolerance}
+    numbers = {"rank": np.arange(1, len(values) + 1), "eigenvalue": values} | _radii(result)
+    numbers |= matrix_columns(steps, [f"t of column {i + 1}" for i in range(steps.shape[1])])
+    return Section("axes", "What the axes do", see, facts, numbers)
 
 
-def _film(subject: Subject, _: Results) -> Walks:
+def _film(subject: Subject, results: Results) -> OwnAxes:
     z, vectors = subject.axes[:2]
     few = lines(z, vectors[:, :ANIMATED])
     walks = constant_speed_walk(subject.G, subject.D, few, FRAMES, reach=REACH, same_length=True)
-    return _kept(walks, subject, side=PIXELS)
+    return _with_radii(_kept(walks, subject, side=PIXELS), results)
 
 
-def _draw_film(subject: Subject, walks: Walks) -> bytes:
-    values = subject.axes[2][: len(walks.steps)]
+def _draw_film(subject: Subject, result: OwnAxes) -> bytes:
+    values = subject.axes[2][: len(result.walks.steps)]
     with tempfile.TemporaryDirectory() as folder:
-        path = plot.animate(Path(folder, "axes.gif"), walks, values, BYTES, size=PIXELS, progress=False)
+        path = plot.animate(Path(folder, "axes.gif"), result.walks, values, BYTES, size=PIXELS, progress=False)
         return path.read_bytes()
 
 
-def _tell_film(_: Subject, walks: Walks) -> Section:
+def _tell_film(_: Subject, result: OwnAxes) -> Section:
+    steps = result.walks.steps
+    table = {
+        "axis": np.arange(1, len(steps) + 1),
+        "t from": steps[:, 0],
+        "to": steps[:, -1],
+    } | _radii(result)
     see = (
         "The first {axes} axes, there and back at constant perceptual speed: every frame is as far from the last one "
-        "in distance. Where a mark moves fast, the sample hardly changes."
+        "in distance. Where a mark moves fast, the sample hardly changes. The ends can be beyond the trust radius."
     )
-    few = len(walks.steps)
-    numbers = matrix_columns(walks.steps.T, [f"t of axis {i + 1}" for i in range(few)])
-    return Section("walk", "The axes, moving", see, {"axes": few}, numbers)
+    numbers = matrix_columns(steps.T, [f"t of axis {i + 1}" for i in range(len(steps))])
+    return Section("walk", "The axes, moving", see, {"axes": len(steps)}, numbers, table)
 
 
-def _one_axis(subject: Subject, _: Results) -> OneAxis:
+def _one_axis(subject: Subject, results: Results) -> OneAxis:
     vector = subject.axes[1][:, :1]
     chosen = subject.field.finished[:REFERENCES]
     along = lines(subject.field.codes[chosen], vector)
     walks = equal_distance_walk(subject.G, subject.D, along, MONTAGE_SIDE, reach=REACH)
     rates = [float(vector[:, 0] @ subject.metric(i) @ vector[:, 0]) for i in chosen]
-    return OneAxis(_kept(walks, subject), chosen, np.array(rates))
+    return OneAxis(_kept(walks, subject), chosen, np.array(rates), results("trust_radius").sides[0])
 
 
 def _draw_one_axis(_: Subject, result: OneAxis) -> Any:
@@ -115,11 +157,19 @@ def _draw_one_axis(_: Subject, result: OneAxis) -> Any:
 
 
 def _tell_one_axis(subject: Subject, result: OneAxis) -> Section:
+    far = float(np.abs(result.walks.steps).max())
+    facts = {"code": subject.first, "eigenvalue": float(subject.axes[2][0]), "far": far}
+    facts |= {"least": float(result.rates.min()), "most": float(result.rates.max())}
+    radius = float(result.sides.min())
+    trusted = "not left within reach"
+    if np.isfinite(radius):
+        trusted, facts["radius"] = "{radius:.2g} latent units", radius
     see = (
-        "The first axis of code {code}, applied to others: in a homogeneous space it means the same "
-        "everywhere. Its eigenvalue at its own code is {eigenvalue:.3g}."
+        "The first axis of code {code}, applied to others: in a homogeneous space it means the same everywhere. Its "
+        "eigenvalue at its own code is {eigenvalue:.3g}; the rates of change along it at the codes shown are "
+        f"{{least:.3g}} to {{most:.3g}}. Rows go up to {{far:.2g}} latent units; its trust radius at its own code: "
+        f"{trusted}."
     )
-    facts = {"code": subject.first, "eigenvalue": float(subject.axes[2][0])}
     numbers = {"code": result.codes, "rate of change along the axis": result.rates}
     return Section("one_axis", "One axis at many codes", see, facts, numbers)
 
@@ -128,11 +178,9 @@ def _images(subject: Subject) -> bool:
     return subject.images
 
 
-MONTAGE = Triple("axes", _tell_montage, Walks, _montage, _draw_montage, _images)
-FILM = Triple("walk", _tell_film, Walks, _film, _draw_film, _images)
-CURVES = Triple(
-    "curves", _tell_curves, Walks, _curves, lambda subject, walks: plot.distance_curves(walks, subject.axes[2])
-)
+MONTAGE = Triple("axes", _tell_montage, OwnAxes, _montage, _draw_montage, _images)
+FILM = Triple("walk", _tell_film, OwnAxes, _film, _draw_film, _images)
+CURVES = Triple("curves", _tell_curves, OwnAxes, _curves, _draw_curves)
 ONE_AXIS = Triple(
     "one_axis",
     _tell_one_axis,

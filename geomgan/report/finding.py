@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.report.section import Section, as_json
+from geomgan.analysis.bootstrap import median_interval, random_of
+from geomgan.report.control import DEAD
+from geomgan.report.section import Interval, Section, as_json
 from geomgan.report.subject import CONTROL, Subject
 from geomgan.report.triple import Results
+
+DRAWS = 1000  # of a bootstrap
 
 
 def finding_of(subject: Subject, distance: str, results: Results, names: Sequence[str]) -> str:
@@ -22,27 +26,45 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         names: of the triples that it has.
     """
     own = results("anisotropy").of[subject.name]
-    values = subject.field.values[subject.field.finished]
-    half, most = (own.intervals[f"dimensions_{share}"][0] for share in (0.9, 0.99))
+    dims, codes = subject.G.latent_dim, len(own.indices)
+    half, most = (own.intervals[f"dimensions_{share}"] for share in (0.9, 0.99))
+    n = f"medians of {codes} codes, 95 % intervals {_range(half)} and {_range(most)}" if codes > 1 else "one code"
     text = (
-        f"{subject.name} under {distance}: for small steps, {half:g} of {values.shape[1]} latent dimensions "
-        f"hold 90 % of the trace of the metric and {most:g} hold 99 % (median of {len(values)} codes); the largest "
-        f"eigenvalue, {values[:, 0].mean():.3g} on average, is {10 ** own.intervals['orders'][0]:.2g} times the "
-        "smallest above the noise floor."
+        f"{subject.name} under {distance}: for small steps, {half[0]:g} of {dims} latent dimensions "
+        f"hold 90 % of the trace of the metric and {most[0]:g} hold 99 % ({n}); the largest eigenvalue is "
+        f"{10 ** own.intervals['orders'][0]:.2g} times the smallest above the noise floor"
+        f"{' (median)' if codes > 1 else ''}."
     )
     if "homogeneity" in names:
         alike = results("homogeneity")
-        r = {label: intervals["log"][0] for label, intervals in alike.intervals.items()}
-        text += " Rates of change along the axes of another code correlate with the eigenvalues, log r = "
-        text += f"{r[subject.name]:.2f}" + (f" ({r[CONTROL]:.2f} for shuffled weights)" if CONTROL in r else "")
+        r = {label: intervals["log"] for label, intervals in alike.intervals.items()}
+        pairs = f"mean over pairs of {len(alike.consistencies[subject.name].indices)} codes"
         text += (
-            f"; the {most:g} axes that hold 99 % of one code's trace hold {100 * alike.shared[subject.name][0]:.0f} % "
-            f"of another's ({100 * most / values.shape[1]:.0f} % by chance)."
+            f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
+            f"{r[subject.name][0]:.2f} ({pairs}, 95 % interval {_range(r[subject.name], '.2f')}; axes in random "
+            "directions: 0"
+        )
+        if CONTROL in r and alike.contrast >= DEAD:  # what is nearly dead is nothing to compare with
+            text += f"; shuffled weights: {r[CONTROL][0]:.2f}, {_range(r[CONTROL], '.2f')}"
+        text += (
+            f"). The axes that hold 99 % of one code's trace hold {100 * alike.shared[subject.name][0]:.0f} % "
+            f"of another's ({100 * most[0] / dims:.0f} % by chance)."
         )
     if subject.other:
-        alike = float(np.median(results("distances").tensor_r))
-        text += f" The tensors under {subject.other[0]} correlate with these with r = {alike:.2f} (median)."
+        defined = results("distances").tensor_r
+        defined = defined[np.isfinite(defined)]
+        if len(defined):
+            middle = median_interval(defined, DRAWS, 0.95, random_of(subject.key))
+            text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (median of "
+            text += f"{len(defined)} codes" + (
+                f", 95 % interval {_range(middle, '.2f')})." if len(defined) > 1 else ")."
+            )
     return text
+
+
+def _range(interval: Interval, style: str = "g") -> str:
+    """The ends of an interval."""
+    return f"{interval[1]:{style}} to {interval[2]:{style}}"
 
 
 def summary_of(

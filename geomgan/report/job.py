@@ -27,7 +27,7 @@ from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
 from geomgan.report.section import Section, csv_text
-from geomgan.report.subject import Subject
+from geomgan.report.subject import Subject, called
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
 from geomgan.runs.files import write_whole
@@ -121,7 +121,7 @@ def report(
     _check(G, D, top, layers, compare)
     out = Path(out).expanduser()
     command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")
-    model, distance = str(notes.get("model", G.name)), str(notes.get("distance", D.name))
+    model, distance = str(notes.get("model", G.name)), called(D, str(notes.get("distance", D.name)))
     run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes
     run["compare"] = notes.get("compare", compare.name if compare else None)
     options: dict[str, Any] = {"memory": memory, "progress": progress, "notes": run}
@@ -203,7 +203,7 @@ def _make_room(out: Path, settings: Mapping[str, Any]) -> None:
 
 def _results(triples: Sequence[Triple], subject: Subject, journal: Journal) -> Results:
     """The results by their names: each is computed when it is first asked for, or read if an earlier run saved it."""
-    known, by_name = dict[str, Any](), {triple.name: triple for triple in triples}
+    known, by_name = dict[str, Any](), {triple.name: triple for triple in (*TRIPLES, *triples)}
 
     def result(name: str) -> Any:
         triple = by_name[name]

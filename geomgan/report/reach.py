@@ -25,7 +25,8 @@ def _ranks(dim: int, most: int) -> np.ndarray:
 
 
 def _trust(subject: Subject, _: Results) -> TrustRadius:
-    i, ranks = subject.first, _ranks(subject.G.latent_dim, RANKS)
+    i, spread = subject.first, _ranks(subject.G.latent_dim, RANKS)
+    ranks = np.union1d(np.arange(1, subject.top + 1), spread)  # also of all axes that are shown
     return analysis.trust_radius(
         subject.G, subject.D, subject.field.codes[i], subject.pairs(i), reach=2 * REACH, ranks=ranks.tolist(),
     )  # fmt: skip
@@ -34,7 +35,7 @@ def _trust(subject: Subject, _: Results) -> TrustRadius:
 def _tell_trust(subject: Subject, result: TrustRadius) -> Section:
     see = (
         "The trust radius of an axis at code {code}: the first step at which the distance leaves √λ |t| by more than "
-        "{tolerance:g} %, on the nearer side (∞ if not within {reach:g}). Ranks are spaced in "
+        "{tolerance:g} %, on the nearer side (∞ if not within {reach:g}). Ranks are those shown above, and others in "
         "equal ratios. Distances below {resolution:.1g} are rounding."
     )
     facts = {"code": subject.first, "tolerance": 100 * result.tolerance}
@@ -65,15 +66,28 @@ def _null_space(subject: Subject, _: Results) -> NullSpace:
 
 
 def _tell_null_space(subject: Subject, result: NullSpace) -> Section:
-    ratio = result.distances[..., -1].mean(axis=1) / np.maximum(result.predictions[..., -1].mean(axis=1), 1e-30)
     facts = {"code": subject.first, "dims": result.dims, "length": float(result.lengths[-1])}
-    facts |= {"top": float(ratio[0]), "bottom": float(ratio[1])}
+    facts |= {"directions": result.distances.shape[1]}
+    ratios = []
+    for kind, mean, errors in zip(result.kinds, result.ratios[:, -1], result.errors[..., -1], strict=True):
+        if np.isfinite(mean):
+            facts |= {
+                kind: float(mean),
+                f"{kind}_low": 1 + float(errors.min()),
+                f"{kind}_high": 1 + float(errors.max()),
+            }
+            ratios.append(f"the {kind} moves {{{kind}:.2g}} times as far as predicted (mean of the ratios; "
+                          f"{{{kind}_low:.2g}} to {{{kind}_high:.2g}})")  # fmt: skip
     see = (
         "Moves of equal length from code {code}, so of equal density under a normal prior, in the {dims} top and the "
         "{dims} bottom dimensions. Rows that stay the same are the null space: directions that the prior fills and "
-        "the samples hardly show. At length {length:g} the bottom moves {bottom:.2g} times as far as "
-        "predicted, the top {top:.2g} times: the metric at the reference holds for small steps only."
+        "the samples hardly show. "
     )
+    if ratios:
+        see += (
+            f"At length {{length:g}}, over {{directions}} directions each, {' and '.join(ratios)}: the metric at the "
+        )
+        see += "reference holds for small steps only."
     names = [f"{kind}, direction {j}" for kind in result.kinds for j in range(result.distances.shape[1])]
     numbers = {"t": result.lengths} | matrix_columns(result.distances.reshape(len(names), -1).T, names)
     return Section("null_space", "The null space", see, facts, numbers)
@@ -102,7 +116,8 @@ def _draw_compression(subject: Subject, result: Compression) -> Any:
 def _tell_compression(_: Subject, result: Compression) -> Section:
     see = (
         "Codes reduced to their coordinates on the first k axes of the mean metric, about the mean code: how far the "
-        "samples end up from the originals. Where the curve is below that of random axes, the metric compresses."
+        "samples of {codes} codes end up from the originals. Where the curve is below that of random axes, the metric "
+        "compresses."
     )
     numbers = {
         "k": result.ks,
@@ -110,7 +125,7 @@ def _tell_compression(_: Subject, result: Compression) -> Section:
         "median distance, random axes": np.median(result.control, axis=(0, 1)),
         "share of variance kept": result.kept,
     }
-    return Section("compression", "What a code can lose", see, numbers=numbers)
+    return Section("compression", "What a code can lose", see, {"codes": len(result.distance)}, numbers)
 
 
 TRUST_RADIUS = Triple("trust_radius", _tell_trust, TrustRadius, _trust, lambda _, result: plot.trust_radius(result))

@@ -10,15 +10,12 @@ import numpy as np
 
 from geomgan import analysis, plot
 from geomgan.analysis import Anisotropy, MeanSpectrum, RandomDirectionLaw
-from geomgan.generators import Generator
-from geomgan.paths import measure
+from geomgan.report.control import as_shown, contrast, contrast_found, facts_of, said_of
 from geomgan.report.section import Section, interval_columns
 from geomgan.report.subject import Subject
 from geomgan.report.triple import Results, Triple
 
 SHARES = (0.9, 0.99, 0.999, 0.9999)
-VARIED = 16  # codes whose samples are compared
-DEAD = 0.1  # contrast below which a control hardly has samples to compare
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Spectra:
     Attributes:
         means: by the label of the field.
         contrast: how much the control's samples differ between codes (mean standard deviation), relative to the
-            model's; NaN without a control. A dead control says little.
+            model's; NaN without a control.
     """
 
     means: dict[str, MeanSpectrum]
@@ -37,28 +34,25 @@ class Spectra:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Anisotropy of each field, by its label."""
+    """Anisotropy of each field.
+
+    Attributes:
+        of: by the label of the field.
+        contrast: of the control.
+    """
 
     of: dict[str, Anisotropy]
+    contrast: float
 
 
 def _spectra(subject: Subject, _: Results) -> Spectra:
     means = {label: analysis.mean_spectrum(field) for label, field in subject.fields.items()}
-    if not subject.control:
-        return Spectra(means, float("nan"))
-    return Spectra(means, _variation(subject, subject.control[0]) / _variation(subject, subject.G))
-
-
-def _variation(subject: Subject, G: Generator) -> float:
-    """Standard deviation over a few codes, mean over the values of a sample."""
-    codes = np.asarray(subject.field.codes)[:VARIED]
-    samples = measure(G, subject.D, codes[:1], codes[None], keep=True).samples[0].astype(np.float64)
-    return max(float(samples.std(axis=0).mean()), float(np.finfo(np.float32).tiny))
+    return Spectra(means, contrast(subject))
 
 
 def _draw_spectra(subject: Subject, result: Spectra) -> Any:
     if subject.control:
-        return plot.spectra(result.means)
+        return plot.spectra(as_shown(result.means, result.contrast))
     names = (str(subject.field.provenance[part]).split("#")[0] for part in ("generator", "distance"))
     return plot.spectrum(result.means[subject.name], "Spectrum of {} under {}".format(*names))
 
@@ -67,25 +61,19 @@ def _tell_spectra(subject: Subject, result: Spectra) -> Section:
     see = (
         "Eigenvalues of the metric tensor by rank, over all codes: a small step of length t along the axis of "
         "eigenvalue λ changes the sample by the distance √λ t. The steeper the fall, the fewer directions change "
-        "anything; below the noise floor nothing is known. "
+        "anything; below the noise floor nothing is known. The curve is the arithmetic mean of {codes} codes."
     )
-    facts = {}
-    if subject.control:
-        facts = {"contrast": result.contrast}
-        see += (
-            "Shuffled weights keep the architecture and lose what was learned; their samples differ between codes "
-            "{contrast:.2g} times as much as the model's"
-        )
-        see += ": the control is nearly dead, and says little." if result.contrast < DEAD else "."
+    see += said_of(result.contrast)
+    facts = {"codes": result.means[subject.name].count} | facts_of(result.contrast)
     numbers: dict[str, Any] = {"rank": np.arange(1, subject.field.codes.shape[1] + 1)}
-    for label, mean in result.means.items():
+    for label, mean in as_shown(result.means, result.contrast).items():
         numbers |= {f"{label}: mean": mean.mean, f"{label}: 5 %": mean.low, f"{label}: 95 %": mean.high}
     return Section("spectrum", "Spectrum", see, facts, numbers)
 
 
-def _shapes(subject: Subject, _: Results) -> Shapes:
-    shape = partial(analysis.anisotropy, shares=SHARES, key=subject.key)
-    return Shapes({label: shape(field) for label, field in subject.fields.items()})
+def _shapes(subject: Subject, results: Results) -> Shapes:
+    shape = partial(analysis.anisotropy, key=subject.key, shares=SHARES)
+    return Shapes({label: shape(field) for label, field in subject.fields.items()}, contrast_found(subject, results))
 
 
 def _tell_shapes(subject: Subject, result: Shapes) -> Section:
@@ -96,18 +84,21 @@ def _tell_shapes(subject: Subject, result: Shapes) -> Section:
         "orders": "orders of magnitude, from the largest eigenvalue to the smallest above the noise floor",
     }
     table: dict[str, Any] = {"statistic (median over codes)": list(names.values())}
-    for label, shape in result.of.items():
+    for label, shape in as_shown(result.of, result.contrast).items():
         table |= interval_columns(label, [shape.intervals[name] for name in names])
     see = (
-        "How few of the {dimensions} dimensions carry the metric: an isotropic space would need all of them. "
-        "Intervals are bootstrapped over codes."
+        "How few of the {dimensions} dimensions carry the metric: an isotropic space would need all of them. Medians "
+        "of {codes} codes, with 95 % intervals by a bootstrap over codes; of dimensions, which are counts, so many as "
+        "do for at least half of the codes."
     )
+    see += said_of(result.contrast)
     own = result.of[subject.name]
+    facts = {"dimensions": subject.G.latent_dim, "codes": len(own.indices)} | facts_of(result.contrast)
     numbers = {"code": own.indices}
     numbers |= {f"dimensions for {share:g}": row for share, row in zip(own.shares, own.dimensions, strict=True)}
     numbers |= {"participation ratio": own.participation_ratio, "entropy dimension": own.entropy_dimension}
     numbers["orders of magnitude"] = own.orders
-    return Section("anisotropy", "Anisotropy", see, {"dimensions": subject.G.latent_dim}, numbers, table)
+    return Section("anisotropy", "Anisotropy", see, facts, numbers, table)
 
 
 def _law(subject: Subject, _: Results) -> RandomDirectionLaw:

@@ -83,6 +83,12 @@ class Subject:
         return is_image(self.G.sample_shape.shape)
 
 
+def called(D: Distance, name: str) -> str:
+    """What a page calls a distance: another one where samples are interpolated to another size first."""
+    size = getattr(getattr(D.embedding, "images", None), "size", None)
+    return f"{name} at {' x '.join(map(str, dict.fromkeys(size)))} px" if size else name
+
+
 def several(subject: Subject) -> dict[str, MetricField]:
     """The fields that hold several codes, so that these can be compared."""
     return {label: field for label, field in subject.fields.items() if len(field.finished) > 1}

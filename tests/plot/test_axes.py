@@ -55,6 +55,47 @@ def test_montage_has_a_row_an_axis_and_equal_distances(walks):
     assert [text.get_text() for text in figure.axes[0].texts][:3] == ["−1.0 to +1.0"] * 3
 
 
+def bars(figure, rows, columns):
+    """Which images have a bar under them, ``(rows, columns)``."""
+    ax = figure.axes[0]
+    found = np.zeros((rows, columns), bool)
+    for collection in ax.collections:
+        for (left, y), (right, _) in collection.get_segments():
+            column = np.abs(np.array(ax.get_xticks()) - (left + right) / 2).argmin()
+            row = np.flatnonzero(np.array(ax.get_yticks()) < y)[-1]
+            found[row, column] = True
+    return found
+
+
+def test_each_row_says_how_many_trust_radii_it_goes_and_marks_what_is_beyond(walks):
+    sides = np.array([[0.25, 0.5], [0.6, np.inf], [0.0, 2.0]])  # steps are -1, -0.5, 0, 0.5, 1
+    figure = plot.axes_montage(walks, [3.0, 2.0, 1.0], (-1, 1), step=0.1, trust=sides)
+    ax = figure.axes[0]
+    assert [text.get_text().split("\n")[1] for text in ax.texts[:3]] == [
+        "4 and 2 radii",
+        "1.7 and <1 radii",
+        "∞ and 0.5 radii",
+    ]
+    assert "trust radii" in ax.texts[3].get_text()
+    assert "beyond the trust radius" in " ".join(ax.get_xlabel().split())
+    expected = np.abs(walks.steps) > np.where(walks.steps < 0, sides[:, :1], sides[:, 1:])
+    assert expected.tolist() == [[True, True, False, False, True], [True, False, False, False, False],
+                                 [True, True, False, False, False]]  # fmt: skip
+    np.testing.assert_array_equal(bars(figure, 3, 5), expected)
+    assert not plot.axes_montage(walks, [3.0, 2.0, 1.0], (-1, 1), step=0.1).axes[0].collections
+    for wrong in (sides[:2], sides[:, 0], -sides):
+        with pytest.raises(ValueError, match=r"expected \(3, 2\), radii towards"):
+            plot.axes_montage(walks, [3.0, 2.0, 1.0], trust=wrong)
+
+
+def test_curves_mark_the_trust_radius_where_it_is_in_sight(walks):
+    sides = np.array([[0.25, 0.5], [0.6, np.inf], [3.0, 2.0]])
+    figure = plot.distance_curves(walks, [4.0, 2.0, 1.0], trust=sides)
+    marked = [[x for one in ax.lines if one.get_label() == "trust radius" for x in one.get_xdata()[:1]]
+              for ax in figure.axes]  # fmt: skip
+    assert marked == [[-0.25, 0.5], [-0.6], []]
+
+
 def test_montage_labels_steps_where_distances_differ(walks):
     figure = plot.axes_montage(walks, [3.0, 2.0, 1.0], ranks=(62, 63, 64))
     assert labels(figure)[0] == ["−1.00", "−0.50", "0", "+0.50", "+1.00"]

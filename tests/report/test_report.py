@@ -121,8 +121,65 @@ def test_numbers_are_those_of_the_library(made, told, G):
     np.testing.assert_allclose(shown["trust radius"], trust.radius[np.array(shown["rank"]) - 1], rtol=1e-3)
     other = gg.MetricField.read(made.folder / "other.zarr")
     r = float(np.median(gg.analysis.compare(field, other).tensor_r))
-    assert made.finding.endswith(f"The tensors under {gg.distances.euclidean().name} correlate with these with "
-                                 f"r = {r:.2f} (median).")  # fmt: skip
+    assert f"The tensors under {gg.distances.euclidean().name} correlate with these with r = {r:.2f} " in made.finding
+    assert made.finding.endswith("(median of 4 codes, 95 % interval 1.00 to 1.00).")  # mse is euclidean, scaled
+
+
+def test_claims_state_effect_interval_and_n(made, told):
+    field = gg.MetricField.read(made.folder / "field.zarr")
+    c = gg.analysis.consistency(field, above_floor=True)
+    relation = gg.analysis.consistency_and_distance(c, KEY)
+    facts, said = (told["sections"]["latent_distance"][part] for part in ("facts", "said"))
+    assert (facts["pairs"], facts["codes"]) == (6, 4)
+    assert facts["slope"] == pytest.approx(relation.slope)
+    assert facts["effect"] == pytest.approx(relation.slope * np.ptp(relation.distances))
+    assert "6 pairs of 4 codes" in said
+    assert not re.search("similar|no relation|significant", said)  # numbers, no verdict
+    estimate, low, high = gg.analysis.consistency_interval(c, KEY)
+    assert f"log r = {estimate:.2f} (mean over pairs of 4 codes, 95 % interval {low:.2f} to {high:.2f}" in made.finding
+    shape = gg.analysis.anisotropy(field, KEY).intervals
+    half, most = shape["dimensions_0.9"], shape["dimensions_0.99"]
+    assert f"{half[0]} of 6 latent dimensions hold 90 %" in made.finding
+    assert f"{most[0]} hold 99 % (medians of 4 codes, 95 % intervals {half[1]} to {half[2]} and" in made.finding
+    counts = [shape for name, shape in told["anisotropy"]["smooth"].items() if name.startswith("dimensions")]
+    assert all(type(number) is int for interval in counts for number in interval)
+
+
+def test_text_and_figure_of_the_null_space_have_one_mean(made, told, G):
+    field = gg.MetricField.read(made.folder / "field.zarr")
+    pairs = gg.eigenpairs(np.asarray(field.tensors[0]))
+    moves = gg.analysis.null_space(G, gg.distances.mse(), field.codes[0], pairs, 1, KEY, np.linspace(0, 6, 7))
+    facts = told["sections"]["null_space"]["facts"]
+    np.testing.assert_allclose([facts["top"], facts["bottom"]], moves.ratios[:, -1], rtol=1e-2)
+    assert facts["top_low"] <= facts["top"] <= facts["top_high"]
+
+
+def test_the_rows_of_the_montage_have_the_trust_radii_of_their_axes(made, told):
+    radii = told["sections"]["trust_radius"]["table"]
+    assert radii["rank"][:2] == [1, 2]
+    drawn = np.genfromtxt(made.folder / "figures" / "axes.csv", delimiter=",", names=True)
+    columns = [name for name in drawn.dtype.names if name.startswith("trust_radius_towards")]
+    for column, side in zip(columns, ("towards -t", "towards +t"), strict=True):
+        np.testing.assert_allclose(drawn[column], [float(x) for x in radii[side][:2]])
+
+
+@pytest.mark.parametrize(("contrast", "dead"), [(0.03, True), (0.099, True), (0.1, False), (0.9, False)])
+def test_nothing_is_concluded_from_a_control_that_is_nearly_dead(G, tmp_path, contrast, dead):
+    names = ("spectrum", "anisotropy", "homogeneity")
+    few = [triple for triple in TRIPLES if triple.name in names]
+    few[0] = replace(few[0], compute=lambda *given: replace(TRIPLES[2].compute(*given), contrast=contrast))
+    made = gg.report(G, gg.distances.mse(), 3, out=tmp_path, triples=few, **OPTIONS)
+    page, told = made.page.read_text(), json.loads(made.summary.read_text())
+    assert ("shuffled" in made.finding) is not dead
+    assert "axes in random directions: 0" in made.finding
+    for name in names:
+        said = told["sections"][name]["said"]
+        assert ("nearly dead" in said) is dead
+        assert told["sections"][name]["facts"]["contrast"] == contrast
+    tables = [told["sections"][name]["table"] for name in names[1:]]
+    assert all(("shuffled weights (nearly dead)" in table) is dead for table in tables)
+    assert all(("shuffled weights" in table) is not dead for table in tables)
+    assert ("(nearly dead)" in page) is dead
 
 
 def test_a_call_that_makes_the_report_again_is_on_the_page(made):
