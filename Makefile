@@ -13,7 +13,7 @@ ONLY_IN_TEST := weights_convert test_notebooks.py
 .PHONY: demo test test-slow test-newest lint bench train clean
 
 demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
-	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --codes 16 --top 8 --seed 0 --out runs/demo
+	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --resize 64 --codes 16 --top 8 --seed 0 --out runs/demo
 
 test: lint  ## everything but the slow tests
 	$(BIN)/python $(PYTEST) -m "not slow"
