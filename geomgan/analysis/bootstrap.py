@@ -63,7 +63,8 @@ def key_after(data: int, *earlier: str) -> Callable[[Callable[P, T]], Callable[P
                 bound = new.bind(*args, **options)
             if bound.arguments.get("key") is None:
                 bound.arguments["key"] = _key_of_seed_0(3)
-            return function(**bound.arguments)
+            by_name: Any = function
+            return by_name(**bound.arguments)
 
         return call
 

@@ -207,8 +207,8 @@ def labelled_grid(
     ax.text(x, 1 + 0.05 / grid_height, right_title, transform=ax.transAxes, va="bottom")
     if beyond is not None:
         places = [(aside * j, down * i + height) for i, j in np.argwhere(beyond)]
-        under = [[(x, y), (x + width - 1, y)] for x, y in places]
-        bars = LineCollection(under, colors=BEYOND, lw=2.4, capstyle="butt", clip_on=False)
+        lines = [[(left, bottom), (left + width - 1, bottom)] for left, bottom in places]
+        bars = LineCollection(lines, colors=BEYOND, lw=2.4, capstyle="butt", clip_on=False)
         ax.add_collection(bars, autolim=False)  # the images fill the axes
     if marked is not None:
         corner = aside * marked - (aside - width) / 2 - 0.5, -(down - height) / 2 - 0.5
