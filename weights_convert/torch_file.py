@@ -2,6 +2,10 @@
 
 Both formats of ``torch.save`` are read, the zip archive and the older sequence of pickles, by the rules of
 `geomgan.restricted_pickle`: nothing in the file is executed.
+
+A zip archive holds a CRC-32 of every record, and each record that is read must have its own: PyTorch writes them and
+does not look at them. It writes 0 where it was told not to compute them (``set_crc32_options(False)``, ``skip_data``),
+which therefore says nothing. The older format, and pickles, have no checksums.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -101,14 +106,14 @@ def _names(depth: int) -> Names:
 
 def _read_zip(data: bytes, names: Names, stand_ins: Sequence[str]) -> Any:
     """The zip format: ``<root>/data.pkl`` and one record ``<root>/data/<key>`` per storage."""
-    root, records = _zip_records(data)
-    order: Literal["<", ">"] = ">" if records.get("byteorder", b"")[:3] == b"big" else "<"
+    root, record = _zip_records(data)
+    order: Literal["<", ">"] = ">" if (record("byteorder") or b"")[:3] == b"big" else "<"
     storages: dict[str, tuple[str, np.ndarray]] = {}
 
     def storage(identity: Any) -> np.ndarray:
         kind, key, count, _view = storage_id(identity)
         if key not in storages:
-            raw = records.get(f"data/{key}")
+            raw = record(f"data/{key}")
             if raw is None:
                 raise misfit(f"no data for storage {key!a}", f"a zip record {root}data/{key}; download it again")
             if len(raw) != count * itemsize(kind):
@@ -117,7 +122,7 @@ def _read_zip(data: bytes, names: Names, stand_ins: Sequence[str]) -> Any:
             storages[key] = kind, decode(raw, kind, order)
         return _same(storages[key], kind, count, key)
 
-    return load(records["data.pkl"], names=names, stand_ins=stand_ins, persistent=storage)[0]
+    return load(record("data.pkl") or b"", names=names, stand_ins=stand_ins, persistent=storage)[0]
 
 
 def _same(stored: tuple[str, np.ndarray], kind: str, count: int, key: str) -> np.ndarray:
@@ -126,8 +131,8 @@ def _same(stored: tuple[str, np.ndarray], kind: str, count: int, key: str) -> np
     return stored[1]
 
 
-def _zip_records(data: bytes) -> tuple[str, dict[str, memoryview]]:
-    """The root folder of a zip archive, and the files in it, where they lie in ``data``."""
+def _zip_records(data: bytes) -> tuple[str, Callable[[str], memoryview | None]]:
+    """The root folder of a zip archive, and what gives a file in it where it lies in ``data``, None if it is absent."""
     if data.count(b"PK\x01\x02") > MAX_RECORDS:  # before zipfile makes an object of each
         raise misfit("a zip archive of too many files", f"at most {MAX_RECORDS}")
     try:
@@ -143,10 +148,20 @@ def _zip_records(data: bytes) -> tuple[str, dict[str, memoryview]]:
         raise misfit("a TorchScript archive, which holds code", "a saved state_dict")
     if sum(max(entry.file_size, 0) for entry in entries) > len(data):
         raise misfit("a zip archive whose files are larger than itself", "them to fit")
-    records = {entry.filename.removeprefix(roots[0]): _zip_record(data, entry) for entry in entries}
+    records = {entry.filename.removeprefix(roots[0]): (_zip_record(data, entry), entry.CRC) for entry in entries}
     if len(records) != len(entries):
         raise misfit("a zip archive with two files of one name", "one each")
-    return roots[0], records
+
+    def record(name: str) -> memoryview | None:
+        if name not in records:
+            return None
+        raw, written = records[name]
+        if written and (crc := zlib.crc32(raw)) != written:
+            found = f"CRC-32 {crc:08x} of the {len(raw)} bytes of zip file {name[:100]!a}"
+            raise misfit(found, f"{written:08x}, as the archive says: it is damaged; download it again")
+        return raw
+
+    return roots[0], record
 
 
 def _zip_record(data: bytes, entry: zipfile.ZipInfo) -> memoryview:

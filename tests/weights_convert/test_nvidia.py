@@ -151,7 +151,7 @@ def attempt(path):
 def checkpoints() -> dict[str, bytes]:
     """A small one in each of the formats that are read."""
     state = {"g_ema": StyleGAN2(3, 4, (4, 3)).state_dict(), "latent_avg": torch.ones(4)}
-    return {"official": official(), "zip": saved(state, True), "legacy": saved(state, False)}
+    return {"official": official(), "zip": saved(state, True, checksums=False), "legacy": saved(state, False)}
 
 
 def check_damage(tmp_path: Path, count: int) -> None:

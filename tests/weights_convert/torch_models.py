@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import types
@@ -12,6 +11,8 @@ from typing import Any
 from unittest import mock
 
 import torch
+
+from tests.weights_convert.torch_saved import saved
 
 
 def randomise(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -59,10 +60,3 @@ def gan_zoo_checkpoint(state: Any, zipped: bool = False, **settings: Any) -> byt
     with mock.patch.dict(sys.modules, modules), mock.patch.object(BaseConfig, "__module__", "models.utils.config"):
         modules["models.utils.config"].BaseConfig = BaseConfig  # type: ignore[attr-defined]
         return saved({"config": config, "netG": other, "netD": {}, "avgG": state, "tmp": BaseConfig()}, zipped)
-
-
-def saved(tree: Any, zipped: bool = True) -> bytes:
-    """What ``torch.save`` writes, in the zip format or the older one."""
-    file = io.BytesIO()
-    torch.save(tree, file, _use_new_zipfile_serialization=zipped)
-    return file.getvalue()
