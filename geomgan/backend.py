@@ -183,7 +183,7 @@ def memory_budget(memory: int | str | None = None) -> int:
     statistics = None if kind is CPU else device.memory_stats()
     if statistics and "bytes_limit" in statistics:
         return int(kind.memory_share * (statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)))
-    return int(CPU.memory_share * _free_on_host() / max(1, len(jax.local_devices())))
+    return int(CPU.memory_share * free_on_host() / max(1, len(jax.local_devices())))
 
 
 def readable(size: float) -> str:
@@ -210,7 +210,7 @@ def _parsed(memory: int | str) -> int:
     return size
 
 
-def _free_on_host() -> float:
+def free_on_host() -> float:
     """Bytes that this process can still take, within the limits of its container."""
     free = 8.0 * 2**30  # where the system does not say
     information = Path("/proc/meminfo")

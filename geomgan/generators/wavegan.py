@@ -11,6 +11,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax.numpy as jnp
 
+from geomgan.errors import check_count
 from geomgan.generators.layers import Dense, convolve, tap
 
 FRAMES = 16  # of the map that the code is projected to
@@ -25,6 +26,7 @@ def kernel_positions(factor: int, repeats: bool) -> list[tuple[int, int, int]]:
     Repeating kind: output ``t`` reads the repeated signal at ``4t / factor + k - 12``, that is
     ``x[⌊(4t / factor + k - 12) / 4⌋]``. Transposed kind: ``x[i]`` goes to ``t = factor · i + k - 11``.
     """
+    check_count(factor, KERNEL, "factor")  # no weight depends on it
     pairs = [(k, r) for k in range(KERNEL) for r in range(factor)]
     if repeats:
         return [(k, r, (r * REPEATS // factor + k - KERNEL // 2) // REPEATS) for k, r in pairs]

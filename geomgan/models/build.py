@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax.errors import FlaxError
 
-from geomgan.errors import CheckpointError, OptionError, check_choice
+from geomgan.errors import CheckpointError, check_choice, reading
 from geomgan.generators import Generator, Network
 from geomgan.generators.network import FlaxFunction
 from geomgan.models.families import FAMILIES, NETWORKS, Part
@@ -49,14 +48,9 @@ def build(
         raise TypeError(
             f"{network} takes no options, got {', '.join(unknown)}. Leave {'it' if len(unknown) == 1 else 'them'} out."
         )
-    try:
+    what, fix = f"{name}: its model.json and its weights", "Convert the model again."
+    with reading(what, fix, error=CheckpointError, found="do not fit each other"):
         return _network(kind, part, card, params, name, options)
-    except (FlaxError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, OptionError):
-            raise
-        raise CheckpointError(
-            f"{name}: its model.json and its weights do not fit each other ({error}). Convert the model again."
-        ) from error
 
 
 def _network(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from geomgan.errors import CheckpointError, NotHereError
+from geomgan.errors import CheckpointError, NotHereError, reading
+from geomgan.models.schema import misfit
+from geomgan.restricted_pickle import looks_like_file
 
 FORMAT = 1
 CARD = "model.json"
+LARGEST = 16 << 20  # bytes of a card
+EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
 
 
 class SourceFile(TypedDict):
@@ -22,8 +27,18 @@ class SourceFile(TypedDict):
     bytes: int
 
 
+class Sample(TypedDict, total=False):
+    """What a reference says of the sample in ``reference.npz``."""
+
+    code: str
+    mean: float
+    std: float
+
+
 class Card(TypedDict, total=False):
-    """What ``model.json`` says; ``format`` and ``family`` are always there, others where they apply.
+    """What ``model.json`` says, and the schema that it must keep: unknown entries may be any JSON.
+
+    ``format`` and ``family`` are always there, others where they apply.
 
     Attributes:
         format: of the folder, ``FORMAT``.
@@ -61,7 +76,7 @@ class Card(TypedDict, total=False):
     weights_sha256: str
     forward_gflop: float
     parity: str
-    reference: dict[str, Any] | str
+    reference: Sample | str
 
 
 def is_model(folder: str | os.PathLike[str]) -> bool:
@@ -77,26 +92,54 @@ def card_text(card: Mapping[str, Any]) -> str:
 def read_card(folder: str | os.PathLike[str]) -> Card:
     """What ``model.json`` says.
 
+    This is the one place where a card is read: what is of another type than :class:`Card` says never leaves it.
+
     Raises:
         NotHereError: there is no such folder, or no ``model.json`` in it.
-        CheckpointError: it is damaged, or of another format.
+        CheckpointError: it is damaged, of another format, or says what no card says.
     """
     folder = Path(folder).expanduser()
     path = folder / CARD
+    if folder.is_file():
+        raise NotHereError(_about_file(folder))
     if not path.is_file():
         raise NotHereError(
             f"{folder} holds no {CARD}: it is not a converted model. Convert a published checkpoint with "
-            "`python -m weights_convert FAMILY CHECKPOINT OUT_DIR`."
+            "`geomgan convert FAMILY CHECKPOINT OUT_DIR`."
         )
-    try:
-        card: Card = json.loads(path.read_text())
+    fix = again(folder)
+    with reading(path, fix, error=CheckpointError, found="is damaged"):
+        if (size := path.stat().st_size) > LARGEST:
+            raise ValueError(f"it has {size} bytes; expected at most {LARGEST}")
+        card: Card = json.loads(path.read_text(encoding="utf-8"))
+        if (wrong := misfit(card, Card)) is not None:
+            raise ValueError(wrong)
         if card["format"] != FORMAT:
-            raise CheckpointError(f"{path} has format {card['format']}; expected {FORMAT}. Convert the model again.")
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is damaged ({error}). Convert the model again.") from error
+            raise CheckpointError(f"{path} has format {card['format']}; expected {FORMAT}. {fix}")
+        if "family" not in card:
+            raise ValueError("it has no family")
     return card
+
+
+def _about_file(file: Path) -> str:
+    """What a file is that was named as a model, and the shortest way from it to one."""
+    if file.name == CARD:
+        return f"{file} is the card of a model; expected its folder. Name {file.parent}."
+    kind = looks_like_file(file)
+    if ":" in kind:  # which says what to do with it
+        return f"{file} is {kind}."
+    command = f"geomgan convert FAMILY {shlex.quote(str(file))} OUT_DIR"
+    return (
+        f"{file} is a file ({kind}); expected the folder of a converted model. Convert it first: `{command}`; "
+        "`geomgan convert --help` lists the families and what they take."
+    )
+
+
+def again(folder: Path) -> str:
+    """What helps where the model in ``folder`` is damaged, as a sentence."""
+    if folder.resolve().parent == EMBEDDED:
+        return "It ships with geomgan: reinstall that."
+    return "Convert the model again; what `geomgan fetch` brought, delete and fetch again."
 
 
 def made_by(card: Card) -> str:

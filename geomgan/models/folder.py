@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError
-from geomgan.models.card import CARD, Card, card_text, is_model, read_card
+from geomgan.backend import free_on_host
+from geomgan.errors import CheckpointError, reading
+from geomgan.models.card import CARD, Card, again, card_text, is_model, read_card
+from geomgan.models.checksum import check_weights, state_of
+from geomgan.models.sizes import check_sizes
 from geomgan.runs.files import written_folder
 
 WEIGHTS, REFERENCE = "weights", "reference.npz"
-EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
 
 
 def write_model(
@@ -54,20 +56,33 @@ def write_model(
 
 
 def read_model(folder: str | os.PathLike[str]) -> tuple[Card, Any]:
-    """The card and the weights, as nested dictionaries of numpy arrays.
+    """The card and the weights that were written with it, as nested dictionaries of numpy arrays.
+
+    Weights are compared with the card's sha256, once for each state of their files; cards of before there was one
+    are taken as they are.
 
     Raises:
-        NotHereError, CheckpointError: as :func:`read_card`, or the weights are missing or damaged.
+        NotHereError, CheckpointError: as :func:`read_card`, or the weights are missing, damaged, or others.
     """
+    folder = Path(folder).expanduser()
+    with reading(folder / WEIGHTS, again(folder), error=CheckpointError):
+        state = state_of(folder / WEIGHTS)
+    card, params = read_unverified(folder)
+    if "weights_sha256" in card:
+        check_weights(params, card["weights_sha256"], state, again(folder))
+    return card, params
+
+
+def read_unverified(folder: Path) -> tuple[Card, Any]:
+    """As :func:`read_model`, of weights that nobody has compared with the card's sha256."""
     import orbax.checkpoint as ocp
 
     card = read_card(folder)
-    path = Path(folder).expanduser().resolve() / WEIGHTS
-    try:
+    path = folder.resolve() / WEIGHTS
+    with reading(path, again(folder), error=CheckpointError, found="is missing or damaged"):
+        check_sizes(path, card.get("parameters"), free_on_host())
         with ocp.PyTreeCheckpointer() as checkpointer:
             return card, checkpointer.restore(path)
-    except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
-        raise CheckpointError(f"{path} is missing or damaged ({error}). Convert the model again.") from error
 
 
 def _arrays(tree: Any) -> Any:

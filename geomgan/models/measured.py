@@ -6,7 +6,6 @@ system has been run, ``geomgan/models/references`` holds that system's samples i
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -21,8 +20,10 @@ from geomgan.generators import Generator, Network
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.home import home
 from geomgan.models.build import build
+from geomgan.models.card import EMBEDDED
+from geomgan.models.checksum import weights_sha256
 from geomgan.models.families import NETWORKS
-from geomgan.models.folder import EMBEDDED, write_model
+from geomgan.models.folder import write_model
 
 NUMBERS = 256  # of one sample that a reference keeps, at most
 LARGEST = 50e9  # FLOPs of a forward pass: above, compiling and running it would dominate a conversion
@@ -95,21 +96,13 @@ def thinned(sample: np.ndarray) -> np.ndarray:
     return sample[::stride]
 
 
-def weights_sha256(params: Any) -> str:
-    """The sha256 of all arrays of nested dictionaries: names, types, shapes and values."""
-    digest = hashlib.sha256()
-    for path, leaf in sorted(_flat(params).items()):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{path} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.view(np.uint8).data if array.size else b"")
-    return digest.hexdigest()
-
-
 def original(folder: Path) -> Path | None:
     """The samples of the original system, if ``folder`` is where a known model that has them lies."""
     path = ORIGINALS / f"{folder.name}.npz"
+    if not path.is_file():
+        return None
     places = {EMBEDDED.resolve(), (home() / "models").resolve()}
-    return path if path.is_file() and folder.resolve().parent in places else None
+    return path if folder.resolve().parent in places else None
 
 
 def difference_of(network: Generator | Network, reference: Path) -> float:
@@ -132,9 +125,3 @@ def flat_output(network: Generator | Network, code: jax.Array) -> jax.Array:
     with jax.default_matmul_precision("highest"):
         output = network.function(network.params, code)
         return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(output)])
-
-
-def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
-    if not isinstance(tree, Mapping):
-        return {path: np.asarray(tree)}
-    return {name: leaf for key, value in tree.items() for name, leaf in _flat(value, f"{path}/{key}").items()}

@@ -12,7 +12,7 @@ compare and print.
 """
 
 from geomgan.restricted_pickle.builders import NAMES
-from geomgan.restricted_pickle.files import looks_like, read_bytes
+from geomgan.restricted_pickle.files import looks_like, looks_like_file, read_bytes
 from geomgan.restricted_pickle.reader import load, load_file
 from geomgan.restricted_pickle.values import Names, Pending, StandIn, bare_name, check_shape, misfit
 
@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "load_file",
     "looks_like",
+    "looks_like_file",
     "misfit",
     "read_bytes",
 ]

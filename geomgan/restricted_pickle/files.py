@@ -22,6 +22,18 @@ def read_bytes(path: str | Path) -> bytes:
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
 
 
+def looks_like_file(path: Path) -> str:
+    """:func:`looks_like` of a file, by its beginning and its end; how it cannot be read, if that is so."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_ENDS)
+            file.seek(max(len(head), path.stat().st_size - _ENDS))
+            return looks_like(head + file.read(_ENDS))
+    except OSError as error:
+        return f"a file that cannot be read: {error}"
+
+
+_ENDS = 1 << 20  # bytes
 _SIGNATURES = {
     b"version https://git-lfs": "a git-lfs pointer: fetch the file itself with `git lfs pull`",
     b"PK": "a zip archive",

@@ -10,9 +10,8 @@ from typing import Any
 
 from geomgan.errors import check_choice
 from geomgan.home import home
-from geomgan.models.card import is_model
+from geomgan.models.card import EMBEDDED, is_model
 from geomgan.models.families import CHECKPOINTS
-from geomgan.models.folder import EMBEDDED
 
 NONE_STATED = "none stated"  # of a licence
 
@@ -58,7 +57,7 @@ class Entry:
         published = CHECKPOINTS[self.family]
         taken = "FOLDER" if published.files else self.files.split()[0]
         beside = f" with {' or '.join(published.config_files)} beside it" if published.needs_config else ""
-        command = f"`python -m weights_convert {self.family} {taken} {self.folder}`{beside}"
+        command = f"`geomgan convert {self.family} {taken} {self.folder}`{beside}"
         return f"get {self.files} of {self.url}, then run {command}"
 
     @property

@@ -10,9 +10,10 @@ from geomgan.errors import GeomganError
 from geomgan.home import home
 from geomgan.models.build import build
 from geomgan.models.card import Card, made_by, without_reference
+from geomgan.models.checksum import weights_sha256
 from geomgan.models.families import NETWORKS
-from geomgan.models.folder import REFERENCE, read_model
-from geomgan.models.measured import difference_of, original, weights_sha256
+from geomgan.models.folder import REFERENCE, read_unverified
+from geomgan.models.measured import difference_of, original
 from geomgan.zoo.catalogue import catalogue
 
 TOLERANCE = 1e-4  # of the largest magnitude
@@ -50,7 +51,7 @@ def check(folder: Path) -> Finding:
     name = folder.resolve().name
     against = "-"
     try:
-        card, params = read_model(folder)
+        card, params = read_unverified(folder)
         against, path = made_by(card), folder / REFERENCE
         if published := original(folder):
             against, path = "the original", published

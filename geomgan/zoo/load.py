@@ -28,7 +28,7 @@ def load(model: str | os.PathLike[str], *, part: str | None = None, **options: A
     Raises:
         ValueError: unknown name or part, the nearest are given; an option cannot have that value.
         TypeError: an option that the family does not have.
-        NotHereError: the model is known but not here; says which command brings it.
+        NotHereError: the model is known but not here, or a file that is none yet; says which command brings it.
         CheckpointError: the folder is damaged.
     """
     folder, name = locate(model)
@@ -56,7 +56,7 @@ def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
     folder = Path(model).expanduser()
     if is_model(folder):
         return folder, folder.resolve().name
-    is_path = os.sep in str(model) or folder.is_dir()
+    is_path = os.sep in str(model) or folder.exists()
     if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
         read_card(folder)  # raises, saying what is missing
     known = entry(str(model))

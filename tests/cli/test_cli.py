@@ -62,7 +62,7 @@ def test_the_card_of_a_model_that_is_not_here_says_how_to_get_it(capsys):
     assert main(["models", "wavegan-piano"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("how to get it:")
-    assert "python -m weights_convert wavegan gan_exp1.tar" in lines[-1]
+    assert "geomgan convert wavegan gan_exp1.tar" in lines[-1]
 
 
 def test_check_compares_every_model_and_says_what_is_wrong(tmp_path, capsys):

@@ -246,7 +246,7 @@ def test_heads_of_ones_own_on_the_published_trunk(rng):
 @pytest.mark.parametrize(
     ("net", "options", "says"),
     [
-        ("squeeze", {}, r"squeezenet1_1-b8a52dc0\.pth, then run `python -m weights_convert torchvision-squeezenet1_1 "),
+        ("squeeze", {}, r"squeezenet1_1-b8a52dc0\.pth, then run `geomgan convert torchvision-squeezenet1_1 "),
         ("squeeze", {"linear": False}, r"https://download\.pytorch\.org/models/squeezenet1_1-b8a52dc0\.pth"),
         ("squeeze", {"weights": "trunk"}, r"heads of LPIPS 0\.1 for 'squeeze'.*lpips-heads-squeeze squeeze\.pth '?/"),
         ("alex", {"version": "0.0"}, r"lpips/weights/v0\.0/alex\.pth of .*lpips-heads-alex alex\.pth .*linear=False"),

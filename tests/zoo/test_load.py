@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 
 import jax
@@ -103,19 +104,19 @@ def test_unknown_names_give_the_nearest(home):
             "mnist-vae",
             "mnist-vae is not on this machine: get the folder TrainedModels of "
             "https://github.com/mmichelis/GenerativeLatentSpace, then run "
-            "`python -m weights_convert generative-latent-space-vae FOLDER {home}/models/mnist-vae`.",
+            "`geomgan convert generative-latent-space-vae FOLDER {home}/models/mnist-vae`.",
         ),
         (
             "wavegan-piano",
             "wavegan-piano is not on this machine: get gan_exp1.tar of "
             "https://github.com/mostafaelaraby/wavegan-pytorch, then run "
-            "`python -m weights_convert wavegan gan_exp1.tar {home}/models/wavegan-piano`.",
+            "`geomgan convert wavegan gan_exp1.tar {home}/models/wavegan-piano`.",
         ),
         (
             "biggan-deep-128",
             "biggan-deep-128 is not on this machine: get biggan-deep-128-pytorch_model.bin and "
             "biggan-deep-128-config.json of https://github.com/huggingface/pytorch-pretrained-BigGAN, then run "
-            "`python -m weights_convert biggan-deep biggan-deep-128-pytorch_model.bin {home}/models/biggan-deep-128` "
+            "`geomgan convert biggan-deep biggan-deep-128-pytorch_model.bin {home}/models/biggan-deep-128` "
             "with config.json or *-config.json beside it.",
         ),
     ],
@@ -236,6 +237,89 @@ def test_a_card_that_does_not_fit(model, changes, says):
     rewrite(model, **changes)
     with pytest.raises(CheckpointError, match=says):
         gg.load(model)
+
+
+FILES = {  # name -> contents, and what is said of it
+    "netG.pth": (
+        b"PK\x03\x04" + bytes(90),
+        r"netG\.pth is a file \(a zip archive\); expected the folder",
+    ),
+    "old.pt": (
+        pickle.dumps(0x1950A86A20F9469CFC6C),
+        r"\(a Python pickle\).*`geomgan convert FAMILY .*old\.pt OUT",
+    ),
+    "network.pkl": (pickle.dumps({"a": 1}), r"\(a Python pickle\).*`geomgan convert --help` lists the families"),
+    "a b.safetensors": (
+        b"\x08" + bytes(7) + b'{"a":{}}',
+        r"\(a safetensors file\).*FAMILY '.*a b\.safetensors' OUT",
+    ),
+    "model.h5": (b"\x89HDF\r\n\x1a\n", r"\(an HDF5 file\)"),
+    "array.npy": (b"\x93NUMPY\x01\x00", r"\(a numpy \.npy file\)"),
+    "weights.bin": (b"<!DOCTYPE html><html>", r"weights\.bin is an HTML page: the download link needs a login"),
+    "lfs.pt": (b"version https://git-lfs.github.com/spec/v1", r"is a git-lfs pointer: .*`git lfs pull`\.$"),
+    "empty.ckpt": (b"", r"empty\.ckpt is an empty file: the download failed\.$"),
+    "odd": (bytes(100), r"odd is a file \(no known format\)"),
+    "model.json": (b"{}", r"model\.json is the card of a model; expected its folder\. Name "),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_told_what_it_is_and_the_shortest_way_on(tmp_path, monkeypatch, name):
+    data, says = FILES[name]
+    (tmp_path / name).write_bytes(data)
+    monkeypatch.chdir(tmp_path)
+    for model in (tmp_path / name, str(tmp_path / name), name):
+        for read in (gg.load, gg.zoo.card, gg.zoo.load_generator):
+            with pytest.raises(NotHereError, match=says):
+                read(model)
+
+
+def test_a_file_with_the_name_of_a_known_model_does_not_hide_it(tmp_path, monkeypatch):
+    (tmp_path / "digits-dcgan").write_bytes(b"mine")
+    monkeypatch.chdir(tmp_path)
+    assert gg.load("digits-dcgan").latent_dim == 64
+
+
+HOSTILE = {  # a field of the card, and values that no card has
+    "family": (None, 3, [], {}),
+    "config": ([], "text", 3, {"latent_dim": 10**30}, {"latent_dim": float("nan")}),
+    "output_range": (3, "range", [None, 1], ["-1", "1"], [float("-inf"), 1], {}),
+    "files": ({}, [1], [{"file": "a"}], [{"file": "a", "sha256": "b", "bytes": "c"}], "text"),
+    "ignored": ([], {"a": 1}),
+    "parameters": ([], {"generator": None}, {"generator": 0.5}, 3),
+    "weights_sha256": (3, None, [], {}),
+    "forward_gflop": ("many", [], float("inf")),
+    "reference": (3, None, [], {"mean": "zero"}, {"mean": [], "std": {}}),
+    "licence": (3, {}, None),
+    "note": ([[[]]], False),
+    "summary": ({"a": 1},),
+    "more": (10**40, float("nan"), json.loads("[" * 100 + "]" * 100)),
+}
+
+
+@pytest.mark.parametrize("field", HOSTILE)
+def test_a_card_of_other_types_is_refused_wherever_it_is_read(model, field):
+    path = model / "model.json"
+    card = json.loads(path.read_text())
+    for value in HOSTILE[field]:
+        path.write_text(json.dumps({**card, field: value}))
+        for read in (gg.load, gg.zoo.card):
+            with pytest.raises(CheckpointError, match=r"model\.json is damaged \(.*\)\. Convert the model again"):
+                read(model)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"format": 1' + "0" * 5000 + "}", "\ufeff{}"])
+def test_a_card_that_json_cannot_take(model, text):
+    (model / "model.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"model\.json is damaged \(.{3,400}\)\. Convert the model again"):
+        gg.load(model)
+
+
+def test_a_card_of_another_encoding_or_without_end(model):
+    for data in (b"\xff\xfe\x00{", bytes(17 << 20)):
+        (model / "model.json").write_bytes(data)
+        with pytest.raises(CheckpointError, match=r"model\.json is damaged \("):
+            gg.load(model)
 
 
 def test_another_network_that_does_not_fit_its_card(tmp_path):
