@@ -111,12 +111,19 @@ def median(x: Any) -> Any:
     return np.percentile(x, 50, axis=-1, method=_method(x))
 
 
-def median_interval(x: np.ndarray, draws: int, level: float, rng: np.random.Generator) -> Interval:
-    """The :func:`median` of ``x (P,)`` over codes, with a percentile bootstrap over codes; no interval for one code."""
-    middle = median(x).item()
+def mean(x: Any) -> Any:
+    """The mean over the last axis."""
+    return np.asarray(x).mean(axis=-1)
+
+
+def code_interval(
+    x: np.ndarray, draws: int, level: float, rng: np.random.Generator, statistic: Callable[[Any], Any] = median
+) -> Interval:
+    """A statistic of ``x (P,)`` over codes, with a percentile bootstrap over codes; no interval for one code."""
+    middle = statistic(x).item()
     if len(x) < 2:
         return middle, float("nan"), float("nan")
-    return middle, *percentile_interval(median(x[rng.integers(len(x), size=(draws, len(x)))]), level)
+    return middle, *percentile_interval(statistic(x[rng.integers(len(x), size=(draws, len(x)))]), level)
 
 
 def _method(x: np.ndarray) -> Any:

@@ -78,6 +78,14 @@ def rate_correlations(alpha: Any, values: Any, floor: Any = 0.0) -> tuple[Any, A
     return pearson(alpha, values), pearson(alpha, values, kept, log=True), (~kept).sum(axis=-1)
 
 
+def by_chance(ranks: float) -> float:
+    """Standard deviation of that r for axes in random directions, whose mean is 0: ``1 / √(n - 1)`` of ``n`` ranks.
+
+    A random frame puts its rates into random order, and that is the r of any numbers in random order.
+    """
+    return float(max(ranks - 1, 1) ** -0.5)
+
+
 def _numpy_of(*arrays: Any) -> ModuleType:
     """JAX's numpy where one of the arrays is JAX's, otherwise numpy, whose arithmetic is float64."""
     return jnp if any(isinstance(array, jax.Array) for array in arrays) else np

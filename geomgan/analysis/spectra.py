@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.analysis.bootstrap import Interval, check_resampling, key_after, median_interval, random_of
+from geomgan.analysis.bootstrap import Interval, check_resampling, code_interval, key_after, random_of
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.errors import check_choice
 from geomgan.fields.field import MetricField
@@ -150,7 +150,7 @@ def anisotropy(
         "orders": np.log10(values[:, 0] / np.minimum(above, values[:, 0])),
     }
     counts = {f"dimensions_{share:g}": row for share, row in zip(shares, dimensions, strict=True)}
-    intervals = {name: median_interval(x, draws, level, rng) for name, x in {**statistics, **counts}.items()}
+    intervals = {name: code_interval(x, draws, level, rng) for name, x in {**statistics, **counts}.items()}
     left_out = spectra.left_out + len(spectra.values) - len(alive)
     return Anisotropy(dimensions, tuple(shares), **statistics, intervals=intervals, level=level, left_out=left_out,
                       indices=spectra.indices[alive])  # fmt: skip

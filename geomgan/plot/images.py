@@ -198,7 +198,7 @@ def labelled_grid(
         if grid_height / count < 2 * LINE:
             rows = [row.replace("\n", ", ") for row in rows]
         below = textwrap.fill(below, max(20, int(box.width / fig.dpi * 72 / (LETTER * TEXT))))
-    every = int(np.ceil((width_of(columns) + 0.05) / cell))  # labels that are wider than their column take turns
+    every = int(np.ceil((width_of(columns) + 0.08) / cell))  # labels that are wider than their column take turns
     shown = {i: label for i, label in enumerate(columns) if (i - across // 2) % every == 0}
     down, aside = draw_sheet(ax, images, rows, shown, below, aspect="auto" if given is None else "equal")
     x = 1 + 0.06 / grid_width

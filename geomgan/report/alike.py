@@ -10,6 +10,7 @@ import numpy as np
 
 from geomgan import analysis, plot
 from geomgan.analysis import Consistency, ConsistencyExamples, DistanceRelation, Scatter
+from geomgan.analysis.correlation import by_chance
 from geomgan.analysis.homogeneity import NAMES
 from geomgan.report.control import as_shown, contrast_found, facts_of, said_of
 from geomgan.report.section import Interval, Section, interval_columns, matrix_columns
@@ -102,14 +103,6 @@ def _tell_alike(subject: Subject, result: Alike) -> Section:
     of_i, of_j = np.nonzero(~np.eye(len(own.log), dtype=bool))
     numbers = {"code i": of_i, "code j": of_j} | pairs
     return Section("homogeneity", "Homogeneity", see, facts, numbers, table)
-
-
-def by_chance(ranks: float) -> float:
-    """Standard deviation of r between a metric and axes in random directions, whose mean is 0: ``1 / √(n - 1)``.
-
-    A random frame puts the rates of its ``n`` ranks into random order, and that is the r of numbers in random order.
-    """
-    return max(ranks - 1, 1) ** -0.5
 
 
 def _tell_matrix(subject: Subject, result: Alike) -> Section:

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.analysis.bootstrap import median_interval, random_of
 from geomgan.report.control import DEAD
+from geomgan.report.other import mean_r
 from geomgan.report.section import Interval, Section, as_json
 from geomgan.report.subject import CONTROL, Subject
 from geomgan.report.triple import Results
-
-DRAWS = 1000  # of a bootstrap
 
 
 def finding_of(subject: Subject, distance: str, results: Results, names: Sequence[str]) -> str:
@@ -51,14 +49,10 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
             f"of another's ({100 * most[0] / dims:.0f} % by chance)."
         )
     if subject.other:
-        defined = results("distances").tensor_r
-        defined = defined[np.isfinite(defined)]
-        if len(defined):
-            middle = median_interval(defined, DRAWS, 0.95, random_of(subject.key))
-            text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (median of "
-            text += f"{len(defined)} codes" + (
-                f", 95 % interval {_range(middle, '.2f')})." if len(defined) > 1 else ")."
-            )
+        compared = results("distances").tensor_r
+        middle, n = mean_r(compared, subject), int(np.isfinite(compared).sum())
+        text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (mean of {n} "
+        text += f"codes, 95 % interval {_range(middle, '.2f')})." if n > 1 else "codes)."
     return text
 
 

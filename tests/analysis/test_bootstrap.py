@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geomgan import analysis
-from geomgan.analysis.bootstrap import median, median_interval
+from geomgan.analysis.bootstrap import code_interval, mean, median
 from geomgan.study import study_results
 from tests.analysis.tensors import field_of, random_tensors
 from tests.study.test_results import HAND, people_of
@@ -103,9 +103,12 @@ def test_the_median_of_counts_is_a_count():
     assert median(counts.astype(float)) == 44.5
     assert median(np.array([7])) == 7
     assert median(np.array([[1, 2, 3], [5, 5, 4]])).tolist() == [2, 5]
-    interval = median_interval(counts, 200, 0.95, np.random.default_rng(0))
+    interval = code_interval(counts, 200, 0.95, np.random.default_rng(0))
     assert set(interval) <= set(counts.tolist())
     assert all(type(end) is int for end in interval)
+    middle, low, high = code_interval(counts, 4000, 0.95, np.random.default_rng(0), mean)
+    assert middle == 44.75
+    assert (high - low) / 2 == pytest.approx(1.96 * counts.std() / 2, rel=0.1)
     for seed in range(20):
         x = np.random.default_rng(seed).integers(0, 9, size=seed + 1)
         assert (x <= median(x)).mean() >= 0.5 > (x < median(x)).mean()

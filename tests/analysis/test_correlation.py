@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from geomgan import analysis
-from geomgan.analysis.correlation import correlation_matrix, pearson, rate_correlations, regression
+from geomgan.analysis.correlation import by_chance, correlation_matrix, pearson, rate_correlations, regression
 from geomgan.analysis.homogeneity import quadratic_forms
-from geomgan.report.alike import by_chance
 from tests.analysis.tensors import eigh_descending, random_tensors
 
 
