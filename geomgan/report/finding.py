@@ -50,9 +50,9 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         )
     if subject.other:
         compared = results("distances").tensor_r
-        middle, n = mean_r(compared, subject), int(np.isfinite(compared).sum())
-        text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (mean of {n} "
-        text += f"codes, 95 % interval {_range(middle, '.2f')})." if n > 1 else "codes)."
+        middle, count = mean_r(compared, subject), int(np.isfinite(compared).sum())
+        text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (mean of {count} "
+        text += f"codes, 95 % interval {_range(middle, '.2f')})." if count > 1 else "codes)."
     return text
 
 
