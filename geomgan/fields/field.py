@@ -21,12 +21,14 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import check_codes
 from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
 from geomgan.fields.plan import chosen, fitted
+from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
 from geomgan.fields.solve import Execute, Job, execute
 from geomgan.fields.steps import steps
 from geomgan.generators.generator import Generator
 from geomgan.metric.diagnose import first_non_finite
-from geomgan.metric.fingerprint import fingerprint
-from geomgan.metric.pair import bind, bound, check_options, check_types
+from geomgan.metric.fingerprint import fingerprints
+from geomgan.metric.pair import bound, check_options, check_types, with_programs
+from geomgan.metric.probe import probe
 from geomgan.runs.provenance import environment
 from geomgan.runs.store import (
     DONE,
@@ -134,8 +136,12 @@ def metric_field(
         codes: ``(n, d)``.
         k: eigenpairs for each code; by default all ``d``.
         store: a folder (``run.zarr``) into which each finished batch is written; the same call resumes it, bit for
-            bit, and computes nothing when it is complete. "The same" means weights, options, and functions of one
-            name and code. None keeps the field in memory. Several processes need a folder that all of them see.
+            bit, and computes nothing when it is complete. "The same" means what is computed: weights, options, and the
+            traced programs of ``G`` and ``D`` with every constant in them (closures, defaults, globals, helpers), not
+            names or sources; what they call outside JAX is told by its values at the first and the last code. Another
+            version of JAX, Flax or geomgan may trace a function otherwise: then, and where the store was written
+            before programs were recorded, some finished codes are computed again and must agree, with a warning. None
+            keeps the field in memory. Several processes need a folder that all of them see.
         solver: as in :func:`geomgan.eigenpairs`; ``"auto"`` is the cheapest by estimate that fits into memory. The
             dense one also keeps the tensors.
         chunk: tangents computed together.
@@ -190,19 +196,19 @@ def compute_field(
     n, dim = codes.shape
     if not tol > 0:
         raise ValueError(f"tol is {tol!r}; expected a positive number.")
-    pair, every = bound(G, D), list(devices or jax.devices())
+    pair, every = with_programs(bound(G, D), hvp), list(devices or jax.devices())
     folder = None if store is None else Path(store).expanduser().resolve()
     sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
     resumed = folder is not None and (folder / "zarr.json").is_file()
-    if folder and resumed:  # a resumed run keeps its sizes
-        stored = read_attributes(folder)["settings"]
+    stored: dict[str, Any] = read_attributes(folder)["settings"] if folder and resumed else {}
+    if stored:  # a resumed run keeps its sizes
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
     plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every)
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
     plan = plan if resumed else fit(plan)
     settings = {
-        "generator": fingerprint(G),
-        "distance": fingerprint(bind(G, D)),
+        **fingerprints(pair, (G.name, D.name)),
+        "probe": probe(pair, codes) if folder else None,
         "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
         "groups": plan.groups,
@@ -216,19 +222,30 @@ def compute_field(
     with ExitStack() as stack:
         opened: dict[str, StoredArray] = {}
         with together():
+            expected, doubt = reconciled(folder, stored, settings) if folder and stored else (settings, "")
             if writer:
-                opened = stack.enter_context(open_store(writer, settings, provenance, shapes, plan.batch))
+                opened = stack.enter_context(open_store(writer, expected, provenance, shapes, plan.batch))
         arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
         status = opened["status"][...] if writer else np.zeros(n, np.int8)
         todo = agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
-        plan = fit(plan) if resumed and todo else plan
+        again = agreed(best_finished(status, todo, plan.batch), n) if doubt else []
+        plan = fit(plan) if resumed and (todo or again) else plan
         started = time.perf_counter()
-        if todo:
+        if todo or again:
             programs, placed = tuple(plan.programs(mesh, precision)), replicate(pair, mesh)
             placed = programs[0].prepared(placed) if programs else placed
             job = Job(placed, plan, programs, mesh, precision, hvp, tol, seed, execute)
+        for start, results in steps(job, codes, again, progress=False) if again else ():
+            with together():
+                if writer:
+                    held = {name: array[start : start + plan.batch] for name, array in opened.items()}
+                    allowed = ROUNDING[hvp] + 30 * job.epsilon
+                    warnings.warn(confirmed(writer, doubt, held, results, allowed), stacklevel=3)
+        if writer and doubt:
+            attributes["settings"] = settings
+            write_attributes(writer, attributes)
         for start, results in steps(job, codes, todo, progress) if todo else ():
             rows = slice(start, min(start + plan.batch, n))
             found = _explained(G, D, codes[rows], results["status"], start)

@@ -22,7 +22,7 @@ from geomgan.fields.rate import matrix_product_rate
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.maps import LinearMap, Pushforward, map_of
-from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of
+from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of, with_programs
 
 Groups = tuple[tuple[int, ...] | None, ...]
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
@@ -150,7 +150,7 @@ def plan_field(
     """
     check_types(G, D)
     check_options(precision, hvp)
-    pair, every = bound(G, D), list(devices or jax.devices())
+    pair, every = with_programs(bound(G, D), hvp), list(devices or jax.devices())
     sizes: dict[str, Any] = {"k": k, "solver": solver, "chunk": chunk, "batch": batch, "groups": groups}
     plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every)
     plan = fitted(pair, plan, precision, every, adjust=chunk is None)

@@ -32,8 +32,12 @@ class Profile:
 def profile(function: Callable, *arguments: Any) -> Profile:
     """Trace ``function(*arguments)`` once; runs nothing, and keeps nothing of the trace."""
     traced = jax.make_jaxpr(function)(*arguments)
-    outputs = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in traced.out_avals)
-    return Profile(outputs, _of(traced.jaxpr), _largest(traced.jaxpr), kernels_in(traced.jaxpr))
+    return profile_in(traced.jaxpr, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in traced.out_avals))
+
+
+def profile_in(jaxpr: Any, outputs: tuple[jax.ShapeDtypeStruct, ...]) -> Profile:
+    """:func:`profile` of a traced program, of whose outputs these count."""
+    return Profile(outputs, _of(jaxpr), _largest(jaxpr), kernels_in(jaxpr))
 
 
 def count_flops(function: Callable, *arguments: Any) -> float:

@@ -41,4 +41,4 @@ class Layered(Pair):
 def layered(G: Generator, D: Distance, names: Sequence[str]) -> Layered:
     """The pair of all these layers; raises as :func:`bound`."""
     pair = bound(G, D)
-    return Layered(pair.G, pair.D, tuple(names))
+    return Layered(pair.G, pair.D, names=tuple(names))

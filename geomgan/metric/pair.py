@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members
 from geomgan.generators.prepared import any_prepared, pays, prepare
 from geomgan.metric.outputs import embed_output, squared_distance
+from geomgan.metric.traced import Traced, traced
 
 HVP = ("exact", "finite-difference")
 OfShapes = TypeVar("OfShapes", bound=Callable[..., Any])
@@ -29,10 +30,17 @@ class Pair:
     """A generator ``G`` and a distance ``D`` that fits its outputs, as a frozen pytree; make one with :func:`bound`.
 
     It has no names: a generator and its shuffled control share every compiled program.
+
+    Attributes:
+        G: the generator.
+        D: the distance, with the generator's range.
+        traced: what both compute, where that was looked at: programs compiled for the pair are then compiled anew once
+            it is another, although the functions are the same objects (a global that they read has changed); static.
     """
 
     G: Generator
     D: Distance
+    traced: Traced | None = field(default=None, metadata={"static": True})
 
     @property
     def dim(self) -> int:
@@ -66,6 +74,11 @@ def bound(G: Generator, D: Distance) -> Pair:
     """
     check_types(G, D)
     return Pair(replace(G, name=""), replace(bind(G, D), name=""))
+
+
+def with_programs(pair: Pair, hvp: str) -> Pair:
+    """The pair with what it computes, from one trace: the programs of a field, and their plan, are of just that."""
+    return replace(pair, traced=traced(pair.G, pair.D, derivatives=hvp == "exact"))
 
 
 def bind(G: Generator, D: Distance) -> Distance:
@@ -142,12 +155,16 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
     return cast(OfShapes, call)
 
 
-@remembered_by_shape
 def profile_of(pair: Pair) -> Profile:
     """What one embedded sample is and costs: its leaves, FLOPs, widest array and kernels. Runs nothing.
 
     Of a distance without embedding: one distance, without leaves.
     """
+    return pair.traced.profile if pair.traced else _profile(pair)
+
+
+@remembered_by_shape
+def _profile(pair: Pair) -> Profile:
     if pair.D.embedding is not None:
         return profile(type(pair).embed, pair, pair.code)
     return replace(profile(_from_itself, pair, pair.code), outputs=(), kernels=())

@@ -22,6 +22,9 @@ from geomgan.distances import Distance
 from geomgan.errors import GeomganError, check_codes, check_key
 from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Generator
+from geomgan.generators.generator import activations_of, output_of
+from geomgan.generators.program_hash import program_hash
+from geomgan.metric.outputs import squared_distance
 from geomgan.metric.pair import bind, bound, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
@@ -185,11 +188,19 @@ def _layer_work(G: Generator, D: Distance) -> float:
 
 
 def _settings(subject: Subject) -> dict[str, Any]:
-    """What the results depend on: fields by their fingerprints, and the choices of the report."""
-    of = lambda field: {name: field.provenance[name] for name in ("generator", "distance", "codes", "precision")}
+    """What the results depend on: fields by their fingerprints, what else is computed, and the report's choices."""
+    G, D, names = subject.G, subject.D, ("generator", "distance", "derivative", "codes", "precision")
+    of = lambda field: {name: field.provenance.get(name) for name in names}
     fields: Mapping[str, MetricField] = subject.fields | (dict([subject.other]) if subject.other else {})
     key = np.asarray(jax.random.key_data(subject.key)).tolist()
-    return {"fields": {label: of(field) for label, field in fields.items()}, "top": subject.top, "key": key}
+    sample = jax.eval_shape(output_of, G, code := jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    return {
+        "fields": {label: of(field) for label, field in fields.items()},
+        "layers": program_hash(activations_of, G, code) if subject.layers else None,
+        "compared": program_hash(squared_distance, D, sample, sample),
+        "range": G.output_range,
+        **{"top": subject.top, "key": key},
+    }
 
 
 def _make_room(out: Path, settings: Mapping[str, Any]) -> None:

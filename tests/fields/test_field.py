@@ -10,7 +10,7 @@ import geomgan as gg
 from geomgan import backend
 from geomgan.fields import solve
 from geomgan.fields.field import compute_field
-from tests.small_models import largest_difference, linear_generator, same_field, small_dcgan
+from tests.small_models import largest_difference, same_field, small_dcgan
 
 MSE = gg.distances.mse()
 
@@ -157,18 +157,3 @@ def test_bad_arguments_leave_no_store(tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         gg.metric_field(**arguments, store=tmp_path / "run.zarr")
     assert not (tmp_path / "run.zarr").exists()
-
-
-def test_fingerprints_see_weights_and_options():
-    from geomgan.metric.fingerprint import fingerprint
-
-    A = np.eye(3, dtype=np.float32)
-    assert fingerprint(linear_generator(A)) == fingerprint(linear_generator(A))
-    assert fingerprint(linear_generator(A)) != fingerprint(linear_generator(2 * A))
-    assert fingerprint(small_dcgan()) != fingerprint(small_dcgan().at("block1"))
-    first, second = (gg.distances.features(f) for f in (lambda p, x: x, lambda p, x: 2 * x))
-    assert fingerprint(first) != fingerprint(second)
-    assert fingerprint(first) == fingerprint(gg.distances.features(lambda p, x: x))
-    lpips = gg.distances.lpips
-    prints = {fingerprint(D) for D in (lpips(), lpips(resize=64), lpips(scaling="gan-geometry"), lpips("vgg"))}
-    assert len(prints) == 4
