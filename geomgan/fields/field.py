@@ -196,7 +196,7 @@ def compute_field(
     n, dim = codes.shape
     if not tol > 0:
         raise ValueError(f"tol is {tol!r}; expected a positive number.")
-    pair, every = with_programs(bound(G, D), hvp), list(devices or jax.devices())
+    pair, every = with_programs(bound(G, D)), list(devices or jax.devices())
     folder = None if store is None else Path(store).expanduser().resolve()
     sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
     resumed = folder is not None and (folder / "zarr.json").is_file()

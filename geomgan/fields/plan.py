@@ -150,7 +150,7 @@ def plan_field(
     """
     check_types(G, D)
     check_options(precision, hvp)
-    pair, every = with_programs(bound(G, D), hvp), list(devices or jax.devices())
+    pair, every = with_programs(bound(G, D)), list(devices or jax.devices())
     sizes: dict[str, Any] = {"k": k, "solver": solver, "chunk": chunk, "batch": batch, "groups": groups}
     plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every)
     plan = fitted(pair, plan, precision, every, adjust=chunk is None)

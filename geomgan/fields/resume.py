@@ -43,7 +43,7 @@ def reconciled(store: Path, stored: Mapping[str, Any], now: Mapping[str, Any]) -
         if tracer is None or theirs == ours:
             compared[name] = stored.get(name)
     if tracer != now["traced_by"]:
-        compared |= {name: stored.get(name) for name in ("derivative", "traced_by")}
+        compared["traced_by"] = tracer
         doubt = f"was written with {tracer}; these are {now['traced_by']}"
     if tracer is None:
         compared["probe"] = None

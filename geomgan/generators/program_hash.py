@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -24,13 +24,13 @@ from geomgan.generators.prepared import kernel_use
 
 Hash = bytes
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+", re.IGNORECASE)
-_RULES = ("custom_jvp_call", "custom_vjp_call")  # a program, and functions that give its derivatives
+_RULES = ("custom_jvp_call", "custom_vjp_call")  # a program, and functions that give its derivative
 _SILENT = ("debug_callback", "debug_print")  # change no value
 _PUBLISHED = {value.name for value in vars(primitives).values() if isinstance(value, Primitive)}
 _MORE = (
     "add_any addupdate broadcast_to composite freeze from_edtype iota_2x32_shape layout_constraint mulhi new_ref "
     "optimization_barrier philox2x32 philox4x32 platform_index pvary random_clone random_gamma random_unwrap "
-    "random_wrap reshard scaled_dot shard_map split threefry4x32 tile to_edtype unstack zeros_like"
+    "random_wrap reshard scaled_dot shard_map split stack threefry4x32 tile to_edtype unstack zeros_like"
 )
 _HELD = _PUBLISHED.union(_MORE.split())  # operations of JAX, of which a program holds all that they do
 
@@ -40,14 +40,14 @@ class Found:
     """What was met on the way.
 
     Attributes:
-        rules: whether functions bring derivatives of their own, which are not in the program.
         calls: operations whose doing the program does not hold: callbacks, foreign functions.
         hashes: of constants and of programs inside, by identity, with what keeps that alive.
+        orders: of derivatives that functions bring with them, to be looked at: a metric takes two at most.
     """
 
-    rules: bool = False
     calls: set[str] = field(default_factory=set)
     hashes: dict[int, tuple[Any, Hash]] = field(default_factory=dict)
+    orders: int = 2
 
 
 def program_hash(function: Callable, *arguments: Any) -> str:
@@ -109,7 +109,7 @@ def _outputs(jaxpr: Any, inputs: Sequence[Hash], constants: Sequence[Hash], foun
         if primitive is kernel_use:  # a mark, no operation
             define(equation.outvars[0], operands[0])
         elif primitive.name not in _SILENT:
-            own = _hash(_described(primitive, equation.params, found), *operands)
+            own = _hash(_described(equation, found), *operands)
             if any("Debug" not in type(effect).__name__ for effect in equation.effects):
                 done = own = _hash("after", done, own)
             for i, out in enumerate(equation.outvars):
@@ -118,16 +118,46 @@ def _outputs(jaxpr: Any, inputs: Sequence[Hash], constants: Sequence[Hash], foun
     return [_hash("after", done, output) for output in outputs] if done else outputs
 
 
-def _described(primitive: Any, params: Mapping[str, Any], found: Found) -> str:
-    name = primitive.name
+def _described(equation: Any, found: Found) -> str:
+    name, params = equation.primitive.name, equation.params
     if name in _RULES:
-        found.rules = True
-        return f"{name} {[_text(value, found) for value in params.values() if _is_program(value)]}"
+        inside = [_text(value, found) for value in params.values() if _is_program(value)]
+        return f"{name} {inside} {_rule(equation, found).hex()}"
     held = name in _HELD
     if not held:
         found.calls.add(name)
     told = sorted(item for item in params.items() if item[0] != "name" or not held)  # a label of operations of JAX
     return f"{name} {[(key, _text(value, found, held)) for key, value in told]}"
+
+
+def _rule(equation: Any, found: Found) -> Hash:
+    """Of the derivative that a function brings with it; of none where that cannot be traced, as its use will say."""
+    primitive, atoms = equation.primitive, equation.invars
+    inside = [inner.primitive for value in equation.params.values() if _is_program(value) for inner in value.eqns]
+    if not found.orders or kernel_use in inside:
+        return b""  # deep enough; or a convolution of this package, which is differentiated as it is
+    inputs = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
+    smooth = [jnp.issubdtype(x.dtype, jnp.inexact) for x in inputs]
+
+    def derivative(*values: Any) -> Any:
+        def along(*moved: Any) -> Any:
+            moving = iter(moved)
+            every = [next(moving) if is_smooth else value for value, is_smooth in zip(values, smooth, strict=True)]
+            return primitive.bind(*every, **primitive.get_bind_params(equation.params))
+
+        at = [value for value, is_smooth in zip(values, smooth, strict=True) if is_smooth]
+        if primitive.name == "custom_vjp_call":
+            results, back = jax.vjp(along, *at)
+            return back(results)
+        return jax.jvp(along, at, at)[1]
+
+    try:
+        program = jax.make_jaxpr(derivative)(*inputs)
+    except (TypeError, ValueError, NotImplementedError):
+        return b"none"
+    inner = replace(found, orders=found.orders - 1, hashes={})
+    places = [input_hash(str(i), x) for i, x in enumerate(inputs)]
+    return _hash("rule", *value_hashes(program, places, inner))
 
 
 def _text(value: Any, found: Found, held: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
@@ -21,17 +22,17 @@ def fingerprints(pair: Pair, names: tuple[str, str]) -> dict[str, Any]:
         names: of the generator and of the distance.
 
     Returns:
-        ``"generator"`` and ``"distance"``, each ``"name#hash of its weights-hash of its program"``; ``"derivative"``,
-        see :class:`geomgan.metric.traced.Traced`; and ``"traced_by"``, the versions whose hashes of programs these are.
+        ``"generator"`` and ``"distance"``, each ``"name#hash of its weights-hash of its program"``, and
+        ``"traced_by"``, the versions under which these programs were traced.
     """
     assert pair.traced is not None
     return {
         "generator": f"{names[0]}#{_weights(pair.G)}-{pair.traced.generator}",
         "distance": f"{names[1]}#{_weights(pair.D)}-{pair.traced.distance}",
-        "derivative": pair.traced.derivative,
         "traced_by": ", ".join(f"{package} {version(package)}" for package in TRACERS),
     }
 
 
 def _weights(tree: Any) -> str:
-    return joined_hash([constant_hash(leaf) for leaf in jax.tree.leaves(tree)])
+    with ThreadPoolExecutor() as threads:
+        return joined_hash(list(threads.map(constant_hash, jax.tree.leaves(tree))))

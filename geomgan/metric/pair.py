@@ -17,6 +17,7 @@ from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members
 from geomgan.generators.prepared import any_prepared, pays, prepare
+from geomgan.generators.state import state_of
 from geomgan.metric.outputs import embed_output, squared_distance
 from geomgan.metric.traced import Traced, traced
 
@@ -76,9 +77,12 @@ def bound(G: Generator, D: Distance) -> Pair:
     return Pair(replace(G, name=""), replace(bind(G, D), name=""))
 
 
-def with_programs(pair: Pair, hvp: str) -> Pair:
-    """The pair with what it computes, from one trace: the programs of a field, and their plan, are of just that."""
-    return replace(pair, traced=traced(pair.G, pair.D, derivatives=hvp == "exact"))
+def with_programs(pair: Pair) -> Pair:
+    """The pair with what it computes: the programs of a field, and their plan, are of just that.
+
+    Traced once for the same functions, as long as nothing has changed that these are seen to depend on.
+    """
+    return replace(pair, traced=_programs(pair, state_of((pair.G.function, pair.D.embedding, pair.D.function))))
 
 
 def bind(G: Generator, D: Distance) -> Distance:
@@ -150,7 +154,7 @@ def remembered_by_shape(function: OfShapes) -> OfShapes:
     @wraps(function)
     def call(pair: Pair, *others: Any) -> Any:
         leaves, tree = jax.tree.flatten(pair)
-        return compute(tree, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves), others)
+        return compute(tree, tuple(map(_shape, leaves)), others)
 
     return cast(OfShapes, call)
 
@@ -170,11 +174,21 @@ def _profile(pair: Pair) -> Profile:
     return replace(profile(_from_itself, pair, pair.code), outputs=(), kernels=())
 
 
+@remembered_by_shape
+def _programs(pair: Pair, state: Any) -> Traced:
+    del state  # JAX would take an earlier trace of the same functions, whatever that has read
+    return traced(pair.G, pair.D)
+
+
 def prepared(pair: Pair, tangents: int) -> Pair:
     """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program."""
     if not pays(tangents) or pair.D.embedding is None or any_prepared(pair):
         return pair
     return prepare(pair, profile_of(pair).kernels)
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
 def _from_itself(pair: Pair, z: jax.Array) -> jax.Array:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import jax
 
@@ -12,7 +10,7 @@ from geomgan.backend import matmul_precision
 from geomgan.distances.distance import Distance
 from geomgan.generators.cost import Profile, profile_in
 from geomgan.generators.generator import Generator, output_of
-from geomgan.generators.program_hash import Found, Hash, input_hash, joined_hash, value_hashes
+from geomgan.generators.program_hash import Found, input_hash, joined_hash, value_hashes
 from geomgan.metric.outputs import embed_output, squared_distance
 
 
@@ -23,44 +21,34 @@ class Traced:
     Attributes:
         generator: hash of the program that maps a code to a sample.
         distance: hash of the program that embeds a sample, or compares two.
-        derivative: hash of the program of the metric's tangents, where functions bring derivatives of their own.
         calls: what these programs call without holding it (callbacks, foreign functions): only values tell what it is.
         profile: as :func:`geomgan.metric.pair.profile_of` has it.
     """
 
     generator: str
     distance: str
-    derivative: str | None
     calls: tuple[str, ...]
     profile: Profile = field(compare=False)  # follows from the others, and from shapes
 
 
-def traced(G: Generator, D: Distance, *, derivatives: bool = True) -> Traced:
-    """Trace a generator and a distance that is bound to it: anew, whatever JAX remembers of their functions.
-
-    Args:
-        G: the generator.
-        D: the distance.
-        derivatives: whether the metric takes derivatives.
-    """
+def traced(G: Generator, D: Distance) -> Traced:
+    """Trace a generator and a distance that is bound to it: anew, whatever JAX remembers of their functions."""
     code = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
     codes, function = ((code,), _embedded) if D.embedding is not None else ((code, code), _compared)
     found = Found()
     inputs = [input_hash(f"generator {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(G))]
     inputs += [input_hash(f"distance {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(D))]
+    inputs += [input_hash(name, code) for name in ("reference", "code")[-len(codes) :]]
     with matmul_precision("highest"):  # whatever a context says: programs of a field set their own
         anew = lambda *arguments: function(*arguments)  # JAX remembers traces by the function that it is given
         program, (samples, results) = jax.make_jaxpr(anew, return_shape=True)(G, D, *codes)
-        inputs += [input_hash(name, code) for name in ("reference", "code")[-len(codes) :]]
         hashes = value_hashes(program, inputs, found, len(samples))
-        derivative = _derivative(G, D, code, inputs[: -len(codes)]) if found.rules and derivatives else None
-    outputs = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in results)
-    profile = profile_in(program.jaxpr, outputs)
+    profile = profile_in(program.jaxpr, tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in results))
     if D.embedding is None:
         profile = replace(profile, outputs=(), kernels=())
     sample = hashes[: len(samples)][-(len(samples) // len(codes)) :]  # that of ``code``
     distance = joined_hash(hashes[len(samples) :])
-    return Traced(joined_hash(sample), distance, derivative, tuple(sorted(found.calls)), profile)
+    return Traced(joined_hash(sample), distance, tuple(sorted(found.calls)), profile)
 
 
 def _embedded(G: Generator, D: Distance, z: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
@@ -73,22 +61,3 @@ def _compared(G: Generator, D: Distance, reference: jax.Array, z: jax.Array) -> 
     """Two samples, and half of the distance between them."""
     first, second = output_of(G, reference), output_of(G, z)
     return jax.tree.leaves((first, second)), [0.5 * squared_distance(D, first, second)]
-
-
-def _derivative(G: Generator, D: Distance, code: jax.ShapeDtypeStruct, weights: Sequence[Hash]) -> str | None:
-    """Hash of what the metric pushes its tangents through; None where there is no derivative, as the run will say."""
-
-    def pushed(G: Generator, D: Distance, z: jax.Array, v: jax.Array) -> Any:
-        if D.embedding is not None:
-            along = lambda z: _embedded(G, D, z)[1]
-        else:
-            reference = output_of(G, z)
-            along = jax.grad(lambda z: 0.5 * squared_distance(D, reference, output_of(G, z)))
-        return jax.jvp(along, (z,), (v,))[1]
-
-    try:
-        program = jax.make_jaxpr(pushed)(G, D, code, code)
-    except (TypeError, ValueError, NotImplementedError):
-        return None
-    inputs = [*weights, input_hash("code", code), input_hash("tangent", code)]
-    return joined_hash(value_hashes(program, inputs, Found()))

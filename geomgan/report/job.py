@@ -189,8 +189,8 @@ def _layer_work(G: Generator, D: Distance) -> float:
 
 def _settings(subject: Subject) -> dict[str, Any]:
     """What the results depend on: fields by their fingerprints, what else is computed, and the report's choices."""
-    G, D, names = subject.G, subject.D, ("generator", "distance", "derivative", "codes", "precision")
-    of = lambda field: {name: field.provenance.get(name) for name in names}
+    G, D, names = subject.G, subject.D, ("generator", "distance", "codes", "precision")
+    of = lambda field: {name: field.provenance[name] for name in names}
     fields: Mapping[str, MetricField] = subject.fields | (dict([subject.other]) if subject.other else {})
     key = np.asarray(jax.random.key_data(subject.key)).tolist()
     sample = jax.eval_shape(output_of, G, code := jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))

@@ -78,7 +78,7 @@ def otherwise_traced(text):
 
 
 EARLIER = {"traced_by": "jax 0.4.1, flax 0.8.0, geomgan 0.1.0", "generator": otherwise_traced}
-BEFORE = {"traced_by": None, "derivative": None, "probe": None, "generator": "G#0123456789abcdef", "distance": "D#01"}
+BEFORE = {"traced_by": None, "probe": None, "generator": "G#0123456789abcdef", "distance": "D#01"}
 
 
 @pytest.mark.parametrize("change", [EARLIER, BEFORE], ids=["another JAX", "before hashes"])
