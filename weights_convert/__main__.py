@@ -42,7 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
         unpaired = [key for key, equals, _ in pairs if not equals]
         if unpaired:
             raise ValueError(f"--option {unpaired[0]}: expected KEY=VALUE.")
-        folder = convert(arguments.family, arguments.checkpoint, arguments.out, {key: value for key, _, value in pairs})
+        options = {key: value for key, _, value in pairs}
+        folder = convert(
+            arguments.family,
+            arguments.checkpoint,
+            arguments.out,
+            options,
+            say=lambda text: print(text, file=sys.stderr),
+        )
     except (GeomganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

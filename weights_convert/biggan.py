@@ -20,7 +20,9 @@ from geomgan.errors import CheckpointError
 from geomgan.generators.biggan import inputs, network
 from geomgan.models.families import Family
 from weights_convert import layouts
-from weights_convert.convert import Converted, state_dict
+from weights_convert.containers import signed
+from weights_convert.convert import Converted, renamed, state_dict
+from weights_convert.options import Options, positive
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
 MAX_BLOCKS = 8  # each doubles the side: 1024 pixels
@@ -29,10 +31,9 @@ OUTPUT_EPSILON = 1e-5  # of the last batch norm, in both families
 NOISE = "z ~ N(0, I), with truncation=t N(0, 1) within [-t, t] in every coordinate"
 
 
-def biggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def biggan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """BigGAN-PyTorch's ``G_ema``, with all its classes."""
-    del options
-    converted = _converted(family.name, states, epsilon_bn=1e-5, epsilon_sn=1e-6, classes=None)
+    converted = _converted(family, states, options, epsilon_bn=1e-5, epsilon_sn=1e-6, classes=None)
     card = {
         "prior": f"{NOISE}; class: the embedding of a class drawn uniformly",
         "licence": "none stated",
@@ -41,10 +42,9 @@ def biggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]
     return Converted({**converted.card, **card}, converted.params)
 
 
-def bigbigan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def bigbigan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """BigBiGAN, whose classes are all the first one."""
-    del options
-    converted = _converted(family.name, states, epsilon_bn=1e-4, epsilon_sn=1e-4, classes=1)
+    converted = _converted(family, states, options, epsilon_bn=1e-4, epsilon_sn=1e-4, classes=1)
     card = {
         "prior": NOISE,
         "licence": "none stated",
@@ -54,11 +54,24 @@ def bigbigan(family: Family, states: Mapping[str, Any], options: Mapping[str, st
 
 
 def _converted(
-    name: str, states: Mapping[str, Any], epsilon_bn: float, epsilon_sn: float, classes: int | None
+    family: Family,
+    states: Mapping[str, Any],
+    options: Options,
+    epsilon_bn: float,
+    epsilon_sn: float,
+    classes: int | None,
 ) -> Converted:
-    """Widths, depth, classes, embedding, chunk of the code and places of attention are read from names and shapes."""
-    tensors = {n.removeprefix("big_gan."): tensor for n, tensor in state_dict(states[""]).items()}
+    """Widths, depth, classes, embedding, chunk of the code and places of attention are read from names and shapes.
+
+    The two epsilons are those of the published model, unless the module or an option says others.
+    """
+    found = state_dict(states[""], fits=signed(family.signature))
+    tensors = renamed(found, lambda name: name.removeprefix("big_gan."))
     config = _config(tensors, classes)
+    epsilon_bn = options.epsilon(tensors, epsilon_bn)("blocks.0.0.bn1")
+    said = tensors.parts["linear"].attributes.get("eps") if "linear" in tensors.parts else None
+    known = said if isinstance(said, float) else None
+    epsilon_sn = options.ask("spectral_epsilon", positive, known=known, assumed=epsilon_sn)
     template = {
         "network": shapes(network(config), *inputs(config)),
         "classes": jax.ShapeDtypeStruct((config["classes"], config["embedding"]), np.float32),
@@ -66,7 +79,7 @@ def _converted(
     embedding = Computed("classes", ("shared.weight",), lambda table: table[: config["classes"]])
     rows = [embedding, *_rows(config, epsilon_bn, epsilon_sn)]
     card = {"config": config, "output_range": [-1, 1]}
-    return Converted(card, {"generator": fill(tensors, rows, template, f"a {name} generator", IGNORED)})
+    return Converted(card, {"generator": fill(tensors, rows, template, f"a {family.name} generator", IGNORED)})
 
 
 def _config(tensors: Tensors, classes: int | None) -> dict[str, Any]:
@@ -115,7 +128,7 @@ def _numbers(tensors: Tensors, pattern: str) -> list[int]:
 
 def _rows(config: Mapping[str, Any], epsilon_bn: float, epsilon_sn: float) -> list[Row]:
     """The table of the network."""
-    layer = partial(Layer, spectral_norm="half-step", epsilon=epsilon_sn)
+    layer = partial(Layer, spectral_norm="half-step", spectral_epsilon=epsilon_sn)
 
     def matrix(target: str, source: str, *factors: str) -> Computed:
         """A spectrally normalised matrix, or 1 x 1 kernel, as ours ``(in, out)``; times the tensors ``factors``."""
@@ -157,4 +170,4 @@ def _rows(config: Mapping[str, Any], epsilon_bn: float, epsilon_sn: float) -> li
 
 
 def _output_norm(part: str, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray) -> np.ndarray:
-    return layouts.batch_norm(gamma, beta, mean, var, OUTPUT_EPSILON)[("scale", "shift").index(part)]
+    return layouts.batch_norm(gamma, beta, mean, var, epsilon=OUTPUT_EPSILON)[("scale", "shift").index(part)]

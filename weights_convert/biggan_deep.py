@@ -17,7 +17,9 @@ from geomgan.errors import CheckpointError
 from geomgan.generators.biggan_deep import LAST_NORM, inputs, network
 from geomgan.models.families import Family
 from weights_convert import layouts
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.options import Options, positive
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes, stored_spectral_norm
 
 EPSILON = 1e-4  # of every batch norm, where the configuration does not say
@@ -26,11 +28,10 @@ CHANNELS = 3  # the published last convolution makes `channel_width` channels, a
 ATTENTION = {"theta": "snconv1x1_theta", "phi": "snconv1x1_phi", "g": "snconv1x1_g", "o": "snconv1x1_o_conv"}
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The parts ``generator`` (weights without statistics), ``statistics`` (tables) and ``classes`` (embeddings)."""
-    del family, options
-    tensors = state_dict(states[""])
-    config = _config(states["config"], tensors)
+    tensors = state_dict(states[""], fits=signed(family.signature))
+    config = _config(states["config"], tensors, options)
     card = {
         "config": config,
         "output_range": [-1, 1],
@@ -41,7 +42,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str
     return Converted(card, fill(tensors, _rows(tensors, config), _template(config), "BigGAN-deep"))
 
 
-def _config(published: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
+def _config(published: Mapping[str, Any], tensors: Tensors, options: Options) -> dict[str, Any]:
     """The published configuration, completed and checked by the tensors."""
     found, blocks = _sizes(tensors), _blocks(published.get("layers"))
     said = {key: published[key] for key in (*found, "output_dim") if key in published} | {"layers": blocks}
@@ -51,14 +52,15 @@ def _config(published: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
         found["layers"] = [[up, *widths] for (up, _, _), widths in zip(blocks, found["layers"], strict=True)]
     found["output_dim"] = 4 * 2 ** sum(up for up, _, _ in blocks)
     wrong = [f"{key} = {value}, and {found[key]} by the tensors" for key, value in said.items() if value != found[key]]
-    epsilon = published.get("eps", EPSILON)
-    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+    epsilon = published.get("eps")
+    if epsilon is not None and (not isinstance(epsilon, float) or not 0 < epsilon < 1):
         wrong.append(f"eps = {epsilon!r}, which is no small positive number")
     if wrong:
         raise CheckpointError(
             f"the configuration beside the file is of another model: it says {'; '.join(wrong)}. Put the config.json "
             "of this model there."
         )
+    epsilon = options.ask("epsilon", positive, known=epsilon, assumed=EPSILON)
     return {**found, "eps": epsilon, "resolution": found["output_dim"]}
 
 

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,10 +19,16 @@ import numpy as np
 from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
 from geomgan.models.families import CHECKPOINTS, FAMILIES, Checkpoint
 from geomgan.models.measured import write_measured
-from weights_convert.torch_file import read_checkpoint
+from weights_convert.containers import renamed, state_dict, tensor_names
+from weights_convert.files import read_file
+from weights_convert.options import Options, sentence
 
-DISCRIMINATORS = ("d", "D", "discriminator", "netD")  # keys of whole checkpoints
-MAX_NAME = 256  # of a tensor
+__all__ = ["Converted", "convert", "read", "renamed", "state_dict"]
+
+
+def warned(text: str) -> None:
+    """The default of ``say``."""
+    warnings.warn(text, stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ def convert(
     out: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     card: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = warned,
 ) -> Path:
     """Convert a published checkpoint into a folder that ``geomgan.load`` opens.
 
@@ -47,6 +55,8 @@ def convert(
         out: the folder to write; it appears complete or not at all.
         options: what the file does not say.
         card: further entries for ``model.json`` (licence, source).
+        say: is told what was assumed because neither file nor options say it; by default a warning. The card keeps it
+            as ``assumed``.
 
     Raises:
         ValueError: unknown family or option; the nearest names are given.
@@ -54,14 +64,17 @@ def convert(
         CheckpointError: the checkpoint is damaged, of another family, or names a forbidden class.
     """
     made = read(family, checkpoint, options)
+    if text := sentence(made.card.get("assumed", {})):
+        say(f"{checkpoint}: {text}")
     return write_measured(out, {**made.card, **(card or {})}, made.params)
 
 
 def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Converted:
     """What :func:`convert` writes: the card, with ``family`` and ``files``, and the weights; errors as there."""
     check_choice(family, CHECKPOINTS, "family")
-    published, options = CHECKPOINTS[family], dict(options or {})
-    for option in options:
+    published = CHECKPOINTS[family]
+    said = Options(options or {}, published.options)
+    for option in said:
         check_choice(option, published.options, "option")
     takes = f"{family} takes {published.what}"
     files = _files(published, Path(checkpoint).expanduser(), takes)
@@ -76,14 +89,15 @@ def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, 
     converter = _named(published.converter)
     try:
         with np.errstate(all="ignore"):  # what overflows is reported as not finite, with its name
-            converted: Converted = converter(FAMILIES[family], {**states, **config}, options)
+            converted: Converted = converter(FAMILIES[family], {**states, **config}, said)
     except OptionError:
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:  # shapes that no model has
         mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
         reason = str(error) if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
-    return Converted({"family": family, **converted.card, "files": provenance}, converted.params)
+    assumed = {"assumed": dict(said.assumed)} if said.assumed else {}
+    return Converted({"family": family, **converted.card, **assumed, "files": provenance}, converted.params)
 
 
 def _named(function: str) -> Callable[..., Any]:
@@ -94,56 +108,11 @@ def _named(function: str) -> Callable[..., Any]:
 
 
 def _state(published: Checkpoint, path: Path, takes: str) -> Any:
-    reader = _named(published.reader) if published.reader else read_checkpoint
+    reader = _named(published.reader) if published.reader else read_file
     try:
-        return reader(path, stand_ins=published.stand_ins)
+        return reader(path)
     except CheckpointError as error:
         raise CheckpointError(f"{str(error).rstrip('.')}. {takes}.") from None
-
-
-def state_dict(state: Any, *keys: str) -> dict[str, np.ndarray]:
-    """The flat state dict in a checkpoint: under the first of ``keys`` that is there, or the checkpoint itself.
-
-    What lies there may be another container with one of ``keys``: ``{"netG": {"state_dict": ...}}``.
-
-    The prefix ``module.`` of data-parallel training is dropped.
-    """
-    while isinstance(state, dict) and (key := next((key for key in keys if key in state), None)):
-        state = state[key]
-    if not isinstance(state, dict) or not state or not all(isinstance(x, np.ndarray) for x in state.values()):
-        held = sorted(str(key)[:80] for key in state)[:8] if isinstance(state, dict) else type(state).__name__
-        alone = isinstance(state, dict) and any(key in state for key in DISCRIMINATORS) and "G" not in state
-        hint = " A discriminator alone makes no images: get the file with the generator." if alone else ""
-        raise CheckpointError(f"the file holds {held}; expected a state dict of tensors" + _under(keys) + "." + hint)
-    for name, array in state.items():
-        if not isinstance(name, str) or len(name) > MAX_NAME or not name.isprintable():
-            raise CheckpointError(f"a tensor has the name {str(name)[:80]!a}; expected up to {MAX_NAME} letters.")
-        if np.iscomplexobj(array):
-            raise CheckpointError(f"the tensor {name} has complex numbers; expected real ones.")
-    return renamed(state, lambda name: name.removeprefix("module."))
-
-
-def renamed(tensors: Mapping[Any, np.ndarray], rename: Callable[[Any], str]) -> dict[str, np.ndarray]:
-    """The same tensors under the names ``rename(name)``; ``CheckpointError`` if two of them get one name."""
-    names: dict[str, Any] = {}
-    for old in tensors:
-        if (first := names.setdefault(rename(old), old)) != old:
-            raise CheckpointError(f"the tensors {first} and {old} are the same one of the model. Drop one of them.")
-    return {new: tensors[old] for new, old in names.items()}
-
-
-def _under(keys: Sequence[str]) -> str:
-    return f", alone or under {' or '.join([*map(repr, keys[:4]), *(['...'] if keys[4:] else [])])}" if keys else ""
-
-
-def tensor_names(state: Any) -> set[str]:
-    """Names of every tensor in a checkpoint, without the containers they lie in and the prefix ``module.``."""
-    if not isinstance(state, Mapping):
-        return set()
-    names = set()
-    for key, value in state.items():
-        names |= {str(key).removeprefix("module.")} if isinstance(value, np.ndarray) else tensor_names(value)
-    return names
 
 
 def _other_family(family: str, states: Mapping[str, Any]) -> str:

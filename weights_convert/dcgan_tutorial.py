@@ -1,67 +1,270 @@
-"""DCGAN generators in the layout of the PyTorch tutorial: ``main.0``, ``main.1`` (batch norm), ``main.3``, ..."""
+"""DCGAN generators in the layout of the PyTorch tutorial: ``main.0``, ``main.1`` (batch norm), ``main.3``, ...
+
+Any names that end in the places of layers in a sequence will do, ``0``, ``gen.3``, ``net.2.0``: what counts is that
+transposed convolutions follow each other, with batch norms between.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError
+from geomgan.errors import CheckpointError, OptionError
+from geomgan.generators.activations import HIDDEN, OUTPUT_RANGES, SLOPE
+from geomgan.generators.dcgan import Stage, tutorial_stages
 from geomgan.models.families import Family
+from weights_convert.containers import GENERATES, without_others
 from weights_convert.convert import Converted, state_dict
+from weights_convert.modules import Part, StateDict
+from weights_convert.options import Options, choice, number, shown, whole
 from weights_convert.table import Layer, Tensors, fill, shapes
 
 MAX_LAYERS = 10  # each doubles the side: 2048 pixels
+MAX_SIDE = 4096
 GENERATOR = ("netG", "generator", "G", "gen", "modelG", "model_G")  # what people call it
 NESTS = (
     *(f"{name}{suffix}" for suffix in ("_state_dict", "") for name in GENERATOR),
     *("model_state_dict", "state_dict", "model"),
 )
+PLACE = re.compile(r"(?P<prefix>(?:[^.]+\.)*?)(?P<place>\d{1,6}(?:\.\d{1,6})*)\.(?P<part>\w+)")  # the shortest prefix
+Places = dict[tuple[int, ...], dict[str, str]]  # place in the sequence -> part -> name of the tensor
+
+ACTIVATIONS = {  # of torch -> ours
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "SELU": "selu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Tanh": "tanh",
+    "Sigmoid": "sigmoid",
+}
+USUAL = {"alpha": 1.0, "approximate": "none"}  # of ELU and GELU, the only ones that ours have
+OTHERWISE = "docs/own_generator.md says how any network is analysed: as a table, or as a function"
+SILENT = ("Dropout", "Dropout2d", "Identity")  # what does nothing outside of training
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
-    """Latent size, width, depth and channels are read from the tensors' shapes."""
-    del options
-    tensors = _generator(state_dict(states[""], *NESTS))
-    depth = next(i for i in itertools.count() if f"main.{3 * i}.weight" not in tensors)
-    layers = [f"main.{3 * i}" for i in range(max(depth, 2))]
-    norms = [f"main.{3 * i + 1}" for i in range(len(layers) - 1)]
-    return dcgan(family, "tutorial DCGAN", tensors, layers, norms)
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
+    """Latent size, width, depth, kernels and channels are read from the tensors' shapes.
+
+    Strides, paddings and activations are in a whole module; elsewhere they are options, by default the tutorial's.
+    """
+    tensors = state_dict(states[""], *NESTS, fits=_chain)
+    prefix, places = _sequence(tensors)
+    kernels = _kernels(places)
+    layers = [_path(prefix, place) for place in kernels] or ["main.0"]
+    layers += ["main.3"] if len(layers) == 1 else []
+    norms: list[str | None] = []
+    for before, after in itertools.pairwise(kernels):
+        between = [place for place, parts in places.items() if before < place < after and "running_mean" in parts]
+        norms += [_path(prefix, between[0]) if between else None]
+    norms += [None] * (len(layers) - 1 - len(norms))
+    _check_kernels("tutorial DCGAN", tensors, layers, square=True)
+    return dcgan(family, "tutorial DCGAN", tensors, layers, norms, options, _behaviour(tensors, layers, norms, options))
 
 
 def dcgan(
-    family: Family, what: str, tensors: Tensors, layers: Sequence[str], norms: Sequence[str], **config: Any
+    family: Family,
+    what: str,
+    tensors: Tensors,
+    layers: Sequence[str],
+    norms: Sequence[str | None],
+    options: Options,
+    behaviour: Mapping[str, Any],
 ) -> Converted:
     """A DCGAN whose transposed convolutions are ``layers``, all but the last of them followed by ``norms``."""
-    weights = [tensors.get(f"{layer}.weight", np.empty(0)) for layer in layers]
-    if not 2 <= len(weights) <= MAX_LAYERS or any(weight.ndim != 4 or weight.shape[2:] != (4, 4) for weight in weights):
-        raise CheckpointError(
-            f"no {what}: expected 4 x 4 kernels {layers[0]}.weight, {layers[1]}.weight, ... of 2 to {MAX_LAYERS} "
-            f"layers; the file holds {', '.join(list(tensors)[:5])}, ..."
-        )
+    _check_kernels(what, tensors, layers, square="stages" in behaviour)
+    weights = [tensors[f"{layer}.weight"] for layer in layers]
     config = {
         "latent_dim": weights[0].shape[0],
         "features": [weight.shape[1] for weight in weights[:-1]],
         "channels": weights[-1].shape[1],
-        "resolution": 4 * 2 ** (len(weights) - 1),
-        **config,
+        "resolution": _resolution([Stage(*s) for s in behaviour.get("stages", tutorial_stages(len(layers)))]),
+        **behaviour,
     }
     targets = [*(f"block{i + 1}" for i in range(len(norms))), "output"]
+    epsilon = options.epsilon(tensors)
     rows = [
-        Layer(target, layer, "conv_transpose", norm=norm, bias=f"{layer}.bias" in tensors)
+        Layer(
+            target,
+            layer,
+            "conv_transpose",
+            norm=norm,
+            bias=f"{layer}.bias" in tensors,
+            epsilon=epsilon(norm),
+        )
         for target, layer, norm in zip(targets, layers, [*norms, None], strict=True)
     ]
     template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
-    card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)"}
+    output_range = list(OUTPUT_RANGES[behaviour.get("output", "tanh")])
+    card = {"config": config, "output_range": output_range, "prior": "z ~ N(0, I)"}
     return Converted(card, {"generator": fill(tensors, rows, template, f"a {what}")})
 
 
-def _generator(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The generator's tensors, where the networks of a GAN were saved as parts of one: ``netG.main.0.weight``."""
-    for name in GENERATOR:
-        if f"{name}.main.0.weight" in tensors:
-            prefix = f"{name}."
-            return {key.removeprefix(prefix): array for key, array in tensors.items() if key.startswith(prefix)}
-    return tensors
+def _check_kernels(what: str, tensors: Tensors, layers: Sequence[str], *, square: bool) -> None:
+    """Raise unless there are 2 to ``MAX_LAYERS`` kernels, square ones or all of 4 x 4."""
+    shapes_ = [np.shape(tensors.get(f"{layer}.weight", ())) for layer in layers]
+    four = [len(s) == 4 and s[2] == s[3] > 0 and (square or s[2] == 4) for s in shapes_]
+    if not 2 <= len(shapes_) <= MAX_LAYERS or not all(four):
+        raise CheckpointError(
+            f"no {what}: expected 4 x 4 kernels {layers[0]}.weight, {layers[1]}.weight, ... of 2 to {MAX_LAYERS} "
+            f"layers; the file holds {', '.join(list(tensors)[:5])}, ..."
+        )
+
+
+def _resolution(stages: Sequence[Stage]) -> int:
+    """The side of the image; ``OptionError`` where a layer makes none."""
+    side = 1
+    for i, stage in enumerate(stages):
+        before, side = side, stage.side(side)
+        if not 1 <= side <= MAX_SIDE or stage.padding >= stage.kernel or stage.output_padding >= max(stage.stride, 1):
+            raise OptionError(
+                f"layer {i + 1} of kernel {stage.kernel}, stride {stage.stride}, padding {stage.padding} and output "
+                f"padding {stage.output_padding} makes {side} pixels a side of {before}; expected 1 to {MAX_SIDE}, "
+                "less padding than kernel and less output padding than stride."
+            )
+    return side
+
+
+# --- Where the layers are ---
+
+
+def _sequences(tensors: Mapping[str, Any]) -> dict[str, Places]:
+    """Prefix -> what is at each place of the sequence of layers behind it, in order."""
+    found: dict[str, Places] = {}
+    for name in tensors:
+        if match := PLACE.fullmatch(name):
+            place = tuple(map(int, match["place"].split(".")))
+            found.setdefault(match["prefix"], {}).setdefault(place, {})[match["part"]] = name
+    return {prefix: dict(sorted(places.items())) for prefix, places in found.items()}
+
+
+def _chains(tensors: Mapping[str, np.ndarray]) -> list[str]:
+    """The prefixes behind which transposed convolutions follow each other; of several those of generators."""
+    found = []
+    for prefix, places in _sequences(tensors).items():
+        weights = [np.shape(tensors[places[place]["weight"]]) for place in _kernels(places)]
+        if len(weights) > 1 and all(len(shape) == 4 for shape in weights):
+            found += [prefix] if all(a[1] == b[0] for a, b in itertools.pairwise(weights)) else []
+    return [prefix for prefix in found if GENERATES.search(prefix)] or found
+
+
+def _chain(tensors: StateDict) -> StateDict | None:
+    """The tensors with the one sequence of transposed convolutions, without those of other networks."""
+    found = _chains(tensors)
+    return without_others(tensors, found[0]) if len(found) == 1 else None
+
+
+def _sequence(tensors: Mapping[str, np.ndarray]) -> tuple[str, Places]:
+    """The prefix that the layers have before their places, and what is at each place."""
+    found, chains = _sequences(tensors), _chains(tensors)
+    prefix = max(chains or found, key=lambda prefix: len(found[prefix]), default="main.")
+    return prefix, found.get(prefix, {})
+
+
+def _kernels(places: Places) -> list[tuple[int, ...]]:
+    """The places with a weight that is no norm's."""
+    return [place for place, parts in places.items() if "weight" in parts and "running_mean" not in parts]
+
+
+def _path(prefix: str, place: tuple[int, ...]) -> str:
+    return prefix + ".".join(map(str, place))
+
+
+# --- What no tensor says ---
+
+
+def _behaviour(
+    tensors: StateDict, layers: Sequence[str], norms: Sequence[str | None], options: Options
+) -> dict[str, Any]:
+    """Entries of the configuration that are not the tutorial's: ``stages``, ``activation``, ``slope``, ``output``."""
+    count = len(layers)
+    module = _of_module(tensors, layers, norms)
+    sides = [tensors[f"{layer}.weight"].shape[2] for layer in layers]
+    usual = tutorial_stages(count) if set(sides[1:]) == {4} else ()
+    columns = list(zip(*usual, strict=True)) if usual else []
+
+    def ask(name: str, column: int, low: int, high: int) -> list[int]:
+        assumed = list(columns[column]) if usual else [0] * count if name == "output_padding" else None
+        return options.ask(name, whole(low, high, count), known=module.get(name), assumed=assumed)
+
+    stride, padding, more = ask("stride", 1, 1, 16), ask("padding", 2, 0, 64), ask("output_padding", 3, 0, 15)
+    stages = tuple(map(Stage, sides, stride, padding, more))
+    leaky = "slope" in options and "activation" not in options
+    activation = options.ask(
+        "activation", choice(*HIDDEN), known=module.get("activation"), assumed="leaky_relu" if leaky else "relu"
+    )
+    if leaky:
+        options.assumed.pop("activation", None)  # a slope says that it is a leaky ReLU
+    behaviour: dict[str, Any] = (
+        {"stages": [list(stage) for stage in stages]} if stages != tutorial_stages(count) else {}
+    )
+    if activation != "relu":
+        behaviour["activation"] = activation
+    if activation == "leaky_relu":
+        behaviour["slope"] = options.ask("slope", number(0, 1), known=module.get("slope"), assumed=SLOPE)
+    elif "slope" in options:
+        raise OptionError(f"slope={options['slope']}, but the activation is {activation}. Leave one of them out.")
+    output = options.ask("output", choice(*OUTPUT_RANGES), known=module.get("output"), assumed="tanh")
+    return behaviour | ({"output": output} if output != "tanh" else {})
+
+
+def _of_module(tensors: StateDict, layers: Sequence[str], norms: Sequence[str | None]) -> dict[str, Any]:
+    """What a whole module says of strides, paddings and activations; empty for a state dict.
+
+    Raises:
+        CheckpointError: it does what this family does not.
+    """
+    if not tensors.parts:
+        return {}
+    above = {path.rpartition(".")[0] for path in tensors.parts if path}
+    behind: list[list[Part]] = []  # every layer -> its non-linearities
+    for path, part in tensors.parts.items():
+        if path in layers:
+            _expect(path, part, part.kind == "ConvTranspose2d" and part.pair("dilation") == part.pair("groups") == 1)
+            behind.append([])
+        elif part.kind in ACTIVATIONS:
+            _expect(path, part, all(part.attributes.get(k, v) == v for k, v in USUAL.items()) and bool(behind))
+            behind[-1].append(part)
+        elif path not in above and part.kind not in SILENT:
+            _expect(path, part, path in norms)
+    *hidden, last = behind
+    kinds = {(ACTIVATIONS[part.kind], part.attributes.get("negative_slope")) for parts in hidden for part in parts}
+    if len(kinds) != 1 or any(len(parts) != 1 for parts in hidden) or len(last) > 1:
+        raise CheckpointError(
+            f"the module has {sorted(kind for kind, _ in kinds) or 'no activations'} between its layers and "
+            f"{len(last)} at its end; expected the same one behind each, and at most one at the end. {OTHERWISE}"
+        )
+    activation, slope = kinds.pop()
+    said = {"activation": activation, "slope": slope}
+    for name in ("stride", "padding", "output_padding"):
+        said[name] = [_pair(layer, tensors.parts[layer], name) for layer in layers]
+    if last:
+        said["output"] = ACTIVATIONS[last[0].kind]
+        _expect("the end", last[0], said["output"] in OUTPUT_RANGES)
+    elif all(tensors.parts[path].kind == "Sequential" for path in above):  # others may call a function at the end
+        said["output"] = "linear"
+    return said
+
+
+def _expect(path: str, part: Part, fits: bool) -> None:
+    if not fits:
+        said = {k: v for k, v in part.attributes.items() if k in ("groups", "dilation", "alpha", "approximate")}
+        raise CheckpointError(
+            f"the module has {part.kind} {said or ''} at {path or 'its root'}, which no DCGAN of this family has. "
+            f"{OTHERWISE}"
+        )
+
+
+def _pair(path: str, part: Part, name: str) -> int:
+    value = part.pair(name)
+    if value is None:
+        raise CheckpointError(
+            f"the module has {name}={shown(part.attributes.get(name))} at {path}; expected the same for both axes. "
+            f"{OTHERWISE}"
+        )
+    return value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from geomgan.models.families import Family
 from weights_convert.convert import Converted, state_dict
+from weights_convert.options import Options
 from weights_convert.table import Layer, Tensor, fill, shapes
 
 Tables = dict[str, list[Layer | Tensor]]  # part -> rows
@@ -68,19 +70,17 @@ BIGAN: Tables = {
 }
 
 
-def vae(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def vae(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Decoder and encoder; the latent size and the number of RBF centres are read from the shapes."""
-    del options
-    return _converted(family, states, VAE)
+    return _converted(family, states, VAE, options)
 
 
-def bigan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def bigan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Generator, encoder and discriminator; the latent size is read from the shapes."""
-    del options
-    return _converted(family, states, BIGAN)
+    return _converted(family, states, BIGAN, options)
 
 
-def _converted(family: Family, states: Mapping[str, Any], tables: Tables) -> Converted:
+def _converted(family: Family, states: Mapping[str, Any], tables: Tables, options: Options) -> Converted:
     """Each part from its file; files are declared in the order of the networks."""
     files = dict(zip(family.networks, states, strict=True))
     tensors = {part: state_dict(states[file]) for part, file in files.items()}
@@ -91,6 +91,11 @@ def _converted(family: Family, states: Mapping[str, Any], tables: Tables) -> Con
     params = {}
     for part, network in family.networks.items():
         template = shapes(network.module(config), *network.inputs(config))
-        params[part] = fill(tensors[part], tables[part], template, f"{family.name} ({part}, {files[part]})")
+        epsilon = options.epsilon(tensors[part])
+        rows = [
+            replace(row, epsilon=epsilon(row.norm)) if isinstance(row, Layer) and row.norm else row
+            for row in tables[part]
+        ]
+        params[part] = fill(tensors[part], rows, template, f"{family.name} ({part}, {files[part]})")
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": LICENCE}
     return Converted(card, params)

@@ -69,7 +69,7 @@ def spectral_norm_half_step(weight: np.ndarray, u: np.ndarray, epsilon: float) -
 
 
 def batch_norm(
-    gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray, epsilon: float = BATCH_NORM_EPSILON
+    gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray, *, epsilon: float = BATCH_NORM_EPSILON
 ) -> tuple[np.ndarray, np.ndarray]:
     """The affine map ``s x + t`` of a trained batch norm: ``s = γ / √(var + ε)``, ``t = β - s mean``."""
     scale = gamma / np.sqrt(var + epsilon)

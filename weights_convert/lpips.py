@@ -14,10 +14,11 @@ import numpy as np
 
 from geomgan.distances.lpips_weights import CONVOLUTIONS, VERSIONS
 from geomgan.distances.trunks import TRUNKS
-from geomgan.errors import CheckpointError, check_choice
+from geomgan.errors import CheckpointError
 from geomgan.models.families import Family
 from geomgan.models.families.judges import TORCHVISION
 from weights_convert.convert import Converted, state_dict
+from weights_convert.options import Options, choice
 from weights_convert.table import Layer, Row, Tensor, Tensors, fill, shapes
 
 VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
@@ -48,14 +49,14 @@ def trunk(family: Family, states: Mapping[str, Any], options: Mapping[str, str])
     return Converted({"config": {"net": family.net}, "ignored": IGNORED, "licence": LICENCE}, params)
 
 
-def heads(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def heads(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The weights of LPIPS on top of a network."""
     tensors, net = state_dict(states[""]), family.net
     params = fill(tensors, _head_rows(net), {"heads": _heads(net)}, f"LPIPS heads for {net}")
     return Converted({"config": {"net": net, "version": _version(tensors, net, options)}}, params)
 
 
-def both(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def both(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Convolutions and heads from one state dict."""
     tensors, net = state_dict(states[""]), family.net
     template = {"trunk": _trunk(net), "heads": _heads(net)}
@@ -84,16 +85,14 @@ def _heads(net: str) -> dict[str, np.ndarray]:
     return {f"head{k}": np.zeros(width) for k, width in enumerate(TRUNKS[net].widths, start=1)}
 
 
-def _version(tensors: Tensors, net: str, options: Mapping[str, str]) -> str:
+def _version(tensors: Tensors, net: str, options: Options) -> str:
     """The version of LPIPS that heads belong to: of published ones it is known, of others said (0.1 if not)."""
     published = (np.ascontiguousarray(tensors[head], "<f4").tobytes() for head in _published_heads(net))
     digest = hashlib.sha256(b"".join(published))
     known, said = PUBLISHED.get(digest.hexdigest()[:16]), options.get("version")
-    if said is not None:
-        check_choice(said, VERSIONS, "version")
-    if said and known and said != known:
+    if said in VERSIONS and known and said != known:
         raise CheckpointError(
             f"these are the published heads of LPIPS {known}; the option says {said}. Leave the option out, or get "
             f"lpips/weights/v{said}."
         )
-    return known or said or "0.1"
+    return options.ask("version", choice(*VERSIONS), known=known, assumed="0.1")

@@ -8,34 +8,36 @@ attributes, under the names that they have in a state dict.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
-from geomgan.models.families.stylegan import OFFICIAL, PERSISTENT, PICKLED
+from geomgan.models.families.stylegan import OFFICIAL, PICKLED
 from geomgan.restricted_pickle import StandIn, misfit
+from weights_convert.containers import Fits
 from weights_convert.convert import state_dict
-from weights_convert.stylegan2 import check_resolution, numbered, shape
+from weights_convert.modules import MAX_TENSORS, StateDict, attributes_of, module_state, plain
+from weights_convert.options import Options
+from weights_convert.stylegan2 import check_latent_dim, check_resolution, numbered, shape
 from weights_convert.table import Computed, Layer, Row, Tensors
 from weights_convert.torch_file import read_checkpoint
 
 ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors
-MAX_TENSORS, MAX_NAME = 10_000, 256
 RATE = 0.01  # learning-rate multiplier of the mapping network, where the file does not say: weights are divided by it
 EPSILON = 1e-8  # of the normalisation of a class's embedding
 GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
 
 
-def read(path: str | Path, *, stand_ins: tuple[str, ...] = PICKLED) -> dict[str, Any]:
+def read(path: str | Path) -> dict[str, Any]:
     """``{"G_ema": state dict, "init_kwargs": arguments}`` of an official pickle, or what ``torch.save`` wrote.
 
     Raises:
         CheckpointError: the file is damaged, or holds no networks.
     """
-    tree = read_checkpoint(path, stand_ins=stand_ins, plain_pickle=True)
+    tree = read_checkpoint(path, stand_ins=PICKLED)
     try:
         return _networks(tree)
     except CheckpointError as error:
@@ -50,60 +52,17 @@ def _networks(tree: Any) -> dict[str, Any]:
     held = tree.get("G_ema")
     if not isinstance(held, StandIn):
         return {name: value for name, value in tree.items() if value is not None}
-    tensors = dict(_tensors(held))
+    tensors = module_state(held)
     if len(tensors) > MAX_TENSORS:
         raise misfit(f"more than {MAX_TENSORS} tensors in G_ema", "fewer")
-    return {"G_ema": tensors, ARGUMENTS: _plain(_attributes(held).get("_init_kwargs"))}
+    return {"G_ema": tensors, ARGUMENTS: plain(attributes_of(held).get("_init_kwargs"))}
 
 
-def _tensors(root: StandIn) -> Iterator[tuple[str, np.ndarray]]:
-    """Parameters and buffers of a module and all below it, by their names in a state dict."""
-    count, modules = 0, [("", root)]
-    while modules:
-        prefix, module = modules.pop()
-        attributes = _attributes(module)
-        for name, value in (_plain(attributes.get("_parameters")) | _plain(attributes.get("_buffers"))).items():
-            if isinstance(value, np.ndarray):
-                yield _joined(prefix, name), value
-                count += 1
-        for name, value in _plain(attributes.get("_modules")).items():
-            if isinstance(value, StandIn):
-                modules.append((f"{_joined(prefix, name)}.", value))
-                count += 1
-        if count > 2 * MAX_TENSORS:  # a short file can share one module many times
-            raise misfit(f"more than {2 * MAX_TENSORS} modules and tensors", "fewer")
-
-
-def _joined(prefix: str, name: Any) -> str:
-    if not isinstance(name, str) or len(prefix) + len(name) > MAX_NAME:
-        raise misfit("a module whose parts have no names, or long ones", f"text of at most {MAX_NAME} characters")
-    return prefix + name
-
-
-def _attributes(module: StandIn) -> dict[Any, Any]:
-    """What the object of a module holds."""
-    if module.name == PERSISTENT:
-        meta = _plain(module.args[0]) if module.args else {}
-        state = meta.get("state")
-    else:
-        state = module.state
-    if not isinstance(state, dict | StandIn):
-        raise misfit(f"an object of {module.name} without attributes", "a module")
-    return _plain(state)
-
-
-def _plain(value: Any) -> dict[Any, Any]:
-    """A dictionary, also of the repository's class ``EasyDict``; empty for anything else."""
-    if isinstance(value, StandIn):
-        value = value.items
-    return value if isinstance(value, dict) else {}
-
-
-def generator_of(state: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def generator_of(state: Any, fits: Fits) -> tuple[StateDict, dict[str, Any]]:
     """The tensors of the generator, and the arguments of its construction with those of its synthesis network."""
-    arguments = _plain(state.get(ARGUMENTS)) if isinstance(state, dict) else {}
-    tensors = state_dict(state, "G_ema")
-    return tensors, {**arguments, **_plain(arguments.get("synthesis_kwargs"))}
+    arguments = plain(state.get(ARGUMENTS)) if isinstance(state, dict) else {}
+    tensors = state_dict(state, "G_ema", fits=fits)
+    return tensors, {**arguments, **plain(arguments.get("synthesis_kwargs"))}
 
 
 def check_sides(options: Mapping[str, str], arguments: Mapping[str, Any], resolution: int) -> None:
@@ -115,44 +74,71 @@ def check_sides(options: Mapping[str, str], arguments: Mapping[str, Any], resolu
 
 
 def number(
-    name: str, options: Mapping[str, str], arguments: Mapping[str, Any], default: float, zero: bool = False
+    name: str, options: Options, arguments: Mapping[str, Any], default: float, whole: bool, zero: bool = False
 ) -> float:
-    """A positive number (or ``zero``): the option, or what the file says, or the published default."""
-    value = options.get(name, arguments.get(name, default))
-    try:
-        result = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
-    except (ValueError, OverflowError):
-        result = math.nan
-    if not 0 <= result < 1e9 or not (result or zero):
-        kind = OptionError if name in options else CheckpointError
-        raise kind(f"{name} is {str(value)[:40]!r}; expected a {'non-negative' if zero else 'positive'} number.")
-    return result
+    """A positive number (or ``zero``): what the file says, else the option, else the published default.
+
+    A ``whole`` module of the official repository that does not say it has the default; of tensors alone it is assumed.
+    """
+
+    def read(name: str, value: Any, kind: type[Exception] = OptionError) -> float:
+        try:
+            result = math.nan if isinstance(value, bool) or not isinstance(value, str | int | float) else float(value)
+        except (ValueError, OverflowError):
+            result = math.nan
+        if not 0 <= result < 1e9 or not (result or zero):
+            raise kind(f"{name} is {str(value)[:40]!r}; expected a {'non-negative' if zero else 'positive'} number.")
+        return result
+
+    known = read(name, arguments[name], CheckpointError) if name in arguments else None
+    if known is None and whole and name not in options:
+        return default
+    return options.ask(name, read, known=known, assumed=default)
 
 
-def mapping_config(tensors: Tensors) -> dict[str, Any]:
-    """``latent_dim``, widths of the ``mapping``, number of ``classes`` (0: unconditional), from the tensors."""
+def mapping_config(tensors: Tensors, options: Options, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """``latent_dim``, widths of the ``mapping``, number of ``classes`` (0: unconditional), from the tensors.
+
+    Raises:
+        CheckpointError: the class embedding is missing, or the file says other sizes.
+        OptionError: it cannot be told whether a class embedding is missing.
+    """
     depth = numbered(tensors, "mapping.fc{}.weight")
     embedding = tensors.get("mapping.embed.weight")
     conditions, classes = (embedding.shape[0], embedding.shape[1]) if embedding is not None else (0, 0)
     if embedding is not None and not embedding.size:
         raise CheckpointError("the tensor mapping.embed.weight has no entries. The file is damaged.")
-    return {
-        "latent_dim": tensors["mapping.fc0.weight"].shape[1] - conditions,
-        "mapping": [tensors[f"mapping.fc{i}.weight"].shape[0] for i in range(depth)],
-        "classes": classes,
-    }
+    latent_dim = tensors["mapping.fc0.weight"].shape[1] - conditions
+    widths = [tensors[f"mapping.fc{i}.weight"].shape[0] for i in range(depth)]
+    said = {name: arguments.get(name) for name in ("z_dim", "c_dim")}
+    z_dim, c_dim = (value if type(value) is int and value > 0 else None for value in said.values())
+    if c_dim and c_dim != classes:
+        raise CheckpointError(
+            f"the file says c_dim={c_dim} classes, but has an embedding mapping.embed.weight of {classes}. Get the "
+            "whole file: without its classes a conditional network cannot be evaluated."
+        )
+    if z_dim is not None and z_dim != latent_dim:
+        raise CheckpointError(
+            f"the file says z_dim={z_dim}, but mapping.fc0.weight takes {latent_dim} numbers of a code. Where "
+            "the network has classes, their embedding mapping.embed.weight is missing."
+        )
+    check_latent_dim(options, latent_dim, widths[-1], known=z_dim is not None or embedding is not None)
+    return {"latent_dim": latent_dim, "mapping": widths, "classes": classes}
 
 
 def mapping_rows(
-    config: Mapping[str, Any], tensors: Tensors, options: Mapping[str, str], arguments: Mapping[str, Any]
+    config: Mapping[str, Any], tensors: StateDict, options: Options, arguments: Mapping[str, Any]
 ) -> tuple[list[Row], dict[str, Any]]:
     """Rows of the mapping network, the classes and the mean latent, and the templates of the latter two.
 
     The first layer takes ``z`` and the class's embedding ``y = n(E e_k + b)`` with ``n(y) = y / √(mean y² + ε)``; what
     the embedding adds to its output is one row of ``classes/shift``.
     """
-    kwargs = _plain(arguments.get("mapping_kwargs"))
-    rate = number("lr_multiplier", options, kwargs, RATE)
+    kwargs = plain(arguments.get("mapping_kwargs"))
+    first = tensors.parts.get("mapping.fc0")
+    if first and "bias_gain" in first.attributes:  # where the module keeps it
+        kwargs = {"lr_multiplier": first.attributes["bias_gain"], **kwargs}
+    rate = number("lr_multiplier", options, kwargs, RATE, bool(arguments))
     if (activation := kwargs.get("activation", "lrelu")) != "lrelu":
         raise CheckpointError(f"the mapping network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
     template: dict[str, Any] = {}

@@ -11,8 +11,10 @@ import numpy as np
 from geomgan.errors import CheckpointError
 from geomgan.generators import stylegan2
 from geomgan.models.families import Family
+from weights_convert.containers import signed
 from weights_convert.convert import Converted
 from weights_convert.layouts import kernel
+from weights_convert.modules import StateDict
 from weights_convert.nvidia import (
     GAIN,
     check_sides,
@@ -20,24 +22,23 @@ from weights_convert.nvidia import (
     mapping_config,
     mapping_rows,
 )
+from weights_convert.options import Options
 from weights_convert.stylegan2 import (
-    TAPS,
     check_levels,
     checked_sizes,
     expect_generator,
     shape,
-    taps_of,
+    taps_or,
 )
 from weights_convert.table import Computed, Layer, Row, Tensors, fill
 
 FILTERS = {"*resample_filter": "the resampling filter; it is in the configuration"}
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Resolution, widths, depth of the mapping, classes and the filter are read from the tensors."""
-    del family
-    tensors, arguments = generator_of(states[""])
-    config = configuration(tensors)
+    tensors, arguments = generator_of(states[""], signed(family.signature))
+    config = configuration(tensors, options, arguments)
     check_sides(options, arguments, config["resolution"])
     if (activation := arguments.get("activation", "lrelu")) != "lrelu":
         raise CheckpointError(f"the network has the activation {str(activation)[:40]!r}; expected 'lrelu'.")
@@ -52,7 +53,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str
     return Converted(card, params)
 
 
-def configuration(tensors: Tensors) -> dict[str, Any]:
+def configuration(tensors: Tensors, options: Options, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """That of :func:`geomgan.generators.stylegan2.configuration`, with the number of ``classes``."""
     expect_generator(
         tensors, ("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.weight"), "StyleGAN2-ADA"
@@ -68,10 +69,10 @@ def configuration(tensors: Tensors) -> dict[str, Any]:
     return checked_sizes(
         {
             "resolution": sides[-1],
-            **mapping_config(tensors),
+            **mapping_config(tensors, options, arguments),
             "features": [tensors[f"synthesis.b{side}.conv1.weight"].shape[0] for side in sides],
             "channels": tensors["synthesis.b4.torgb.weight"].shape[0],
-            "taps": taps_of([4 * x for x in filters], "*.resample_filter") if filters else list(TAPS),
+            "taps": taps_or([4 * x for x in filters], "*.resample_filter", options),
         }
     )
 
@@ -82,12 +83,13 @@ def published(config: Mapping[str, Any]) -> list[str]:
     return [f"b{side}.{layer}" for side in sides for layer in ("conv0", "conv1", "torgb")][1:]
 
 
-def _with_noise(tensors: Tensors, layers: list[str], sides: tuple[int, ...]) -> Tensors:
+def _with_noise(tensors: StateDict, layers: list[str], sides: tuple[int, ...]) -> StateDict:
     """The tensors, with noise of strength 0 in all layers of a network that was made without noise."""
     if any(".noise_" in name for name in tensors):
         return tensors
     maps = {f"{layer}.noise_const": np.zeros((side, side)) for layer, side in zip(layers, sides, strict=True)}
-    return {**tensors, **maps, **{f"{layer}.noise_strength": np.zeros(()) for layer in layers}}
+    strengths = {f"{layer}.noise_strength": np.zeros(()) for layer in layers}
+    return StateDict({**tensors, **maps, **strengths}, tensors.parts)
 
 
 def _synthesis(config: Mapping[str, Any]) -> list[Row]:

@@ -15,6 +15,7 @@ from geomgan.generators import nvidia_stylegan3
 from geomgan.generators.stylegan3_sampling import Sampling
 from geomgan.models.families import Family
 from geomgan.models.families.stylegan import SAMPLING
+from weights_convert.containers import signed
 from weights_convert.convert import Converted
 from weights_convert.layouts import kernel
 from weights_convert.nvidia import (
@@ -25,6 +26,7 @@ from weights_convert.nvidia import (
     mapping_rows,
     number,
 )
+from weights_convert.options import Options
 from weights_convert.stylegan2 import expect_generator
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill
 
@@ -34,16 +36,18 @@ MAX_TAPS, MAX_RADIAL = 256, 64  # one product per tap and pixel; of a radial fil
 MAY_BE_ZERO = ("num_critical", "margin_size")
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Widths, kernels and filters are read from the tensors, sampling rates follow from the arguments."""
-    del family
-    tensors, arguments = generator_of(states[""])
+    tensors, arguments = generator_of(states[""], signed(family.signature))
     first = ("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.input.weight")
     expect_generator(tensors, first, "StyleGAN3")
     names, sides = _layers(tensors)
-    values = {name: number(name, options, arguments, x, name in MAY_BE_ZERO) for name, x in SAMPLING.items()}
+    values = {
+        name: number(name, options, arguments, x, bool(arguments), name in MAY_BE_ZERO) for name, x in SAMPLING.items()
+    }
     output_scale = values.pop("output_scale")
-    config = configuration(tensors, names, sides, values)
+    mapping = _checked(mapping_config(tensors, options, arguments))
+    config = configuration(tensors, names, sides, values, mapping)
     check_sides(options, arguments, config["resolution"])
     rows, template = mapping_rows(config, tensors, options, arguments)
     template["generator"] = nvidia_stylegan3.template(config)
@@ -64,7 +68,9 @@ def _layers(tensors: Tensors) -> tuple[list[str], list[int]]:
     return [found[k][0] for k in range(len(found))], [found[k][1] for k in range(len(found))]
 
 
-def configuration(tensors: Tensors, names: list[str], sides: list[int], values: Mapping[str, float]) -> dict[str, Any]:
+def configuration(
+    tensors: Tensors, names: list[str], sides: list[int], values: Mapping[str, float], mapping: Mapping[str, Any]
+) -> dict[str, Any]:
     """See :func:`geomgan.generators.nvidia_stylegan3.configuration`."""
     resolution = sides[-1]
     if len(names) - 1 <= values["num_critical"] or not 4 <= resolution <= MAX_SIDE or max(sides) > MAX_SIDE:
@@ -88,7 +94,7 @@ def configuration(tensors: Tensors, names: list[str], sides: list[int], values: 
         )
     return {
         "resolution": resolution,
-        **_checked(mapping_config(tensors)),
+        **mapping,
         "input": sampling.waves(made[0]),
         "layers": layers,
     }

@@ -12,26 +12,27 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators.pggan import checked_alpha
 from geomgan.models.families import Family
 from geomgan.restricted_pickle import StandIn
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.options import Options, choice, flag, module_slope, number
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
 MAX_SCALES = 11  # each doubles the side: 4096 pixels
 PRIOR = "z ~ N(0, I); the network divides z by its root mean square"
-TANH = {"MSE": True, "DCGAN": True, "WGANGP": False, "Logistic": False}  # loss -> whether its generator ends in tanh
+OUTPUTS = {"MSE": "tanh", "DCGAN": "tanh", "WGANGP": "linear", "Logistic": "linear"}  # of the GAN zoo: loss -> last
 SMALLER_SCALE = "the output layer of a smaller scale, of which only the last two are ever used"
 
 
 # --- PyTorch GAN zoo ---
 
 
-def gan_zoo(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """``avgG``, the running average of the generator, else ``netG``; sizes from the tensors' shapes.
 
     The pickled settings say what no tensor does: ``alpha``, the leaky ReLU's slope, ``tanh``, whether the learning
-    rate is equalised.
+    rate is equalised; without them the GAN zoo's defaults are assumed.
     """
-    del options
-    tensors = state_dict(states[""], "avgG", "netG")
+    tensors = state_dict(states[""], "avgG", "netG", fits=signed(family.signature))
     settings = gan_zoo_settings(states[""])
     scales = _count(tensors, "scaleLayers.{}.0")
     project = tensors.get(f"{_source('formatLayer', tensors)}.weight")
@@ -47,9 +48,10 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Mapping[str, str
         "features": [project.shape[0] // 16, *larger],
         "channels": rgb.shape[0],
         "resolution": 4 * 2**scales,
-        **_behaviour(settings, scales),
+        **_behaviour(settings, scales, options),
     }
-    equalised = settings.get("equalizedlR") is not False
+    said = settings.get("equalizedlR")
+    equalised = options.ask("equalised", flag, known=said if isinstance(said, bool) else None, assumed=True)
 
     def row(target: str, published: str, layout: str = "conv", **more: Any) -> Layer:
         source = _source(published, tensors)
@@ -81,24 +83,33 @@ def gan_zoo_settings(checkpoint: Any) -> dict[str, Any]:
     return dict(settings) if isinstance(settings, Mapping) else {}
 
 
-def _behaviour(settings: Mapping[str, Any], scales: int) -> dict[str, Any]:
-    """What the settings say about the forward pass of a network with ``scales`` beyond the first."""
+def gan_zoo_loss(settings: Mapping[str, Any]) -> Any:
+    """The loss that the settings name; None where they name none."""
+    return settings.get("lossCriterion", settings.get("lossMode"))
+
+
+def _behaviour(settings: Mapping[str, Any], scales: int, options: Options) -> dict[str, Any]:
+    """What settings and options say about the forward pass of a network with ``scales`` beyond the first."""
     if settings.get("perChannelNormalization") is False:
         raise CheckpointError(
             "its settings say perChannelNormalization = False, a network without pixel norm, which the GAN zoo itself "
             "cannot evaluate. There is nothing to convert it to."
         )
-    slope = settings.get("leakyReluLeak", settings.get("leakyness", 0.2))
-    if isinstance(slope, bool) or not isinstance(slope, int | float) or not 0 <= slope <= 1:
+    slope = settings.get("leakyReluLeak", settings.get("leakyness"))
+    if isinstance(slope, bool) or not isinstance(slope, int | float | None) or not 0 <= (slope or 0) <= 1:
         raise CheckpointError(f"its settings say leakyReluLeak = {slope!r}; expected a slope from 0 to 1.")
     try:
-        alpha = checked_alpha(settings.get("alpha", 0)) if scales else 0.0
+        known = checked_alpha(settings["alpha"]) if "alpha" in settings and scales else None
     except OptionError as error:
         raise CheckpointError(f"its settings do not fit: {error}") from error
-    loss = settings.get("lossCriterion", settings.get("lossMode", "WGANGP"))
-    if not isinstance(loss, str) or loss not in TANH:
-        raise CheckpointError(f"its settings name the loss {loss!r}; expected one of {', '.join(TANH)}.")
-    return {"slope": float(slope), "tanh": TANH[loss], "alpha": alpha}
+    loss = gan_zoo_loss(settings)
+    if loss is not None and (not isinstance(loss, str) or loss not in OUTPUTS):
+        raise CheckpointError(f"its settings name the loss {loss!r}; expected one of {', '.join(OUTPUTS)}.")
+    output = None if loss is None else OUTPUTS[loss]
+    slope = options.ask("slope", number(0, 1), known=None if slope is None else float(slope), assumed=0.2)
+    tanh = options.ask("output", choice("tanh", "linear"), known=output, assumed="linear") == "tanh"
+    alpha = options.ask("alpha", number(0, 1), known=known, assumed=0.0) if scales else 0.0
+    return {"slope": slope, "tanh": tanh, "alpha": alpha}
 
 
 def _source(layer: str, tensors: Tensors) -> str:
@@ -114,10 +125,9 @@ def _count(tensors: Tensors, layer: str) -> int:
 # --- CelebA-HQ 1024, from Theano ---
 
 
-def proggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def proggan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Blocks ``features.0``, ``features.1``, ... of which two make a scale; sizes from the tensors' shapes."""
-    del options
-    tensors = state_dict(states[""], "state_dict", "generator", "netG")
+    tensors = state_dict(states[""], "state_dict", "generator", "netG", fits=signed(family.signature))
     weights: list[np.ndarray] = []
     while (name := f"features.{len(weights)}.conv.weight") in tensors:
         weights.append(tensors[name])
@@ -133,8 +143,8 @@ def proggan(family: Family, states: Mapping[str, Any], options: Mapping[str, str
         "features": [weight.shape[0] for weight in weights[::2]],
         "channels": output.shape[0],
         "resolution": 4 * 2 ** (len(weights) // 2 - 1),
-        "slope": 0.2,
-        "tanh": False,
+        "slope": options.ask("slope", number(0, 1), known=module_slope(tensors), assumed=0.2),
+        "tanh": options.ask("output", choice("tanh", "linear"), assumed="linear") == "tanh",
     }
     rows = [
         Computed("project/kernel", ("features.0.conv.weight", "features.0.wscale.scale"), _projection),

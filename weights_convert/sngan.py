@@ -17,7 +17,9 @@ import numpy as np
 from geomgan.errors import CheckpointError
 from geomgan.models.families import Family
 from weights_convert import layouts
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.options import Epsilon, Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
@@ -25,32 +27,37 @@ ALIASES = {"model.3": "conv1", "model.6": "conv2"}
 MAX_BLOCKS = 8
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Latent size, widths, depth and channels are read from the tensors' shapes; ``args.json`` must agree with them."""
-    del options
-    tensors = _without_aliases(state_dict(states[""], "generator", "state_dict"))
+    found = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
+    epsilon, tensors = options.epsilon(found), _without_aliases(found)
     config = _config(tensors)
     _check_settings(states.get("config", {}), config)
     blocks = len(config["features"]) - 1
     rows: list[Layer | Computed] = [Layer("project", "model.0", "dense_to_map", spatial=(config["seed"],) * 2)]
     for i in range(1, blocks + 1):
         source = f"model.{i + 1}"
-        rows += _affine(f"block{i}_norm", f"{source}.model.0")
-        rows.append(Layer(f"block{i}_conv1", f"{source}.conv1", "conv", norm=f"{source}.model.4"))
+        rows += _affine(f"block{i}_norm", f"{source}.model.0", epsilon)
+        norm = f"{source}.model.4"
+        rows.append(Layer(f"block{i}_conv1", f"{source}.conv1", "conv", norm=norm, epsilon=epsilon(norm)))
         rows.append(Layer(f"block{i}_conv2", f"{source}.conv2", "conv"))
         if config["features"][i - 1] != config["features"][i]:
             rows.append(Layer(f"block{i}_bypass", f"{source}.bypass.1", "conv"))
-    rows += [*_affine("norm", f"model.{blocks + 2}"), Layer("output", f"model.{blocks + 4}", "conv")]
+    rows += [*_affine("norm", f"model.{blocks + 2}", epsilon), Layer("output", f"model.{blocks + 4}", "conv")]
     template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I)", "licence": "none stated"}
     return Converted(card, {"generator": fill(tensors, rows, template, "an SNGAN generator")})
 
 
-def _affine(target: str, norm: str) -> list[Computed]:
+def _affine(target: str, norm: str, epsilon: Epsilon) -> list[Computed]:
     sources = tuple(f"{norm}.{part}" for part in STATISTICS)
     return [
-        Computed(f"{target}/scale", sources, lambda *statistics: layouts.batch_norm(*statistics)[0]),
-        Computed(f"{target}/shift", sources, lambda *statistics: layouts.batch_norm(*statistics)[1]),
+        Computed(
+            f"{target}/scale", sources, lambda *statistics: layouts.batch_norm(*statistics, epsilon=epsilon(norm))[0]
+        ),
+        Computed(
+            f"{target}/shift", sources, lambda *statistics: layouts.batch_norm(*statistics, epsilon=epsilon(norm))[1]
+        ),
     ]
 
 

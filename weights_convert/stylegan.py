@@ -11,8 +11,10 @@ import numpy as np
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan
 from geomgan.models.families import Family
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
 from weights_convert.layouts import kernel
+from weights_convert.options import Options
 from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill
 
@@ -21,10 +23,9 @@ BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 BLURS = {f"*.conv1.[12].{name}": "the blur [1, 2, 1], checked" for name in ("weight", "weight_flip")}
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Widths and depths are read from the tensors; the resolution it was trained to is an option."""
-    del family
-    tensors = state_dict(states[""], "g_running")
+    tensors = state_dict(states[""], "g_running", fits=signed(family.signature))
     config = configuration(tensors)
     config["resolution"] = _resolution(options, config["resolution"])
     _check_blurs(tensors)
@@ -53,13 +54,17 @@ def configuration(tensors: Tensors) -> dict[str, Any]:
     )
 
 
-def _resolution(options: Mapping[str, str], full: int) -> int:
+def _resolution(options: Options, full: int) -> int:
     sides = {str(2**i): 2**i for i in range(2, full.bit_length())}
-    if (asked := options.get("resolution", str(full))) not in sides:
-        raise OptionError(
-            f"resolution={asked}; the tensors make images of {', '.join(sides)} pixels. Give one of these."
-        )
-    return sides[asked]
+
+    def read(name: str, text: str) -> int:
+        if text not in sides:
+            raise OptionError(
+                f"{name}={text}; the tensors make images of {', '.join(sides)} pixels. Give one of these."
+            )
+        return sides[text]
+
+    return options.ask("resolution", read, assumed=full)
 
 
 def _check_blurs(tensors: Tensors) -> None:

@@ -12,14 +12,17 @@ import numpy as np
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan2
 from geomgan.models.families import Family
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
 from weights_convert.layouts import kernel
+from weights_convert.modules import StateDict
+from weights_convert.options import Options, positive, whole
 from weights_convert.table import Computed, Layer, Row, fill
 
 GAIN = math.sqrt(2)  # of the leaky ReLU, folded into what lies before it
 MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network: its weights are stored divided by it
 MAX_LEVELS = 10
-TAPS = (0.25, 0.75, 0.75, 0.25)  # of the filter [1, 3, 3, 1], for files without its buffers
+TAPS = (1, 3, 3, 1)  # of the resampling filter, for files without its buffers
 FILTERS = {
     "*blur.kernel": "the resampling filter; it is in the configuration",
     "*upsample.kernel": "the resampling filter; it is in the configuration",
@@ -33,21 +36,22 @@ DISCRIMINATOR = (  # tensors that every discriminator of the StyleGAN families h
 )
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Resolution, widths, depth of the mapping and the filter are read from the tensors."""
-    del family
-    tensors = state_dict(states[""], "g_ema")
-    config = configuration(tensors)
+    tensors = state_dict(states[""], "g_ema", fits=signed(family.signature))
+    config = configuration(tensors, options)
     check_resolution(options, config["resolution"])
-    average = states[""].get("latent_avg")
+    average = states[""].get("latent_avg") if isinstance(states[""], Mapping) else None
     template: dict[str, Any] = {"generator": stylegan2.template(config)}
-    rows = [*_mapping(len(config["mapping"]), tensors), *_synthesis(config)]
+    said = tensors.parts["style.1"].attributes.get("lr_mul") if "style.1" in tensors.parts else None
+    rate = options.ask("lr_multiplier", positive, known=said if isinstance(said, float) else None, assumed=MAPPING_RATE)
+    rows = [*_mapping(len(config["mapping"]), tensors, rate), *_synthesis(config)]
     sides = stylegan2.noise_sides(tuple(config["features"]))
     if any(name.startswith("noises.") for name in tensors):
         template["noise"] = {f"map{i}": shape(side, side) for i, side in enumerate(sides)}
         rows += [Computed(f"noise/map{i}", (f"noises.noise_{i}",), _map) for i in range(len(sides))]
     if isinstance(average, np.ndarray):
-        tensors = {**tensors, "latent_avg": average}
+        tensors = StateDict({**tensors, "latent_avg": average})
         template["average"] = {"latent": shape(config["mapping"][-1])}
         rows.append(Computed("average/latent", ("latent_avg",), np.ravel))
     params = fill(tensors, rows, template, f"a StyleGAN2 of {config['resolution']} pixels", FILTERS)
@@ -55,7 +59,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str
     return Converted(card, params)
 
 
-def configuration(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def configuration(tensors: Mapping[str, np.ndarray], options: Options) -> dict[str, Any]:
     """See :func:`geomgan.generators.stylegan2.configuration`."""
     expect_generator(
         tensors, ("style.1.weight", "input.input", "conv1.conv.weight", "to_rgb1.conv.weight"), "StyleGAN2"
@@ -70,14 +74,17 @@ def configuration(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     features = [tensors["conv1.conv.weight"].shape[1]]
     features += [tensors[f"convs.{2 * i}.conv.weight"].shape[1] for i in range(blocks)]
     depth = numbered(tensors, "style.{}.weight", first=1)
+    latent_dim = tensors["style.1.weight"].shape[1]
+    mapping = [tensors[f"style.{i + 1}.weight"].shape[0] for i in range(depth)]
+    check_latent_dim(options, latent_dim, mapping[-1])
     return checked_sizes(
         {
             "resolution": 4 * 2**blocks,
-            "latent_dim": tensors["style.1.weight"].shape[1],
-            "mapping": [tensors[f"style.{i + 1}.weight"].shape[0] for i in range(depth)],
+            "latent_dim": latent_dim,
+            "mapping": mapping,
             "features": features,
             "channels": tensors["to_rgb1.conv.weight"].shape[1],
-            "taps": _taps(tensors),
+            "taps": _taps(tensors, options),
         }
     )
 
@@ -111,6 +118,28 @@ def shape(*sides: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(sides, np.float32)
 
 
+def check_latent_dim(options: Options, latent_dim: int, width: int, known: bool = False) -> None:
+    """Raise if the class embedding of a conditional network may be missing: of a code and it, what is taken is told.
+
+    A mapping network takes a code, and of a conditional one also an embedding as wide as what it makes. One that takes
+    more than it makes, and has no embedding, is unconditional with long codes, or conditional without its classes.
+
+    Raises:
+        OptionError: ``latent_dim`` is not said and not ``known``, or another one.
+    """
+
+    def read(name: str, text: str) -> int:
+        if not text.isdecimal() or len(text) > 9 or int(text) != latent_dim:
+            raise OptionError(
+                f"{name}={text[:40]}, but the mapping network takes {latent_dim} numbers of a code and there is no "
+                "class embedding. Get the file with it, or leave the option out."
+            )
+        return int(text)
+
+    if "latent_dim" in options or (latent_dim > width and not known):
+        options.ask("latent_dim", read)
+
+
 def check_resolution(options: Mapping[str, str], resolution: int) -> None:
     """Raise if the option ``resolution`` is not what the tensors say."""
     if (asked := options.get("resolution", str(resolution))) != str(resolution):
@@ -127,9 +156,19 @@ def numbered(tensors: Mapping[str, np.ndarray], pattern: str, first: int = 0) ->
     return count
 
 
-def _taps(tensors: Mapping[str, np.ndarray]) -> list[float]:
+def _taps(tensors: Mapping[str, np.ndarray], options: Options) -> list[float]:
     filters = [array for name, array in tensors.items() if name.endswith((".blur.kernel", ".upsample.kernel"))]
-    return taps_of(filters, "*.blur.kernel, *.upsample.kernel") if filters else list(TAPS)
+    return taps_or(filters, "*.blur.kernel, *.upsample.kernel", options)
+
+
+def taps_or(filters: Sequence[np.ndarray], names: str, options: Options) -> list[float]:
+    """The taps of the stored filters (see :func:`taps_of`), or where there are none those of the option ``taps``."""
+    if filters and "taps" in options:
+        raise OptionError(f"taps={options['taps']}, but the file has its filters ({names}). Leave the option out.")
+    if filters:
+        return taps_of(filters, names)
+    taps = options.ask("taps", whole(0, 1024, len(TAPS)), assumed=list(TAPS))
+    return [2 * tap / max(sum(taps), 1) for tap in reversed(taps)]  # they convolve, which flips
 
 
 def taps_of(filters: Sequence[np.ndarray], names: str) -> list[float]:
@@ -145,11 +184,11 @@ def taps_of(filters: Sequence[np.ndarray], names: str) -> list[float]:
     return [float(tap) for tap in taps[::-1]]  # they convolve, which flips
 
 
-def _mapping(depth: int, tensors: Mapping[str, np.ndarray]) -> list[Row]:
+def _mapping(depth: int, tensors: Mapping[str, np.ndarray], rate: float) -> list[Row]:
     def row(i: int) -> Layer:
-        scale = GAIN * MAPPING_RATE / math.sqrt(tensors[f"style.{i}.weight"].shape[1])
+        scale = GAIN * rate / math.sqrt(tensors[f"style.{i}.weight"].shape[1])
         target = f"generator/mapping/layer{i}"
-        return Layer(target, f"style.{i}", "dense", scale=scale, bias_scale=GAIN * MAPPING_RATE)
+        return Layer(target, f"style.{i}", "dense", scale=scale, bias_scale=GAIN * rate)
 
     return [row(i) for i in range(1, depth + 1)]
 

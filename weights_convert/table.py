@@ -40,7 +40,8 @@ class Layer:
         drop_bias: our layer has no bias at all.
         scale: factor on the weight (equalised learning rate).
         bias_scale: factor on the bias.
-        epsilon: of the spectral norm's normalisations, for ``"half-step"``.
+        epsilon: of the batch norm ``norm``.
+        spectral_epsilon: of the spectral norm's normalisations, for ``"half-step"``.
     """
 
     target: str
@@ -53,7 +54,8 @@ class Layer:
     drop_bias: bool = False
     scale: float = 1.0
     bias_scale: float = 1.0
-    epsilon: float = 1e-12
+    epsilon: float = layouts.BATCH_NORM_EPSILON
+    spectral_epsilon: float = 1e-12
 
 
 @dataclass(frozen=True)
@@ -201,13 +203,13 @@ def _layer(row: Layer, take: Callable[[str], Any], tensors: Tensors) -> dict[str
         elif row.spectral_norm == "stored":
             weight = layouts.spectral_norm(*weights, output_axis=axis)
         else:
-            weight = layouts.spectral_norm_half_step(weights[0], weights[1], row.epsilon)
+            weight = layouts.spectral_norm_half_step(weights[0], weights[1], row.spectral_epsilon)
         weight = weight * row.scale
         offset = offsets[0] * row.bias_scale if offsets else np.zeros(weight.shape[axis])
         if len({np.shape(array) for array in statistics}) > 1:
             raise ValueError(f"the parts of {row.norm} have different shapes")
         if statistics:
-            scale, shift = layouts.batch_norm(*statistics)
+            scale, shift = layouts.batch_norm(*statistics, epsilon=row.epsilon)
             if row.layout == "dense_to_map" and scale.size * math.prod(row.spatial) == weight.shape[axis]:
                 scale, shift = (np.repeat(x, math.prod(row.spatial)) for x in (scale, shift))  # a norm per channel
             if scale.shape != (weight.shape[axis],):

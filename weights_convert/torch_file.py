@@ -29,17 +29,15 @@ PROTOCOL = 1001
 MAX_RECORDS = 200_000  # of a zip archive; there is one per storage
 MAX_NESTING = 3  # of files inside of files; official StyleGAN pickles have one
 TENSORFLOW = re.compile(rb"(?:dnnlib\.tflib\.network|tfutil).{1,5}Network", re.DOTALL)  # a class as pickles name it
-OFFICIAL = b"torch_utils.persistence"
 
 
-def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = (), plain_pickle: bool = False) -> Any:
-    """Read a file that ``torch.save`` wrote.
+def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = ()) -> Any:
+    """Read a file that ``torch.save`` wrote, a TorchScript archive, or what ``pickle.dump`` wrote with tensors in it.
 
     Args:
         path: The checkpoint, in either format, of any name.
         stand_ins: Patterns (``fnmatch``) on ``"module.name"`` of classes that the file may name, such as
             ``"argparse.Namespace"``; each comes back as an inert `restricted_pickle.StandIn`.
-        plain_pickle: Whether the file may also be what ``pickle.dump`` writes, with tensors in it.
 
     Returns:
         What was saved: dictionaries, lists and so on, with read-only arrays in place of tensors.
@@ -49,9 +47,14 @@ def read_checkpoint(path: str | Path, *, stand_ins: Sequence[str] = (), plain_pi
     """
     data = read_bytes(path)
     try:
-        return _read(data, tuple(stand_ins), depth=0, plain_pickle=plain_pickle)
+        return parse(data, stand_ins)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def parse(data: bytes, stand_ins: Sequence[str] = ()) -> Any:
+    """What :func:`read_checkpoint` makes of the bytes of a file."""
+    return _read(data, tuple(stand_ins), depth=0)
 
 
 def torch_handlers() -> Names:
@@ -59,7 +62,7 @@ def torch_handlers() -> Names:
     return _names(depth=0)
 
 
-def _read(data: bytes, stand_ins: Sequence[str], depth: int, plain_pickle: bool = False) -> Any:
+def _read(data: bytes, stand_ins: Sequence[str], depth: int) -> Any:
     if depth > MAX_NESTING:
         raise misfit(f"files nested more than {MAX_NESTING} deep", "a checkpoint")
     names = _names(depth)
@@ -78,18 +81,10 @@ def _read(data: bytes, stand_ins: Sequence[str], depth: int, plain_pickle: bool 
                 "nvidia-stylegan2. That program takes StyleGAN2 and StyleGAN2-ADA, and runs code from the file: use it "
                 "on files that you trust. For older networks take their PyTorch ports: families stylegan and pggan",
             )
-        if plain_pickle and data[:1] == b"\x80":
+        if depth == 0 and data[:1] == b"\x80":
             return load(data, names=names, stand_ins=stand_ins)[0]
-        raise misfit(looks_like(data) + _about_pickle(data), "a file written by torch.save")
+        raise misfit(looks_like(data), "a file written by torch.save")
     return _read_legacy(data, start, names, stand_ins)
-
-
-def _about_pickle(data: bytes) -> str:
-    if data[:1] != b"\x80":
-        return ""
-    if OFFICIAL in data:
-        return " of the official StyleGAN2-ADA or StyleGAN3 (convert it as nvidia-stylegan2 or nvidia-stylegan3)"
-    return "; torch_handlers() lets restricted_pickle.load_file read tensors in one"
 
 
 def _names(depth: int) -> Names:
@@ -133,19 +128,14 @@ def _same(stored: tuple[str, np.ndarray], kind: str, count: int, key: str) -> np
 
 def _zip_records(data: bytes) -> tuple[str, Callable[[str], memoryview | None]]:
     """The root folder of a zip archive, and what gives a file in it where it lies in ``data``, None if it is absent."""
-    if data.count(b"PK\x01\x02") > MAX_RECORDS:  # before zipfile makes an object of each
-        raise misfit("a zip archive of too many files", f"at most {MAX_RECORDS}")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except Exception as error:  # zipfile raises almost anything on damaged archives
-        raise misfit(f"a damaged or truncated zip archive ({error})", "a whole one; download it again") from None
-    roots = [name[:-8] for name in archive.namelist() if name.endswith("/data.pkl") and name.count("/") == 1]
+    entries = _zip_entries(data)
+    names = [entry.filename for entry in entries]
+    roots = [name[:-8] for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(roots) != 1:
         found = f"a zip archive of {len(entries)} files with {len(roots)} of the name <folder>/data.pkl"
         raise misfit(found, "one, as torch.save writes it")
-    if f"{roots[0]}constants.pkl" in archive.namelist():
-        raise misfit("a TorchScript archive, which holds code", "a saved state_dict")
+    if f"{roots[0]}constants.pkl" in names:  # TorchScript: its program text is packed, and of no use here
+        entries = [entry for entry in entries if not entry.filename.startswith(f"{roots[0]}code/")]
     if sum(max(entry.file_size, 0) for entry in entries) > len(data):
         raise misfit("a zip archive whose files are larger than itself", "them to fit")
     records = {entry.filename.removeprefix(roots[0]): (_zip_record(data, entry), entry.CRC) for entry in entries}
@@ -162,6 +152,22 @@ def _zip_records(data: bytes) -> tuple[str, Callable[[str], memoryview | None]]:
         return raw
 
     return roots[0], record
+
+
+def _zip_entries(data: bytes) -> list[zipfile.ZipInfo]:
+    """The files in a zip archive, as its directory lists them."""
+    if data.count(b"PK\x01\x02") > MAX_RECORDS:  # before zipfile makes an object of each
+        raise misfit("a zip archive of too many files", f"at most {MAX_RECORDS}")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.infolist()
+    except Exception as error:  # zipfile raises almost anything on damaged archives
+        raise misfit(f"a damaged or truncated zip archive ({error})", "a whole one; download it again") from None
+
+
+def zip_names(data: bytes) -> list[str]:
+    """The names of the files in a zip archive."""
+    return [entry.filename for entry in _zip_entries(data)]
 
 
 def _zip_record(data: bytes, entry: zipfile.ZipInfo) -> memoryview:

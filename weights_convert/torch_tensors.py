@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
+import ml_dtypes
 import numpy as np
 
 from geomgan.restricted_pickle import NAMES, Names, bare_name, check_shape, misfit
@@ -34,7 +35,8 @@ _KINDS = {f"{module}.{name}": kind for name, kind in _STORAGES.items() for modul
 _KINDS |= {"torch.storage.UntypedStorage": "u1", "torch.storage._UntypedStorage": "u1"}
 _QUANTISED = [f"torch.{name}Storage" for name in ("QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4")]
 _REALS = ("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8")
-_DTYPES = (*_REALS, "bool", "complex64", "complex128")
+_EIGHT_BITS = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
+_DTYPES = (*_REALS, "bool", "complex64", "complex128", *_EIGHT_BITS)
 _OTHER_DTYPES = ("double", "float", "half", "bfloat16", "long", "int", "short", "cfloat", "cdouble")
 _DENSE_ONLY = ("sparse_tensor", "sparse_csr_tensor", "nested_tensor", "meta_tensor_no_storage", "wrapper_subclass")
 
@@ -131,7 +133,7 @@ def _tensor_v3(
     name = bare_name(dtype).removeprefix("torch.")
     if name not in _DTYPES or metadata:
         raise misfit(f"a tensor of dtype {name}", f"{', '.join(_DTYPES)} or {BFLOAT16}")
-    return strided(storage, offset, size, stride, np.dtype(name))
+    return strided(storage, offset, size, stride, np.dtype(getattr(ml_dtypes, name, name)))
 
 
 def _parameter(data: Any, *_: Any) -> np.ndarray:

@@ -13,6 +13,7 @@ from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE
 from geomgan.models.families import Family
 from weights_convert import layouts
 from weights_convert.convert import Converted, renamed, state_dict
+from weights_convert.options import Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
 PRIOR = "z ~ N(0, I) for want of a better one: no prior is published, codes come from optimisation or from CaffeNet"
@@ -26,7 +27,7 @@ TANH_NOTE = (
 )
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layout is told by the names of the layers, every width by the tensors' shapes."""
     tensors = _tensors(states[""])
     layout = options.get("layout") or _layout(tensors)
@@ -96,14 +97,20 @@ def _weight(tensors: Tensors, name: str) -> np.ndarray:
     return weight
 
 
-def _scale(options: Mapping[str, str], layout: str) -> float:
-    text = options.get("scale", "1")
-    if "scale" in options and not LAYOUTS[layout].has_tanh:
-        raise OptionError(f"scale={text}: the layout {layout} does not end in tanh. Leave the option out.")
+def _scale(options: Options, layout: str) -> float:
+    if not LAYOUTS[layout].has_tanh:
+        if "scale" in options:
+            text = options["scale"]
+            raise OptionError(f"scale={text}: the layout {layout} does not end in tanh. Leave the option out.")
+        return 1.0
+    return options.ask("scale", _positive, assumed=1.0)
+
+
+def _positive(name: str, text: str) -> float:
     try:
         scale = float(text)
     except ValueError:
         scale = math.nan
     if not 0 < scale < math.inf:
-        raise OptionError(f"scale={text!r} is no positive number; expected 1 (PyTorch) or 255 (Caffe).")
+        raise OptionError(f"{name}={text!r} is no positive number; expected 1 (PyTorch) or 255 (Caffe).")
     return scale

@@ -8,24 +8,27 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
-from geomgan.generators.wavegan import FRAMES, KERNEL, kernel_positions
+from geomgan.generators.wavegan import FRAMES, KERNEL, REPEATS, kernel_positions
 from geomgan.models.families import Family
 from geomgan.models.families.maps import WAVEGAN_LENGTHS
 from weights_convert import layouts
+from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.modules import Part
+from weights_convert.options import Epsilon, Options, choice
 from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes
 
 UNUSED_NORM = "a batch norm that every file has; this network was built without batch norm and does not use it"
 
 
-def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str]) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Latent size, width, channels and the kind of upsampling are read from the tensors' names and shapes.
 
     A transposed convolution is the first operation of its layer (``transpose_ops.0``); the repeating kind has its
     padding there and the convolution next (``transpose_ops.1``). A batch norm behind it says that the network uses
     batch norm, ``bn1`` too, which is in every file.
     """
-    tensors = state_dict(states[""], "generator", "state_dict")
+    tensors = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
     layers = len({name.split(".")[1] for name in tensors if name.startswith("deconv_list.")})
     project = tensors.get("fc1.weight")
     if project is None or project.ndim != 2 or project.shape[0] % FRAMES or layers not in (5, 6):
@@ -40,8 +43,10 @@ def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str
             "there and a convolution at 1. The file is damaged, or of another network."
         )
     repeats = operation == 1
-    slice_len, last_factor = _length(options, layers)
+    last = tensors.parts.get(f"deconv_list.{layers - 1}.transpose_ops.{operation}")
+    slice_len, last_factor = _length(options, layers, _factor(last, repeats))
     batch_norm = _batch_norm(options, f"deconv_list.0.transpose_ops.{operation + 1}.running_mean" in tensors)
+    epsilon, first = options.epsilon(tensors), "bn1" if batch_norm else None
     sources = [f"deconv_list.{i}.transpose_ops.{operation}" for i in range(layers)]
     norms = [f"deconv_list.{i}.transpose_ops.{operation + 1}" if batch_norm else None for i in range(layers - 1)]
     outputs = [_outputs(tensors, source, repeats) for source in sources]
@@ -55,13 +60,13 @@ def convert(family: Family, states: Mapping[str, Any], options: Mapping[str, str
         "batch_norm": batch_norm,
     }
     rows: list[Row] = [
-        Layer("project", "fc1", "dense_to_map", spatial=(FRAMES,), norm="bn1" if batch_norm else None),
+        Layer("project", "fc1", "dense_to_map", spatial=(FRAMES,), norm=first, epsilon=epsilon(first)),
         *(
             row
             for i, (source, norm) in enumerate(zip(sources, norms, strict=False), start=1)
-            for row in _layer(f"block{i}", source, norm, 4, repeats)
+            for row in _layer(f"block{i}", source, norm, 4, repeats, epsilon)
         ),
-        *_layer("output", sources[-1], None, last_factor, repeats),
+        *_layer("output", sources[-1], None, last_factor, repeats, epsilon),
     ]
     ignored = {} if batch_norm else {"bn1.*": UNUSED_NORM}
     template = shapes(family.networks["generator"].module(config), (config["latent_dim"],))
@@ -76,19 +81,29 @@ def _outputs(tensors: Tensors, source: str, repeats: bool) -> int:
     return weight.shape[0 if repeats else 1]
 
 
-def _length(options: Mapping[str, str], layers: int) -> tuple[int, int]:
-    """The length that the user says, and the factor of the last layer."""
-    slice_len = options.get("slice_len", "65536")
-    check_choice(slice_len, map(str, WAVEGAN_LENGTHS), "slice_len")
-    expected, factor = WAVEGAN_LENGTHS[int(slice_len)]
-    if layers != expected:
-        fitting = " or ".join(f"slice_len={samples}" for samples, (n, _) in WAVEGAN_LENGTHS.items() if n == layers)
-        given = "" if "slice_len" in options else " (taken because no slice_len was given)"
+def _factor(last: Part | None, repeats: bool) -> int | None:
+    """By how much the last layer of a whole module lengthens its input; None of a state dict."""
+    stride = last.pair("stride") if last else None
+    return stride if stride is None or not repeats else REPEATS // max(stride, 1)
+
+
+def _length(options: Options, layers: int, factor: int | None) -> tuple[int, int]:
+    """The samples, and the factor of the last layer: as layers and module say, else the user, else 65536 of six."""
+    fitting = [n for n, (depth, last) in WAVEGAN_LENGTHS.items() if depth == layers and factor in (None, last)]
+    if not fitting:
+        raise CheckpointError(f"its last layer lengthens the signal {factor} times; expected 2 or 4 times.")
+    said = options.get("slice_len")
+    if said is not None and said in map(str, WAVEGAN_LENGTHS) and int(said) not in fitting:
+        expected, last = WAVEGAN_LENGTHS[int(said)]
+        last_layer = f", the last of factor {factor}" if factor else ""
         raise OptionError(
-            f"slice_len is {slice_len}{given}, which has {expected} upsampling layers; the file has {layers}. "
-            f"Give --option {fitting}."
+            f"slice_len is {said}, which has {expected} upsampling layers, the last of factor {last}; the file has "
+            f"{layers}{last_layer}. Give --option {' or '.join(f'slice_len={n}' for n in fitting)}, or none."
         )
-    return int(slice_len), factor
+    known = str(fitting[0]) if len(fitting) == 1 else None
+    read = choice(*map(str, WAVEGAN_LENGTHS))
+    slice_len = int(options.ask("slice_len", read, known=known, assumed=str(max(WAVEGAN_LENGTHS))))
+    return slice_len, WAVEGAN_LENGTHS[slice_len][1]
 
 
 def _batch_norm(options: Mapping[str, str], found: bool) -> bool:
@@ -103,7 +118,7 @@ def _batch_norm(options: Mapping[str, str], found: bool) -> bool:
     return found
 
 
-def _layer(target: str, source: str, norm: str | None, factor: int, repeats: bool) -> list[Row]:
+def _layer(target: str, source: str, norm: str | None, factor: int, repeats: bool, epsilon: Epsilon) -> list[Row]:
     """The rows of one upsampling layer, with the batch norm behind it folded in."""
     parts = ("weight", "bias", "running_mean", "running_var")
     statistics = tuple(f"{norm}.{part}" for part in parts) if norm else ()
@@ -112,7 +127,7 @@ def _layer(target: str, source: str, norm: str | None, factor: int, repeats: boo
         if not values:
             return np.ones(1), np.zeros(1)
         gamma, beta, mean, var = values
-        return layouts.batch_norm(gamma, beta, mean, var)
+        return layouts.batch_norm(gamma, beta, mean, var, epsilon=epsilon(norm))
 
     def kernel(weight: np.ndarray, *values: np.ndarray) -> np.ndarray:
         scale = affine(values)[0].reshape((-1, 1, 1) if repeats else (1, -1, 1))

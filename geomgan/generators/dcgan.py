@@ -6,10 +6,31 @@ affine maps behind a linear layer, so they are folded into it: the network here 
 
 from __future__ import annotations
 
-import flax.linen as nn
-import jax.numpy as jnp
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+import flax.linen as nn
+
+from geomgan.generators.activations import SLOPE, activate
 from geomgan.generators.layers import ConvTranspose, tap
+
+
+class Stage(NamedTuple):
+    """Side of a kernel, stride, padding and output padding of one transposed convolution, as PyTorch has them."""
+
+    kernel: int
+    stride: int
+    padding: int
+    output_padding: int = 0
+
+    def side(self, before: int) -> int:
+        """Side of the map that it makes of one of side ``before``."""
+        return (before - 1) * self.stride - 2 * self.padding + self.kernel + self.output_padding
+
+
+def tutorial_stages(layers: int) -> tuple[Stage, ...]:
+    """The stages of the paper: a projection to 4 x 4 pixels, then each doubles the side."""
+    return (Stage(4, 1, 0), *[Stage(4, 2, 1)] * (layers - 1))
 
 
 class DCGAN(nn.Module):
@@ -22,21 +43,39 @@ class DCGAN(nn.Module):
     Attributes:
         features: of every block.
         channels: of the image.
-        tanh: whether the network ends in ``tanh``; some of the GAN zoo are linear at their end.
+        output: the last activation: ``"tanh"``, ``"sigmoid"``, or ``"linear"`` as in some of the GAN zoo.
+        activation: between the layers, one of ``geomgan.generators.activations``.
+        slope: of a leaky ReLU.
+        stages: of every layer, where they are others than those above.
     """
 
     features: tuple[int, ...] = (512, 256, 128, 64)
     channels: int = 3
-    tanh: bool = True
+    output: str = "tanh"
+    activation: str = "relu"
+    slope: float = SLOPE
+    stages: Sequence[Stage] = ()
 
     @nn.compact
     def __call__(self, z):
         x = z[None, None, :]
-        for i, features in enumerate(self.features, start=1):
-            stride, padding = (1, 0) if i == 1 else (2, 1)
-            x = ConvTranspose(features, kernel=4, stride=stride, padding=padding, name=f"block{i}")(x)
+        *hidden, last = [Stage(*s) for s in self.stages] or tutorial_stages(len(self.features) + 1)
+        for i, (features, stage) in enumerate(zip(self.features, hidden, strict=True), start=1):
+            x = ConvTranspose(features, *stage, name=f"block{i}")(x)
             x = tap(self, f"block{i}.preactivation", x)
-            x = tap(self, f"block{i}", nn.relu(x))
-        x = ConvTranspose(self.channels, kernel=4, stride=2, padding=1, name="output")(x)
+            x = tap(self, f"block{i}", activate(self.activation, x, self.slope))
+        x = ConvTranspose(self.channels, *last, name="output")(x)
         x = tap(self, "output.preactivation", x)
-        return jnp.tanh(x) if self.tanh else x
+        return activate(self.output, x)
+
+
+def network(config: Mapping[str, Any]) -> DCGAN:
+    """The module of a configuration in ``model.json``; ``tanh`` is what those of the GAN zoo say of their end."""
+    return DCGAN(
+        tuple(config["features"]),
+        config["channels"],
+        config.get("output", "tanh" if config.get("tanh", True) else "linear"),
+        config.get("activation", "relu"),
+        config.get("slope", SLOPE),
+        tuple(Stage(*stage) for stage in config.get("stages", ())),
+    )

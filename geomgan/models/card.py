@@ -51,6 +51,7 @@ class Card(TypedDict, total=False):
         note: what a user should know besides.
         files: the published files that it was made from; absent for a model that this project trained.
         ignored: pattern of published tensors that are not used -> why.
+        assumed: option of the conversion -> value that was taken because neither the files nor the user said it.
         parameters: how many numbers, by part.
         weights_sha256: of all weights, by :func:`geomgan.models.measured.weights_sha256`.
         forward_gflop: cost of one sample.
@@ -73,6 +74,7 @@ class Card(TypedDict, total=False):
     files: list[SourceFile]
     ignored: dict[str, str]
     parameters: dict[str, int]
+    assumed: dict[str, Any]
     weights_sha256: str
     forward_gflop: float
     parity: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from geomgan.errors import CheckpointError
@@ -36,14 +37,17 @@ def looks_like_file(path: Path) -> str:
 _ENDS = 1 << 20  # bytes
 _SIGNATURES = {
     b"version https://git-lfs": "a git-lfs pointer: fetch the file itself with `git lfs pull`",
-    b"PK": "a zip archive",
     b"\x80": "a Python pickle",
     b"\x1f\x8b": "a gzip file: decompress it first",
     b"\x89HDF": "an HDF5 file",
     b"\x93NUMPY": "a numpy .npy file",
     b"\x89PNG": "a PNG image",
+    b"GGUF": "a GGUF file",
     b"{": "JSON text",
 }
+_DIRECTORY = 1 << 20  # bytes at the end of a zip archive in which the names of its files are looked for
+_MEMBERS = {b"model.weights.h5": "a Keras archive", b"models/model.json": "a network of torch.export"}
+_ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x3a\x42]")  # the version of the format, and the next of its fields
 
 
 def looks_like(data: bytes) -> str:
@@ -57,4 +61,9 @@ def looks_like(data: bytes) -> str:
         return "a safetensors file"
     if data[257:262] == b"ustar":
         return "a tar archive: unpack it first"
+    if data[:2] == b"PK":
+        directory = data[-_DIRECTORY:]
+        return next((what for member, what in _MEMBERS.items() if member in directory), "a zip archive")
+    if _ONNX.match(data):
+        return "a network in ONNX"
     return next((what for magic, what in _SIGNATURES.items() if data.startswith(magic)), "no known format")

@@ -15,6 +15,7 @@ from geomgan.restricted_pickle.values import (
     Names,
     Pending,
     StandIn,
+    acts,
     bare_name,
     check_key,
     mapping,
@@ -124,13 +125,15 @@ class Machine:
         if not (isinstance(module, str) and isinstance(name, str)) or len(module) + len(name) > MAX_NAME:
             raise misfit("a name that is no text or too long", f"at most {MAX_NAME} characters")
         full = f"{_RENAMED.get(module, module)}.{name}"
-        if full not in self.names and not any(fnmatchcase(full, pattern) for pattern in self.stand_ins):
-            shown = full if full.isprintable() else ascii(full)
-            raise CheckpointError(
-                f"the file names {shown}, which is not data and is refused; expected arrays and containers. "
-                "To keep objects of a class as inert stand-ins, name it in stand_ins=[...]"
-            )
-        return StandIn(full)
+        if full in self.names or (not acts(full) and any(fnmatchcase(full, pattern) for pattern in self.stand_ins)):
+            return StandIn(full)
+        shown = full if full.isprintable() else ascii(full)
+        way = "No file of weights needs it: ask for one of tensors alone, torch.save(model.state_dict(), FILE)"
+        if not acts(full) and not self.stand_ins:
+            way = "To keep objects of a class as inert stand-ins, name it in stand_ins=[...]"
+        raise CheckpointError(
+            f"the file names {shown}, which is not data and is refused; expected arrays and containers. {way}"
+        )
 
     def call(self, function: Any, args: Any, kwargs: Any = None) -> None:
         """Push what our function of that name builds, or the inert stand-in with its arguments."""

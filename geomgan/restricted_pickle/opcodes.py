@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geomgan.restricted_pickle.machine import Machine
-from geomgan.restricted_pickle.values import MAX_NAME, MAX_NUMBER, check_key, mapping, misfit, paired
+from geomgan.restricted_pickle.values import MAX_NAME, MAX_NUMBER, NUMBERS, check_key, mapping, misfit, paired
 
 Action = Callable[[Machine, Any], object]
 
@@ -135,12 +135,15 @@ _ACTIONS: dict[str, Action] = {
     **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), _BUFFER),
 }
 
-# pickletools says which code has which name and kind of argument.
+_NUMBERS = ("BINFLOAT", "FLOAT", "BININT", "BININT1", "BININT2", "INT")
+
+# pickletools says which code has which name and kind of argument; the last entry is what one counts, NUMBERS a step.
 OPCODES = {
     op.code.encode("latin1"): (
         op.name,
         _READERS[op.arg.name if op.arg else "none"],
         _ACTIONS.get(op.name, _ARGUMENT),
+        1 if op.name in _NUMBERS else NUMBERS,
     )
     for op in pickletools.opcodes
 }

@@ -11,7 +11,7 @@ from geomgan.restricted_pickle.builders import NAMES
 from geomgan.restricted_pickle.files import looks_like, read_bytes
 from geomgan.restricted_pickle.machine import Machine
 from geomgan.restricted_pickle.opcodes import OPCODES
-from geomgan.restricted_pickle.values import MAX_STEPS, Handler, Names, check_tree, misfit
+from geomgan.restricted_pickle.values import MAX_STEPS, NUMBERS, Handler, Names, check_tree, misfit
 
 # What Python and numpy raise when a file hands a function values of the wrong type or size.
 _MISFITS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -35,7 +35,7 @@ def load(
         stand_ins: Patterns (``fnmatch``) on ``"module.name"`` of classes to keep as inert `StandIn` objects.
         persistent: Resolves persistent ids; without it they are refused.
         start: Where to begin.
-        max_steps: The largest number of opcodes, and of nodes in the result.
+        max_steps: The largest number of opcodes, and of containers in the result; of numbers ``NUMBERS`` as many.
 
     Returns:
         The object, and the position after the pickle.
@@ -55,13 +55,15 @@ def load(
 
 
 def _run(machine: Machine, max_steps: int) -> tuple[Any, int]:
-    for _ in range(max_steps):
+    left = NUMBERS * max_steps
+    while left > 0:
         at, name = machine.at, "opcode"
         try:
             code = machine.take(1)
             if code not in OPCODES:
                 raise misfit(repr(code), "a pickle opcode")
-            name, read, act = OPCODES[code]
+            name, read, act, counts = OPCODES[code]
+            left -= counts
             if name == "STOP":
                 return check_tree(machine.last(1)[0], max_steps), machine.at
             act(machine, read(machine))
@@ -70,7 +72,10 @@ def _run(machine: Machine, max_steps: int) -> tuple[Any, int]:
         except _MISFITS as error:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             raise CheckpointError(f"byte {at} ({name}): found data that does not fit: {reason}") from None
-    raise CheckpointError(f"byte {machine.at}: found no end after {max_steps} opcodes; expected one (max_steps)")
+    raise CheckpointError(
+        f"byte {machine.at}: found no end after {max_steps} opcodes, numbers counted as 1 / {NUMBERS}; expected one. "
+        "Where training logs make the file so long, save the weights alone: torch.save(model.state_dict(), FILE)"
+    )
 
 
 def load_file(

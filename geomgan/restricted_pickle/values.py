@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from geomgan.errors import CheckpointError
 
-MAX_STEPS = 1_000_000  # opcodes in one pickle, up to 224 bytes each, and nodes in the tree it makes
+MAX_STEPS = 1_000_000  # opcodes in one pickle, up to 224 bytes each, and containers in the tree it makes
+NUMBERS = 8  # numbers that count as one of those: a log of losses has millions, of 32 bytes each
 MAX_DEPTH = 100  # well below Python's recursion limit, for whoever walks the result
 MAX_NUMBER = 1024  # bytes of one integer: converting decimal text takes quadratic time
 MAX_NAME = 256  # characters of "module.name"
 MAX_AXES, MAX_SIDE = 32, 1 << 48  # of an array
 MAX_EMPTY = 1 << 22  # the product of an empty array's other sides: its sum over the axis of length 0 has that size
+
+# Modules of Python's library whose objects are data; what others name can only be there to act, also as a stand-in.
+_OF_DATA = frozenset(
+    [
+        "_codecs",
+        "abc",
+        "argparse",
+        "array",
+        "collections",
+        "copyreg",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+        "functools",
+        "logging",
+        "pathlib",
+        "random",
+        "re",
+        "string",
+        "time",
+        "types",
+        "typing",
+        "uuid",
+        "weakref",
+        "zoneinfo",
+    ]
+)
 
 Handler = Callable[..., Any]
 Names = Mapping[str, Handler | None]
@@ -23,6 +54,12 @@ Names = Mapping[str, Handler | None]
 def misfit(found: str, expected: str) -> CheckpointError:
     """The error for a file that holds one thing and should hold another."""
     return CheckpointError(f"found {found}; expected {expected}")
+
+
+def acts(name: str) -> bool:
+    """Whether ``"module.name"`` is of Python's own library and no data: ``os.system``, ``builtins.eval``."""
+    module = name.partition(".")[0]
+    return module in sys.stdlib_module_names and module not in _OF_DATA
 
 
 def check_shape(shape: Any) -> tuple[int, ...]:
@@ -95,7 +132,10 @@ def paired(values: list[Any]) -> Iterable[tuple[Any, Any]]:
 
 
 def check_tree(root: Any, max_nodes: int) -> Any:
-    """``root``, if it is a tree (shared branches counted each time) of bounded depth and size."""
+    """``root``, if it is a tree (shared branches counted each time) of bounded depth and size.
+
+    A container counts as one of ``max_nodes``, ``NUMBERS`` of its plain entries as another.
+    """
     done: dict[int, tuple[int, int]] = {}  # id: (depth, nodes)
     path: set[int] = set()
     todo = [(root, False)]
@@ -119,10 +159,10 @@ def check_tree(root: Any, max_nodes: int) -> Any:
         path.remove(id(node))
         below = [done[id(child)] for child in branches]
         depth = 1 + max((depth for depth, _ in below), default=0)
-        nodes = 1 + len(children) - len(branches) + sum(nodes for _, nodes in below)
-        if depth > MAX_DEPTH or nodes > max_nodes:
+        nodes = NUMBERS + len(children) - len(branches) + sum(nodes for _, nodes in below)
+        if depth > MAX_DEPTH or nodes > NUMBERS * max_nodes:
             found = f"containers nested {depth} deep with {nodes} entries, shared ones counted each time"
-            raise misfit(found, f"at most {MAX_DEPTH} and {max_nodes}")
+            raise misfit(found, f"at most {MAX_DEPTH} and {NUMBERS * max_nodes}")
         done[id(node)] = depth, nodes
     return root
 

@@ -36,7 +36,7 @@ def test_converters_are_where_the_declaration_says(name):
     published = CHECKPOINTS[name]
     assert list(inspect.signature(named(published.converter)).parameters) == ["family", "states", "options"]
     if published.reader:
-        assert list(inspect.signature(named(published.reader)).parameters) == ["path", "stand_ins"]
+        assert list(inspect.signature(named(published.reader)).parameters) == ["path"]
     if published.files:
         assert len(published.files) == len(NETWORKS[name])  # in their order
 

@@ -157,6 +157,19 @@ def test_the_epsilons_of_the_families_differ(tmp_path):
     assert np.abs(made[0] - made[1]).max() > 5e-4
 
 
+@pytest.mark.parametrize("epsilons", [(1e-3, 1e-6), (1e-5, 0.5), (0.3, 0.1)])
+def test_epsilons_of_another_training(tmp_path, epsilons):
+    state = biggan_state(**SMALL)
+    (tmp_path / "a.pth").write_bytes(saved(state))
+    options = dict(zip(("epsilon", "spectral_epsilon"), map(str, epsilons), strict=True))
+    folder = convert("biggan-138k", tmp_path / "a.pth", tmp_path / "model", options)
+    z = np.random.default_rng(1).standard_normal((2, 12)).astype(np.float32)
+    theirs = images(state, z, state["shared.weight"][[0, 0]], *epsilons)
+    assert_close(jax.vmap(gg.load(folder, class_index=0))(z), theirs)
+    assert "assumed" not in gg.zoo.card(folder)
+    assert gg.zoo.card(model(tmp_path, state))["assumed"] == {"epsilon": 1e-5, "spectral_epsilon": 1e-6}
+
+
 @pytest.mark.parametrize(
     ("family", "change"),
     [

@@ -162,6 +162,10 @@ def test_the_card_holds_the_whole_configuration(tmp_path):
     short = {key: SMALL[key] for key in ("layers", "eps")}  # the tensors say the rest
     card = gg.zoo.card(model(tmp_path, deep_state(), short))
     assert card["config"] == {**SMALL, "resolution": 32}
+    assert "assumed" not in card
+    card = gg.zoo.card(model(tmp_path, deep_state(), {"layers": SMALL["layers"]}))
+    assert card["assumed"] == {"epsilon": 1e-4}
+    assert card["config"]["eps"] == 1e-4
     assert card["output_range"] == [-1, 1]
 
 

@@ -54,6 +54,14 @@ def test_the_card_says_what_the_model_is(tmp_path, checkpoint):
         "config": {"latent_dim": 3, "features": [4], "channels": 1, "resolution": 8},
         "output_range": [-1, 1],
         "prior": "z ~ N(0, I)",
+        "assumed": {
+            "stride": [1, 2],
+            "padding": [0, 1],
+            "output_padding": [0, 0],
+            "activation": "relu",
+            "output": "tanh",
+            "epsilon": 1e-5,
+        },
         "licence": "MIT",
         "files": [
             {
@@ -158,7 +166,7 @@ def test_a_deep_file_is_no_crash(tmp_path):
 def test_unknown_families_and_options_name_the_nearest(tmp_path, checkpoint):
     with pytest.raises(ValueError, match=r"family='dcgan-tutorail' is not known\. Did you mean 'dcgan-tutorial'"):
         convert("dcgan-tutorail", checkpoint, tmp_path / "model")
-    with pytest.raises(ValueError, match=r"option='latent' is not known\. None are known"):
+    with pytest.raises(ValueError, match=r"option='latent' is not known\. Known: 'stride', 'padding'"):
         convert("dcgan-tutorial", checkpoint, tmp_path / "model", {"latent": "3"})
     assert not (tmp_path / "model").exists()
 
@@ -210,7 +218,10 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path, checkpoint, monkeypa
 def test_command_line_converts(tmp_path, checkpoint, capsys):
     out = tmp_path / "model"
     assert main(["dcgan-tutorial", str(checkpoint), str(out)]) == 0
-    assert capsys.readouterr().out == f"Converted to {out}. Open it with geomgan.load({str(out)!r}).\n"
+    printed = capsys.readouterr()
+    assert printed.out == f"Converted to {out}. Open it with geomgan.load({str(out)!r}).\n"
+    assert "assumed, because the file does not say: stride=1,2, padding=0,1, " in printed.err
+    assert printed.err.count("\n") == 1
     assert gg.load(out).latent_dim == 3
 
 
@@ -224,7 +235,7 @@ def test_command_line_converts(tmp_path, checkpoint, capsys):
         ),
         (
             ["dcgan-tutorial", "netG.pth", "model", "--option", "latent=3"],
-            "error: option='latent' is not known. None are known.\n",
+            "error: option='latent' is not known. Known: 'stride', ",
         ),
         (["dcgan-tutorial", "absent", "model"], "error: absent is not a file; dcgan-tutorial takes a file: "),
         (

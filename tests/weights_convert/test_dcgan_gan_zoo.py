@@ -232,6 +232,24 @@ def test_other_families_know_these_files(tmp_path):
         convert("sngan", tmp_path / "a.pth", tmp_path / "model")
 
 
+def test_another_epsilon_and_what_is_assumed(tmp_path):
+    module = GanZooDCGAN(5, 4, 3, 1, seed=3)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 0.8
+    (tmp_path / "a.pth").write_bytes(saved(module.state_dict()))
+    folder = convert("dcgan-gan-zoo", tmp_path / "a.pth", tmp_path / "model", {"epsilon": "0.8"})
+    z = torch.ones(1, 5)
+    assert_close(jax.vmap(gg.load(folder))(z.numpy()), images(torch.tanh(module(z))))
+    assert gg.zoo.card(folder)["assumed"] == {"output": "tanh"}
+
+
+def test_an_output_that_the_loss_contradicts_is_refused(tmp_path):
+    (tmp_path / "a.pth").write_bytes(saved(changed() | {"config": {"lossMode": "WGANGP"}}))
+    with pytest.raises(OptionError, match="output=tanh, but the file says linear"):
+        convert("dcgan-gan-zoo", tmp_path / "a.pth", tmp_path / "model", {"output": "tanh"})
+
+
 def test_an_unknown_output_is_refused(tmp_path):
     (tmp_path / "a.pth").write_bytes(saved(changed()))
     with pytest.raises(OptionError, match="output='sigmoid' is not known"):

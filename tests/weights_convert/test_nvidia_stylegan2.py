@@ -162,6 +162,57 @@ def test_every_space_is_differentiable(tmp_path, space):
 # --- Bad input ---
 
 
+def without_classes(latent: int, width: int, classes: int = 3) -> dict[str, torch.Tensor]:
+    """A conditional network whose embedding was left out."""
+    state = Official2(latent, width, (7, 5), classes=classes).state_dict()
+    return {name: tensor for name, tensor in state.items() if "embed" not in name}
+
+
+@pytest.mark.parametrize(
+    ("latent", "width", "arguments", "says"),
+    [
+        (5, 6, {}, r"does not say its latent_dim\. Give --option latent_dim=.*the file lacks them"),
+        (
+            5,
+            6,
+            {"z_dim": 5},
+            r"z_dim=5, but mapping\.fc0\.weight takes 11 numbers.*mapping\.embed\.weight is missing",
+        ),
+        (9, 4, {"z_dim": 9, "c_dim": 3}, r"says c_dim=3 classes, but has an embedding mapping\.embed\.weight of 0"),
+        (4, 4, {"c_dim": 3}, "without its classes a conditional network cannot be evaluated"),
+        (1, 8, {}, "does not say its latent_dim"),
+    ],
+    ids=["tensors alone", "z_dim", "c_dim", "c_dim alone", "one number"],
+)
+def test_a_conditional_network_without_its_classes(tmp_path, latent, width, arguments, says):
+    if arguments:
+        write_pickle(tmp_path / "a.pkl", without_classes(latent, width), **arguments)
+    else:
+        (tmp_path / "a.pkl").write_bytes(saved({"G_ema": without_classes(latent, width)}))
+    with pytest.raises((CheckpointError, OptionError), match=rf"(?s){says}"):
+        convert("nvidia-stylegan2", tmp_path / "a.pkl", tmp_path / "model")
+    with pytest.raises((CheckpointError, OptionError)):
+        convert("nvidia-stylegan2", tmp_path / "a.pkl", tmp_path / "model", {"latent_dim": str(latent)})
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("arguments", [{}, {"z_dim": 9}], ids=["said by the user", "said by the file"])
+def test_an_unconditional_network_of_long_codes(tmp_path, arguments):
+    module = Official2(9, 4, (6,))
+    options = {} if arguments else {"latent_dim": "9"}
+    folder = converted(tmp_path, module, options, **arguments)
+    z = codes(2, 9)
+    assert_close(jax.vmap(gg.load(folder))(z.numpy()), images(module(repeated(module.mapping(z), module))))
+
+
+def test_what_tensors_alone_do_not_say_is_assumed(tmp_path, small):
+    state = {name: x for name, x in small.state_dict().items() if not name.endswith("resample_filter")}
+    (tmp_path / "a.pt").write_bytes(saved({"G_ema": state}))
+    folder = convert("nvidia-stylegan2", tmp_path / "a.pt", tmp_path / "model")
+    assert gg.zoo.card(folder)["assumed"] == {"taps": [1, 3, 3, 1], "lr_multiplier": 0.01}
+    assert "assumed" not in gg.zoo.card(converted(tmp_path, small, z_dim=5))  # the official class has its defaults
+
+
 def changed(module, **tensors) -> dict[str, torch.Tensor]:
     """A state dict with some tensors replaced, or dropped if None; ``__`` stands for a dot."""
     merged = module.state_dict() | {name.replace("__", "."): tensor for name, tensor in tensors.items()}

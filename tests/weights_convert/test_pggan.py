@@ -97,6 +97,45 @@ def test_a_gan_zoo_model_of_another_size(tmp_path, latent, features, channels, s
     assert (G.latent_dim, G.output_range) == (latent, (-1, 1))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"slope": "0.1"},
+        {"output": "tanh", "alpha": "0.5"},
+        {"equalised": "false"},
+        {"slope": "0", "output": "linear"},
+        {"slope": "0.3", "output": "tanh", "alpha": "1", "equalised": "false"},
+    ],
+    ids=str,
+)
+def test_what_a_bare_state_dict_does_not_say(tmp_path, options):
+    equalised = options.get("equalised") != "false"
+    module = randomise(GanZooPGGAN(6, (8, 6), 3, float(options.get("slope", 0.2)), equalised), seed=2)
+    (tmp_path / "a.pth").write_bytes(saved(module.state_dict()))
+    folder = convert("pggan-gan-zoo", tmp_path / "a.pth", tmp_path / "model", options)
+    z = codes(2, 6)
+    theirs = images(module(z, float(options.get("alpha", 0)), options.get("output") == "tanh"))
+    assert_close(jax.vmap(gg.load(folder))(z.numpy()), theirs)
+    assumed = {"slope": 0.2, "output": "linear", "alpha": 0.0, "equalised": True}
+    assert gg.zoo.card(folder).get("assumed", {}) == {k: v for k, v in assumed.items() if k not in options}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"slope": "0.2"}, r"slope=0\.2, but the file says 0\.1"),
+        ({"output": "linear"}, "output=linear, but the file says tanh"),
+        ({"alpha": "0.5"}, r"alpha=0\.5, but the file says 0\.25"),
+        ({"equalised": "false"}, "equalised=false, but the file says true"),
+    ],
+)
+def test_options_that_the_settings_contradict(tmp_path, options, says):
+    said = {"leakyReluLeak": 0.1, "lossMode": "DCGAN", "alpha": 0.25, "equalizedlR": True}
+    (tmp_path / "a.pth").write_bytes(gan_zoo_checkpoint(GAN_ZOO.state_dict(), **said))
+    with pytest.raises(OptionError, match=says):
+        convert("pggan-gan-zoo", tmp_path / "a.pth", tmp_path / "model", options)
+
+
 def old_name(name: str) -> str:
     """As the GAN zoo's first version named tensors, and behind a prefix of data-parallel training."""
     return "module." + name.replace(".module.", ".")

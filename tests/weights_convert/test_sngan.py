@@ -77,6 +77,21 @@ def test_another_size_equals_torch(tmp_path, latent, features, channels, side, z
     }
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("epsilon", [1e-3, 0.8])
+def test_another_epsilon(tmp_path, epsilon, whole):
+    module = Sngan(5, (6, 6), 1, 4, seed=1)
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.eps = epsilon
+    (tmp_path / "a.pt").write_bytes(saved(module if whole else module.state_dict()))
+    options = {} if whole else {"epsilon": str(epsilon)}
+    G = gg.load(convert("sngan", tmp_path / "a.pt", tmp_path / "model", options))
+    z = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    assert_close(jax.vmap(G)(z.numpy()), module(z).detach().movedim(1, -1).numpy())
+    assert "assumed" not in gg.zoo.card(tmp_path / "model")
+
+
 @pytest.mark.parametrize("without", ["model.2.model.3", "model.2.conv1"])
 def test_one_name_of_two_is_enough(tmp_path, without):
     """In half precision, with the prefix of parallel training, under a key."""

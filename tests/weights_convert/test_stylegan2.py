@@ -108,6 +108,36 @@ def test_a_training_file_in_half_precision_with_prefixes(tmp_path, small):
     assert_close(jax.vmap(gg.load(folder, space="w"))(w.numpy()), theirs, 5e-3)
 
 
+@pytest.mark.parametrize("given", ["module", "option"])
+def test_another_learning_rate_and_filter(tmp_path, given):
+    module = StyleGAN2(5, 6, (7, 5), taps=(1, 2, 5, 3))
+    options, state = {"lr_multiplier": "0.02"}, module.state_dict()
+    if given == "option":
+        options["taps"] = "1,2,5,3"
+        state = {name: tensor for name, tensor in state.items() if not name.endswith(".kernel")}
+    (tmp_path / "a.pt").write_bytes(saved(state))
+    folder = convert("stylegan2", tmp_path / "a.pt", tmp_path / "model", options)
+    with torch.no_grad():
+        for name, tensor in module.named_parameters():
+            if name.startswith("style."):
+                tensor.mul_(2)
+    z = codes(3, 5)
+    assert_close(jax.vmap(gg.load(folder))(z.numpy()), images(module(rows_of(module.mapped(z), (7, 5)))))
+    assert "assumed" not in gg.zoo.card(folder)
+
+
+def test_what_the_tensors_do_not_say_is_assumed_or_asked(tmp_path, small):
+    (tmp_path / "a.pt").write_bytes(saved(small.state_dict()))
+    folder = convert("stylegan2", tmp_path / "a.pt", tmp_path / "model")
+    assert gg.zoo.card(folder)["assumed"] == {"lr_multiplier": 0.01}
+    with pytest.raises(OptionError, match="taps=1,3,3,1, but the file has its filters"):
+        convert("stylegan2", tmp_path / "a.pt", tmp_path / "other", {"taps": "1,3,3,1"})
+    (tmp_path / "long.pt").write_bytes(saved(StyleGAN2(9, 4, (5,)).state_dict()))
+    with pytest.raises(OptionError, match="does not say its latent_dim"):
+        convert("stylegan2", tmp_path / "long.pt", tmp_path / "other")
+    convert("stylegan2", tmp_path / "long.pt", tmp_path / "other", {"latent_dim": "9"})
+
+
 def test_a_file_without_noise_maps_filters_or_average(tmp_path, small):
     state = {n: t for n, t in small.state_dict().items() if not n.startswith("noises.") and not n.endswith(".kernel")}
     (tmp_path / "a.pt").write_bytes(saved(state))

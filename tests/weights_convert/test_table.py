@@ -69,6 +69,25 @@ def test_layout_rules_equal_torch(layout, norm, spectral, bias):
     assert_close(jax.vmap(lambda x: ours.apply({"params": params}, x))(jnp.asarray(inputs)), theirs, 1e-5)
 
 
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-5, 1e-3, 0.05, 0.8])
+@pytest.mark.parametrize("layout", CASES)
+def test_the_epsilon_of_a_norm(layout, epsilon):
+    make, ours, shape, spatial = CASES[layout]
+    layer = make(True)
+    norm = (nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d)(layer.bias.shape[0], epsilon)
+    net, x = randomise(nn.Sequential(layer, norm)), batch(*shape)
+    net[1].running_var.mul_(0.1)
+    with torch.no_grad():
+        theirs = last(net(x))
+    if layout == "dense_to_map":
+        theirs = our_map(theirs)
+    inputs = our_map(x.numpy()) if layout == "dense_from_map" else last(x)
+    row = Layer("layer", "0", layout, norm="1", spatial=spatial, epsilon=epsilon)
+    tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    params = fill(tensors, [row], {"layer": shapes(ours, inputs.shape[1:])}, "one layer")["layer"]
+    assert_close(jax.vmap(lambda x: ours.apply({"params": params}, x))(jnp.asarray(inputs)), theirs, 1e-5)
+
+
 def test_spectral_norm_of_a_transposed_convolution_divides_by_the_norm_over_its_outputs():
     """After training steps the stored vectors are the singular ones: our kernel's largest singular value is 1."""
     torch.manual_seed(0)

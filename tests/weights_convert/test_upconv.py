@@ -87,6 +87,8 @@ def test_the_tanh_is_scaled_as_asked(tmp_path, layout):
     z = codes(layout, state)
     assert_close(jax.vmap(gg.load(folder))(z), rgb(upconv(layout, state, z), 255))
     assert "multiplies by 255" in gg.zoo.card(folder)["note"]
+    assert "assumed" not in gg.zoo.card(folder)
+    assert gg.zoo.card(model(tmp_path, state))["assumed"] == {"scale": 1.0}
 
 
 def test_a_layout_can_be_named(tmp_path):

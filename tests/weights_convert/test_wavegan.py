@@ -175,17 +175,44 @@ def test_metric_of_the_spectrogram(small):
 
 def test_a_length_that_contradicts_the_tensors_names_those_that_fit(tmp_path):
     five, six = (randomise(TorchWaveGAN(3, 1, 1, length)) for length in (16384, 65536))
-    with pytest.raises(
-        OptionError, match=r"65536 \(taken because no slice_len was given\).* 6 upsampling layers; .* 5"
-    ):
-        model(tmp_path, five)
-    with pytest.raises(OptionError, match=r"the file has 5\. Give --option slice_len=16384\."):
+    with pytest.raises(OptionError, match=r"the file has 5\. Give --option slice_len=16384, or none"):
         model(tmp_path, five, slice_len=32768)
-    with pytest.raises(OptionError, match=r"Give --option slice_len=32768 or slice_len=65536\."):
+    with pytest.raises(OptionError, match=r"Give --option slice_len=32768 or slice_len=65536, or none"):
         model(tmp_path, six, slice_len=16384)
     with pytest.raises(OptionError, match=r"slice_len='8192' is not known"):
         model(tmp_path, six, slice_len=8192)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("slice_len", "assumed"), [(16384, {}), (32768, {"slice_len": "65536"}), (65536, {"slice_len": "65536"})]
+)
+def test_a_length_is_told_by_layers_or_assumed_and_said(tmp_path, slice_len, assumed):
+    """Five layers are of one length; of six the tensors do not say it."""
+    folder = model(tmp_path, randomise(TorchWaveGAN(3, 1, 1, slice_len)))
+    card = gg.zoo.card(folder)
+    assert card.get("assumed", {}) == assumed
+    assert card["config"]["slice_len"] == (65536 if assumed else slice_len)
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize("slice_len", [16384, 32768, 65536])
+def test_a_whole_module_says_its_length_and_epsilon(tmp_path, slice_len, repeats):
+    module = randomise(TorchWaveGAN(3, 1, 1, slice_len, repeats, batch_norm=True))
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.eps = 0.3
+    (tmp_path / "a.pt").write_bytes(saved(module))
+    folder = convert("wavegan", tmp_path / "a.pt", tmp_path / "model")
+    z = torch.randn(2, 3, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert_close(jax.vmap(gg.load(folder))(z.numpy()), module(z).movedim(1, -1).numpy())
+    assert "assumed" not in gg.zoo.card(folder)
+    with pytest.raises(OptionError, match=r"epsilon=0\.1, but the file says 0\.3"):
+        convert("wavegan", tmp_path / "a.pt", tmp_path / "other", {"epsilon": "0.1"})
+    if slice_len == 65536:
+        with pytest.raises(OptionError, match=r"the last of factor 4\. Give --option slice_len=65536, or none"):
+            convert("wavegan", tmp_path / "a.pt", tmp_path / "other", {"slice_len": "32768"})
 
 
 def test_batch_norm_can_only_agree_with_the_file(tmp_path):

@@ -7,16 +7,26 @@ from geomgan.models.families.declaration import Checkpoint, Family, Part
 
 _SIGNATURE = ("*shared.weight", "*linear.u0", "*blocks.0.0.conv_sc.u0", "*output_layer.0.gain")
 
+_EPSILONS = {
+    "epsilon": "of the batch norms, where training set another BN_eps than the published model",
+    "spectral_epsilon": "of the spectral norms, where training set another SN_eps than the published model",
+}
+
 FAMILIES = (
     Family(
         "biggan-138k",
         {"generator": Part(biggan.network, biggan.inputs, biggan.biggan)},
-        Checkpoint("a file: G_ema.pth of BigGAN-PyTorch, trained with --hier", "biggan:biggan", signature=_SIGNATURE),
+        Checkpoint(
+            "a file: G_ema.pth of BigGAN-PyTorch, trained with --hier",
+            "biggan:biggan",
+            options=_EPSILONS,
+            signature=_SIGNATURE,
+        ),
     ),
     Family(
         "bigbigan",
         {"generator": Part(biggan.network, biggan.inputs, biggan.bigbigan)},
-        Checkpoint("a file: BigBiGAN_x1.pth", "biggan:bigbigan", signature=_SIGNATURE),
+        Checkpoint("a file: BigBiGAN_x1.pth", "biggan:bigbigan", options=_EPSILONS, signature=_SIGNATURE),
     ),
     Family(
         "biggan-deep",
@@ -24,6 +34,7 @@ FAMILIES = (
         Checkpoint(
             "a file: pytorch_model.bin of pytorch-pretrained-biggan, with its config.json or *-config.json beside it",
             "biggan_deep:convert",
+            options={"epsilon": "of the batch norms, where the configuration has no eps (0.0001 unless given)"},
             config_files=("config.json", "*-config.json"),
             needs_config=True,
             signature=(

@@ -47,11 +47,10 @@ class Checkpoint:
         converter: ``"module:function"`` in ``weights_convert``, imported when a checkpoint is converted;
             ``function(family, states, options) -> Converted`` takes the state of each file by name (``""`` for a single
             one).
-        reader: ``"module:function"`` there, ``(path, stand_ins=patterns) -> state``, which reads one file; empty: what
-            ``torch.save`` writes.
+        reader: ``"module:function"`` there, ``(path) -> state``, which reads one file; empty:
+            ``files:read_file``, which takes what any common program writes.
         files: names inside the folder where a model comes in several files; empty for a single file.
         options: option -> help, for what the file does not say.
-        stand_ins: patterns of pickled classes that may appear and are read as inert records.
         config_files: patterns of a JSON file beside the checkpoint that says what the tensors do not; what is found is
             ``states["config"]``. The first pattern that matches one file is taken.
         needs_config: whether it cannot be converted without one.
@@ -66,7 +65,6 @@ class Checkpoint:
     reader: str = ""
     files: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
-    stand_ins: tuple[str, ...] = ()
     config_files: tuple[str, ...] = ()
     needs_config: bool = False
     signature: tuple[str, ...] = ()
@@ -88,6 +86,11 @@ class Family:
     networks: Mapping[str, Part] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     net: str = ""
+
+    @property
+    def signature(self) -> tuple[str, ...]:
+        """That of its checkpoint."""
+        return self.checkpoint.signature if self.checkpoint else ()
 
     def use(self, folder: str) -> str:
         """The call that opens a model of this family, with ``folder`` as its argument."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from geomgan.generators import dcgan, pggan
 from geomgan.generators import generative_latent_space as gls
-from geomgan.generators import pggan
-from geomgan.generators.dcgan import DCGAN
+from geomgan.generators.activations import HIDDEN, OUTPUT_RANGES, SLOPE
 from geomgan.generators.sngan import SNGAN
 from geomgan.generators.upconv import LAYOUTS, Upconv
 from geomgan.generators.wavegan import WaveGAN
@@ -14,26 +14,34 @@ _DIGIT = (28, 28, 1)
 _VAE = ("trainedVAE_D.pth", "trainedVAE_E.pth")  # in the order of the networks
 _BIGAN = ("trainedBiGAN_G.pth", "trainedBiGAN_E.pth", "trainedBiGAN_D.pth")
 WAVEGAN_LENGTHS = {16384: (5, 4), 32768: (6, 2), 65536: (6, 4)}  # samples -> layers, factor of the last one
+_EPSILON = {"epsilon": "of the batch norms (1e-05, PyTorch's, unless given or in the module)"}
 
 FAMILIES = (
     Family(
         "dcgan-gan-zoo",
-        {"generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"], c["tanh"]), code)},
+        {"generator": Part(dcgan.network, code)},
         Checkpoint(
             "a file: DCGAN_fashionGen-1d67302.pth, or another DCGAN of the PyTorch GAN zoo",
             "dcgan_gan_zoo:convert",
-            options={"output": "tanh or linear: the last activation, where the file's loss does not tell"},
-            stand_ins=("models.utils.config.BaseConfig",),
+            options={"output": "tanh or linear: the last activation, where the file's loss does not tell", **_EPSILON},
             signature=("formatLayer.weight", "main.batchNorm0.running_mean", "main.outlayer.weight"),
         ),
     ),
     Family(
         "dcgan-tutorial",
-        {"generator": Part(lambda c: DCGAN(tuple(c["features"]), c["channels"]), code)},
+        {"generator": Part(dcgan.network, code)},
         Checkpoint(
             "a file: the tutorial's state dict, alone or under netG_state_dict, netG, generator, G, ...",
             "dcgan_tutorial:convert",
-            stand_ins=("argparse.Namespace",),
+            options={
+                "stride": "of every layer, with commas between (1,2,2,2 for kernels of 4 unless given)",
+                "padding": "of every layer (0,1,1,1 for kernels of 4 unless given)",
+                "output_padding": "of every layer (0 unless given)",
+                "activation": f"{', '.join(HIDDEN)}: between the layers (relu unless given)",
+                "slope": f"of leaky_relu, which it implies ({SLOPE} unless given)",
+                "output": f"{', '.join(OUTPUT_RANGES)}: the last activation (tanh unless given)",
+                **_EPSILON,
+            },
             signature=("main.0.weight", "main.1.running_mean", "main.3.weight"),
         ),
     ),
@@ -43,7 +51,7 @@ FAMILIES = (
             "generator": Part(lambda c: gls.VAEDecoder(c["centers"]), code),
             "encoder": Part(lambda c: gls.VAEEncoder(c["latent_dim"]), lambda _: (_DIGIT,)),
         },
-        Checkpoint(f"a folder with {', '.join(_VAE)}", "generative_latent_space:vae", files=_VAE),
+        Checkpoint(f"a folder with {', '.join(_VAE)}", "generative_latent_space:vae", files=_VAE, options=_EPSILON),
     ),
     Family(
         "generative-latent-space-bigan",
@@ -52,7 +60,9 @@ FAMILIES = (
             "encoder": Part(lambda c: gls.BiGANEncoder(c["latent_dim"]), lambda _: (_DIGIT,)),
             "discriminator": Part(lambda _: gls.BiGANDiscriminator(), lambda c: (_DIGIT, (c["latent_dim"],))),
         },
-        Checkpoint(f"a folder with {', '.join(_BIGAN)}", "generative_latent_space:bigan", files=_BIGAN),
+        Checkpoint(
+            f"a folder with {', '.join(_BIGAN)}", "generative_latent_space:bigan", files=_BIGAN, options=_EPSILON
+        ),
     ),
     Family(
         "pggan-gan-zoo",
@@ -60,7 +70,12 @@ FAMILIES = (
         Checkpoint(
             "a file of the PyTorch GAN zoo: {config, netG, netD, avgG}",
             "pggan:gan_zoo",
-            stand_ins=("models.utils.config.BaseConfig", "*.models.utils.config.BaseConfig"),
+            options={
+                "slope": "of the leaky ReLUs, where the file's settings do not say (0.2 unless given)",
+                "output": "tanh or linear: the last activation, where they name no loss (linear unless given)",
+                "alpha": "weight of the old branch, where they do not say (0 unless given)",
+                "equalised": "true or false: the learning rate, where they do not say (true unless given)",
+            },
             signature=("formatLayer.*weight", "groupScale0.0.*weight", "toRGBLayers.0.*weight"),
         ),
     ),
@@ -70,6 +85,10 @@ FAMILIES = (
         Checkpoint(
             "a file: the state dict with features.0.conv.weight, features.0.wscale.scale, ...",
             "pggan:proggan",
+            options={
+                "slope": "of the leaky ReLUs (0.2, the published one, unless given)",
+                "output": "tanh or linear: the last activation (linear, as published, unless given)",
+            },
             signature=("features.0.conv.weight", "features.0.wscale.scale", "output.wscale.b"),
         ),
     ),
@@ -79,6 +98,7 @@ FAMILIES = (
         Checkpoint(
             "a file: generator.pt, with its args.json beside it if there is one",
             "sngan:convert",
+            options=_EPSILON,
             config_files=("args.json",),
             signature=(
                 "model.0.weight",
@@ -112,8 +132,9 @@ FAMILIES = (
             "a file of wavegan-pytorch: gan_*.tar, or the generator's state dict",
             "wavegan:convert",
             options={
-                "slice_len": f"samples: {', '.join(map(str, WAVEGAN_LENGTHS))} (65536 unless given)",
+                "slice_len": f"samples: {', '.join(map(str, WAVEGAN_LENGTHS))} (of 6 layers 65536 unless given)",
                 "batch_norm": "true or false: what the file must agree with",
+                **_EPSILON,
             },
             signature=("fc1.weight", "bn1.running_mean", "deconv_list.0.transpose_ops.*.weight"),
         ),

@@ -9,10 +9,14 @@ from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 OFFICIAL = "a .pkl of the official repository, or a file {G_ema: state dict}"
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 PICKLED = (PERSISTENT, "dnnlib.EasyDict", "dnnlib.util.EasyDict", "torch.nn.modules.*")
-_OF_OFFICIAL = {
+_OF_TENSORS = {
     "resolution": "of the images, checked against the tensors",
     "lr_multiplier": "of the mapping network, where the file does not say; 0.01 unless given",
+    "latent_dim": "of the codes, where the mapping network takes more numbers than it makes and the file has no class "
+    "embedding: give it if the network has no classes; else the file lacks them",
 }
+_TAPS = {"taps": "of the resampling filter, where the file has none of its buffers; 1,3,3,1 unless given"}
+_OF_OFFICIAL = {**_OF_TENSORS, **_TAPS}
 _OF_SAMPLING = {
     "num_critical": "layers without oversampling at the end",
     "first_cutoff": "cutoff frequency of the first layer",
@@ -34,7 +38,6 @@ FAMILIES = (
             "nvidia_stylegan2:convert",
             "nvidia:read",
             options=_OF_OFFICIAL,
-            stand_ins=PICKLED,
             signature=("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight"),
         ),
     ),
@@ -46,13 +49,12 @@ FAMILIES = (
             "nvidia_stylegan3:convert",
             "nvidia:read",
             options={
-                **_OF_OFFICIAL,
+                **_OF_TENSORS,
                 **{
                     name: f"{what}, where the file does not say; {SAMPLING[name]:g} unless given"
                     for name, what in _OF_SAMPLING.items()
                 },
             },
-            stand_ins=PICKLED,
             signature=("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.L0_*.affine.weight"),
         ),
     ),
@@ -78,8 +80,7 @@ FAMILIES = (
         Checkpoint(
             "a file: {g_ema, latent_avg} of stylegan2-pytorch, or g_ema's state dict alone",
             "stylegan2:convert",
-            options={"resolution": "of the images, checked against the tensors"},
-            stand_ins=("argparse.Namespace",),
+            options=_OF_OFFICIAL,
             signature=("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight"),
         ),
     ),

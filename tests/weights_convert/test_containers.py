@@ -1,0 +1,80 @@
+"""Where in a file the tensors of a network lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geomgan.errors import CheckpointError
+from geomgan.models.families import CHECKPOINTS
+from weights_convert.containers import signed, state_dict, tensor_names, unwrapped
+from weights_convert.modules import Part, StateDict
+
+NAMES = ("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight")
+FITS = signed(CHECKPOINTS["stylegan2"].signature)
+
+
+def state(prefix: str = "", value: float = 1.0) -> dict[str, np.ndarray]:
+    return {prefix + name: np.full(2, value) for name in NAMES}
+
+
+OTHER = {"a.weight": np.ones(3)}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        state(),
+        state("decoder."),
+        state("module._orig_mod."),
+        state("generator.module.") | {"discriminator.conv.weight": np.ones(3)},
+        {"ema": state(value=1.0), "raw": state(value=2.0)},
+        {"nets": [OTHER, {"G": state(value=2.0), "G_ema": state()}]},
+        {"g": state(value=2.0), "g_ema": state(), "d": OTHER},
+        {"gen": state(), "critic": state(value=2.0)},
+        {"epoch": 3, "model": {"step": 4, **state("net.")}},
+    ],
+    ids=["bare", "prefix", "wrappers", "parts of one", "averaged", "nested", "keys", "generator", "among others"],
+)
+def test_tensors_are_found(tree):
+    found = state_dict(tree, "g_ema", fits=FITS)
+    assert set(found) == set(NAMES)
+    assert all((array == 1).all() for array in found.values())
+
+
+def test_what_belongs_to_the_network_is_not_dropped():
+    tensors = state("decoder.") | {"label_emb.weight": np.ones(3), "encoder.a": np.ones(3)}
+    assert set(state_dict(tensors, fits=FITS)) == {*NAMES, "label_emb.weight"}
+
+
+def test_several_are_not_chosen_from():
+    with pytest.raises(CheckpointError, match=r"2 networks that fit, \['a'\], \['b'\]\[0\], .*checkpoint\['a'\], FILE"):
+        state_dict({"a": state(), "b": [state(value=2)]}, fits=FITS)
+
+
+@pytest.mark.parametrize(
+    ("tree", "says"),
+    [
+        ({"epoch": 3}, r"holds \['epoch'\]; expected a state dict of tensors, alone or under 'g_ema'"),
+        ([1, 2], "holds list"),
+        ({"d": OTHER}, "A discriminator alone makes no images"),
+        ({"a" * 300: np.ones(2)}, "expected up to 256 letters"),
+        ({"a": np.ones(2, complex)}, "complex numbers"),
+        ({"module.a": np.ones(2), "a": np.ones(2)}, "are the same one of the model"),
+    ],
+)
+def test_what_is_no_state_dict(tree, says):
+    with pytest.raises(CheckpointError, match=says):
+        state_dict(tree, "g_ema", fits=FITS)
+
+
+def test_parts_follow_their_tensors():
+    parts = {"": Part("DataParallel", {}), "module": Part("Net", {}), "module.bn": Part("BatchNorm2d", {"eps": 1.0})}
+    tensors = state_dict(StateDict({"module.bn.weight": np.ones(2)}, parts))
+    assert list(tensors) == ["bn.weight"]
+    assert {path: part.kind for path, part in tensors.parts.items()} == {"": "Net", "bn": "BatchNorm2d"}
+
+
+def test_names():
+    assert unwrapped("module._orig_mod.module.a.module.b") == "a.module.b"
+    assert tensor_names([{"x": {"module.a": np.ones(1)}}, {"b": np.ones(1), "c": 3}]) == {"a", "b"}
