@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError
+from geomgan.restricted_pickle import StandIn
 from weights_convert.modules import StateDict
 
 DISCRIMINATORS = ("d", "D", "discriminator", "netD")  # keys of whole checkpoints
@@ -48,11 +49,22 @@ def state_dict(state: Any, *keys: str, fits: Fits | None = None) -> StateDict:
         if here is not None:
             return here
     if not whole:
-        held = sorted(str(key)[:80] for key in found)[:8] if isinstance(found, dict) else type(found).__name__
+        held = sorted(_held(*item) for item in found.items())[:MAX_SHOWN] if isinstance(found, dict) else _kind(found)
         alone = isinstance(found, dict) and any(key in found for key in DISCRIMINATORS) and "G" not in found
         hint = " A discriminator alone makes no images: get the file with the generator." if alone else ""
         raise CheckpointError(f"the file holds {held}; expected a state dict of tensors" + _under(keys) + "." + hint)
     return checked(found)
+
+
+def _held(key: Any, value: Any) -> str:
+    """A key, and of an object its class."""
+    return f"{str(key)[:80]}{f': {_kind(value)}' if isinstance(value, StandIn) else ''}"
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, StandIn):
+        return type(value).__name__
+    return f"an object of {value.name if value.name.isprintable() else ascii(value.name)}"
 
 
 def checked(tensors: Mapping[Any, np.ndarray]) -> StateDict:

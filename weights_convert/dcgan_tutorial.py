@@ -21,7 +21,7 @@ from weights_convert.containers import GENERATES, without_others
 from weights_convert.convert import Converted, state_dict
 from weights_convert.modules import Part, StateDict
 from weights_convert.options import Options, choice, number, shown, whole
-from weights_convert.table import Layer, Tensors, fill, shapes
+from weights_convert.table import Layer, Tensors, fill, not_of, shapes
 
 MAX_LAYERS = 10  # each doubles the side: 2048 pixels
 MAX_SIDE = 4096
@@ -64,6 +64,8 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
         norms += [_path(prefix, between[0]) if between else None]
     norms += [None] * (len(layers) - 1 - len(norms))
     _check_kernels("tutorial DCGAN", tensors, layers, square=True)
+    if outside := sorted(set(tensors) - {name for parts in places.values() for name in parts.values()}):
+        raise not_of("a tutorial DCGAN", (), outside)  # before anything is asked
     return dcgan(family, "tutorial DCGAN", tensors, layers, norms, options, _behaviour(tensors, layers, norms, options))
 
 

@@ -85,7 +85,8 @@ def module_state(root: StandIn) -> StateDict:
     for path, module in _modules(root):
         attributes = attributes_of(module)
         said = {k: v for k, v in attributes.items() if isinstance(k, str) and isinstance(v, _PLAIN)}
-        parts[path] = Part(module.name.rpartition(".")[2], said)
+        kind = module.name.rpartition(".")[2]
+        parts[path] = Part(kind if kind.isidentifier() else "object", said)
         prefix = f"{path}." if path else ""
         for name, value in _tensors(module, attributes):
             tensors[_joined(prefix, name)] = value
@@ -127,7 +128,7 @@ def _tensors(module: StandIn, attributes: Mapping[Any, Any]) -> Iterator[tuple[A
 
 
 def _joined(prefix: str, name: Any) -> str:
-    if not isinstance(name, str) or len(prefix) + len(name) > MAX_NAME:
+    if not isinstance(name, str) or len(prefix) + len(name) > MAX_NAME or not name.isprintable():
         raise misfit("a module whose parts have no names, or long ones", f"text of at most {MAX_NAME} characters")
     return prefix + name
 

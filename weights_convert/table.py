@@ -135,20 +135,25 @@ def fill(
     patterns = (*IGNORED, *(ignored or ()))
     left_over = sorted(n for n in set(tensors) - used if not any(fnmatchcase(n, pattern) for pattern in patterns))
     if missing or left_over:
-        raise CheckpointError(
-            f"this is not a checkpoint of {what}: "
-            + "; ".join(
-                f"{len(names)} tensors {kind}: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
-                for kind, names in (("missing", missing), ("left over", left_over))
-                if names
-            )
-            + ". Check the family: `python -m weights_convert --help` lists them."
-        )
+        raise not_of(what, missing, left_over)
     for name, array in filled.items():
         _check(made_by[name], name, array, wanted.get(name), what)
     if set(wanted) != set(filled):
         raise CheckpointError(f"{what}: parameters not filled by the table: {sorted(set(wanted) ^ set(filled))}.")
     return traverse_util.unflatten_dict(filled, sep="/")
+
+
+def not_of(what: str, missing: Sequence[str], left_over: Sequence[str]) -> CheckpointError:
+    """The error for tensors that are missing of the model ``what``, or are none of it."""
+    said = [
+        f"{len(names)} tensors {kind}: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
+        for kind, names in (("missing", missing), ("left over", left_over))
+        if names
+    ]
+    return CheckpointError(
+        f"this is not a checkpoint of {what}: {'; '.join(said)}. Check the family: `python -m weights_convert --help` "
+        "lists them."
+    )
 
 
 def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:

@@ -224,7 +224,6 @@ def test_real_checkpoints_equal_torch(path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git-lfs pointer"),
         (struct.pack("<Q", 8) + b'{"a":{}}' + bytes(8), "safetensors"),
         (bytes(257) + b"ustar" + bytes(300), "tar archive"),
-        (pickle.dumps({"a": 1})[:-1] + b"\x00", "a pickle opcode"),
         (b"\x89HDF\r\n\x1a\n" + bytes(20), "an HDF5 file"),
         (b"\x08\x0a\x12\x07pytorch" + bytes(20), "a network in ONNX"),
         (b"GGUF" + bytes(20), "a GGUF file"),
