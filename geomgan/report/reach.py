@@ -40,16 +40,16 @@ def _tell_trust(subject: Subject, result: TrustRadius) -> Section:
     )
     facts = {"code": subject.first, "tolerance": 100 * result.tolerance}
     facts |= {"reach": result.reach, "resolution": result.resolution}
-    rates = np.sqrt(np.maximum(result.values, 0))
+    speeds = np.sqrt(np.maximum(result.values, 0))
     table = {
         "rank": result.ranks,
         "eigenvalue": result.values,
-        "rate √λ": rates,
+        "speed √λ, distance per latent unit": speeds,
         "trust radius": result.radius,
         "towards -t": result.sides[:, 0],
         "towards +t": result.sides[:, 1],
     }
-    rounded = rates * result.radius <= result.resolution
+    rounded = speeds * result.radius <= result.resolution
     if rounded.any():
         table["within rounding"] = np.where(rounded, "yes", "no")
     return Section("trust_radius", "How far to trust each axis", see, facts, table, table)

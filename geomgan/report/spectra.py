@@ -112,13 +112,17 @@ def _tell_law(subject: Subject, law: RandomDirectionLaw) -> Section:
         "code": subject.first,
         "random_decades": float(high - low),
         "decades": float(np.log10(law.values[0] / max(law.values[-1], floor))),
+        "draws": len(law.samples),
         "observed": law.observed,
+        "low": law.interval[0],
+        "high": law.interval[1],
         "predicted": law.predicted,
     }
     see = (
         "At code {code}, 95 % of random directions change the sample at rates α = vᵀ g v within {random_decades:.1f} "
         "decades, while the eigenvalues λ span {decades:.1f}: who walks at random does not meet the extremes. The "
-        "variance of α is {observed:.3g}; the law 2 / (d + 2) Var(λ) says {predicted:.3g}."
+        "variance of α over {draws} draws is {observed:.3g} (95 % interval {low:.3g} to {high:.3g}); the law "
+        "2 / (d + 2) Var(λ) says {predicted:.3g}."
     )
     numbers = {"eigenvalue": law.values, "rate of change along a random direction (no relation of rows)": law.samples}
     return Section("random_directions", "The illusion of isotropy", see, facts, numbers)

@@ -76,7 +76,7 @@ def _tell(subject: Subject, mean: MeanAxes) -> Section:
         "{file}, beside this page, holds {codes} codes (n, d), the first {top} axes of each as columns of vectors "
         "(n, d, {top}) with their eigenvalues, and all axes of the mean metric, mean_vectors (d, d), with "
         "mean_eigenvalues: one frame for all codes, whose first axes the table shows. A step t along an "
-        "axis changes the sample by about the rate √λ times t (for the mean metric: in the root mean square over "
+        "axis changes the sample by about the speed √λ times t (for the mean metric: in the root mean square over "
         "codes), as far as the axis can be trusted."
     )
     facts = {"file": FILE, "codes": len(subject.field.finished), "top": subject.top}
@@ -84,7 +84,7 @@ def _tell(subject: Subject, mean: MeanAxes) -> Section:
     table = {
         "axis of the mean metric": np.arange(1, len(few) + 1),
         "eigenvalue": few,
-        "rate √λ": np.sqrt(few),
+        "speed √λ, distance per latent unit": np.sqrt(few),
         "share of the trace up to here": np.cumsum(few) / max(float(np.maximum(mean.values, 0).sum()), 1e-300),
     }
     code = {"With PyTorch": TORCH, "With JAX": JAX.format(read=READ, generator=subject.opened)}
