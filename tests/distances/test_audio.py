@@ -8,6 +8,7 @@ from scipy import signal
 
 import geomgan as gg
 from tests.fixtures import ASSETS, needs_assets
+from tests.oracles import half_hessian
 from tests.small_models import in_float64, largest_difference
 
 RATE = 8000
@@ -24,11 +25,6 @@ def voice(params, z):
 def voice_generator():
     params = jnp.asarray(np.random.default_rng(1).standard_normal((2, 4)), jnp.float32)
     return gg.Generator.from_function(voice, params, 4)
-
-
-def half_hessian(G, D, z):
-    reference = G(z)
-    return jax.hessian(lambda moved: D(reference, G(moved)))(z) / 2
 
 
 def by_scipy(x, y, windows, frames, floor):

@@ -7,6 +7,7 @@ import pytest
 
 import geomgan as gg
 from geomgan.distances import basic
+from tests.oracles import half_hessian
 from tests.small_models import in_float64, largest_difference, smooth_generator
 
 SHAPE = (16, 16, 3)
@@ -28,11 +29,6 @@ def products(mask=1.0, channel_weights=1.0):
     """``m w`` for every value of a sample of ``SHAPE``."""
     mask = np.asarray(mask, float)
     return np.broadcast_to((mask[..., None] if mask.ndim == 2 else mask) * np.asarray(channel_weights), SHAPE)
-
-
-def half_hessian(G, D, z):
-    reference = G(z)
-    return jax.hessian(lambda moved: D(reference, G(moved)))(z) / 2
 
 
 @weighted

@@ -10,6 +10,7 @@ from scipy import ndimage, signal
 from skimage.metrics import structural_similarity
 
 import geomgan as gg
+from tests.oracles import half_hessian
 from tests.small_models import in_float64, largest_difference, smooth_generator
 
 MAKERS = {"ssim": gg.distances.ssim, "ms_ssim": partial(gg.distances.ms_ssim, weights=(0.4, 0.6), window=5)}
@@ -52,11 +53,6 @@ def ms_ssim_by_definition(x, y, weights, size=11, sigma=1.5):
         similarity *= max((luminance * contrast if last else contrast).mean(), 0) ** weight
         x, y = (ndimage.correlate(i, np.full((2, 2), 0.25), mode="reflect", origin=-1)[::2, ::2] for i in (x, y))
     return 1 - similarity
-
-
-def half_hessian(G, D, z):
-    reference = G(z)
-    return jax.hessian(lambda moved: D(reference, G(moved)))(z) / 2
 
 
 @pytest.mark.parametrize("level", [0.003, 0.05, 0.5])

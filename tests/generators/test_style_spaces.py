@@ -15,6 +15,7 @@ from geomgan.errors import OptionError
 from geomgan.generators import stylegan2
 from geomgan.generators.generator import _generate
 from tests.fixtures import assert_close
+from tests.oracles import half_hessian
 from tests.small_models import in_float64
 
 WIDTH, FEATURES = 6, (6, 5, 4)  # 16 pixels, six style layers
@@ -177,9 +178,8 @@ def at64():
 def exact_metric(G, z):
     """``½ ∂² d² / ∂z²`` in float64, by differentiating the distance twice."""
     with jax.enable_x64(True):
-        double, z = in_float64(G), jnp.asarray(z, jnp.float64)
         D = replace(gg.distances.mse(), input_range=(-1.0, 1.0))
-        return np.asarray(jax.jit(jax.hessian(lambda moved: 0.5 * D(double(z), double(moved))))(z))
+        return np.asarray(half_hessian(in_float64(G), D, jnp.asarray(z, jnp.float64)))
 
 
 @pytest.fixture(scope="module")

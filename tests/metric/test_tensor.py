@@ -12,17 +12,13 @@ from geomgan import backend
 from geomgan.eigen import threads
 from geomgan.metric import gram, operator, tensor
 from tests.fixtures import ASSETS, golden, needs_assets
+from tests.oracles import half_hessian
 from tests.small_models import in_float64, largest_difference, linear_generator, small_dcgan, smooth_generator
 
 DISTANCES = {
     "mse": gg.distances.mse,
     "lpips": lambda: gg.distances.lpips("alex", resize=64),
 }
-
-
-def half_hessian(G, D, z):
-    reference = G(z)
-    return jax.hessian(lambda moved: D(reference, G(moved)))(z) / 2
 
 
 def sphere(params, z):
