@@ -12,6 +12,9 @@ from geomgan.home import compiled_programs
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled_programs()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ["JAX_PLATFORMS"] = "cpu"
+# As many processes as cores run the tests: threads of torch and of OpenBLAS would wait for one another, spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import numpy as np

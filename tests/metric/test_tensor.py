@@ -127,18 +127,19 @@ def test_gram_matrices_on_the_host_are_those_of_the_device(rng, codes, dim):
 
 def test_blas_has_one_thread_until_the_last_one_leaves():
     blas = threads._blas()
-    count = lambda: [library["num_threads"] for library in blas.info()]
-    before = count()
-    with threads.one_blas_thread(100):
-        with threads.one_blas_thread(10), threads.one_blas_thread(backend.CPU.blas_rows + 1):
-            assert set(count()) == {1}
-        assert set(count()) == {1}
-    assert count() == before
-    with pytest.raises(ValueError, match="inside"), threads.one_blas_thread(10):
-        raise ValueError("inside")
-    assert count() == before
-    with threads.one_blas_thread(backend.CPU.blas_rows + 1):
-        assert count() == before
+    count = lambda: {library["num_threads"] for library in blas.info()}
+    with blas.limit(limits=2):
+        assert count() == {2}
+        with threads.one_blas_thread(100):
+            with threads.one_blas_thread(10), threads.one_blas_thread(backend.CPU.blas_rows + 1):
+                assert count() == {1}
+            assert count() == {1}
+        assert count() == {2}
+        with pytest.raises(ValueError, match="inside"), threads.one_blas_thread(10):
+            raise ValueError("inside")
+        assert count() == {2}
+        with threads.one_blas_thread(backend.CPU.blas_rows + 1):
+            assert count() == {2}
 
 
 def test_changing_coordinates_changes_the_metric_as_a_tensor(rng):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +18,13 @@ State = dict[str, torch.Tensor]
 SMALL = {"features": (16, 16, 8, 8), "attention": (3,), "chunk": 3, "embedding": 5, "classes": 4}
 
 
-def biggan_state(
+def biggan_state(**sizes: Any) -> State:
+    """The tensors of :func:`_drawn`, drawn once for the same sizes, in a dictionary of the caller's own."""
+    return OrderedDict(_drawn(**sizes))
+
+
+@cache
+def _drawn(
     features: Sequence[int],
     attention: Sequence[int] = (),
     chunk: int = 3,
