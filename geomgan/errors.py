@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 MOST_NAMES = 12  # in a message
+MOST = 2**31 - 1  # of anything that is counted: beyond it numbers are slips, and libraries differ in what they do
 _LONGEST = 400  # of what a library says, in a message
 
 
@@ -113,8 +114,8 @@ def check_key(key: Any) -> None:
 
 def check_count(value: Any, most: float, what: str, why: str = "") -> int:
     """``value`` as an integer from 1 to ``most``; if it is none, a ``ValueError`` that ends with ``why``."""
-    if isinstance(value, bool) or int(value) != value or not 1 <= value <= most:
-        bound = f"an integer from 1 to {most}" if np.isfinite(most) else "a positive integer"
+    if isinstance(value, bool) or int(value) != value or not 1 <= value <= min(most, MOST):
+        bound = f"an integer from 1 to {min(most, MOST)}" if value > MOST or np.isfinite(most) else "a positive integer"
         raise ValueError(f"{what} is {value!r}; expected {bound}{why}.")
     return int(value)
 

@@ -1,5 +1,6 @@
 """Statistics of metric fields."""
 
+from geomgan import entry
 from geomgan.analysis.compare import Comparison, Correspondence, compare, eigenspaces
 from geomgan.analysis.compression import Compression, compression
 from geomgan.analysis.consistency_examples import (
@@ -68,3 +69,5 @@ __all__ = [
     "spectra_of",
     "trust_radius",
 ]
+
+entry.guard(__name__)

@@ -1,5 +1,6 @@
 """How samples are compared: squared distances, most of them with an embedding."""
 
+from geomgan import entry
 from geomgan.distances.audio import spectrogram
 from geomgan.distances.basic import euclidean, features, from_function, mse
 from geomgan.distances.checks import DistanceReport, check
@@ -29,3 +30,5 @@ __all__ = [
     "spectrogram",
     "ssim",
 ]
+
+entry.guard(__name__)

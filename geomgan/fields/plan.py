@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
 from geomgan.eigen.choice import choose_solver, expected_products
 from geomgan.eigen.dense import check_k
+from geomgan.entry import explained
 from geomgan.errors import check_count
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
 from geomgan.fields.programs import Products, Program, Rows, Tensors
@@ -107,6 +109,7 @@ class Plan:
         return "\n".join(f"{name:<9}{text}" for name, text in lines.items())
 
 
+@partial(explained, called="geomgan.plan")
 def plan_field(
     G: Generator,
     D: Distance,

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from geomgan import moved
+from geomgan import entry, moved
 from geomgan.metric.objective import hessian_operator
 from geomgan.metric.operator import MetricOperator, metric_operator
 from geomgan.metric.tensor import metric_tensor
 
 __all__ = ["MetricOperator", "hessian_operator", "metric_operator", "metric_tensor"]
+
+entry.guard(__name__)
 
 if not TYPE_CHECKING:  # type checkers know the names of today only
     __getattr__ = moved.names(__name__)

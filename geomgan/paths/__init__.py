@@ -3,6 +3,7 @@
 Everything here takes paths; :mod:`geomgan.paths.axes` has the same calls for a code and directions.
 """
 
+from geomgan import entry
 from geomgan.eigen.ranks import axes_of_rank
 from geomgan.paths.axes import AxisWalks, initial_speeds
 from geomgan.paths.measure import Measured, measure, neighbour_distances
@@ -35,3 +36,5 @@ __all__ = [
     "neighbour_distances",
     "walk",
 ]
+
+entry.guard(__name__)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from geomgan import moved
+from geomgan import entry, moved
 from geomgan.plot.animation import animate
 from geomgan.plot.axes import axes_montage, distance_curves, references_montage
 from geomgan.plot.compare import comparison, eigenspaces
@@ -51,6 +51,8 @@ __all__ = [
     "svg",
     "trust_radius",
 ]
+
+entry.guard(__name__)
 
 if not TYPE_CHECKING:  # type checkers know the names of today only
     __getattr__ = moved.names(__name__)

@@ -6,12 +6,15 @@ The module is the function, too: ``geomgan.report(G, D, codes, out=..., key=...)
 import sys
 from types import ModuleType
 
+from geomgan import entry
 from geomgan.report.job import Report, report
 from geomgan.report.section import Section
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Triple
 
 __all__ = ["TRIPLES", "Report", "Section", "Triple", "report"]
+
+entry.guard(__name__)
 
 
 class _Callable(ModuleType):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from geomgan import analysis
 from geomgan.distances import Distance
+from geomgan.entry import explained
 from geomgan.errors import GeomganError, check_codes, check_key
 from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Generator
@@ -65,6 +67,7 @@ class Report:
         return f"{self.finding} See {self.page}."
 
 
+@partial(explained, called="geomgan.report")
 def report(
     G: Generator,
     D: Distance,

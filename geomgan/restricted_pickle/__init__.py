@@ -11,6 +11,7 @@ compare and print.
 ``values`` says what a pickle may hold, ``files`` what else a file may be.
 """
 
+from geomgan import entry
 from geomgan.restricted_pickle.builders import NAMES
 from geomgan.restricted_pickle.files import looks_like, looks_like_file, read_bytes
 from geomgan.restricted_pickle.reader import load, load_file
@@ -30,3 +31,5 @@ __all__ = [
     "misfit",
     "read_bytes",
 ]
+
+entry.guard(__name__)

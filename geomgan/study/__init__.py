@@ -7,7 +7,7 @@ and which are random directions.
 
 from typing import TYPE_CHECKING
 
-from geomgan import moved
+from geomgan import entry, moved
 from geomgan.study.agreement import krippendorff_alpha
 from geomgan.study.answers import Participant, StudyKey, read_answers, read_key
 from geomgan.study.design import StudyPlan, parse_ranks, write_study
@@ -29,6 +29,8 @@ __all__ = [
     "write_results",
     "write_study",
 ]
+
+entry.guard(__name__)
 
 if not TYPE_CHECKING:  # type checkers know the names of today only
     __getattr__ = moved.names(__name__)

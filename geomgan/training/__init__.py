@@ -37,7 +37,10 @@ if not TYPE_CHECKING:  # a name that is not there stays an error for type checke
             return import_module(f"{__name__}.{name}")
         if name not in _HOME_OF:
             return moved.module(f"{__name__}.{name}")
-        globals()[name] = value = getattr(import_module(_HOME_OF[name]), name)
+        value = import_module("geomgan.entry").explained(
+            getattr(import_module(_HOME_OF[name]), name), f"{__name__}.{name}"
+        )
+        globals()[name] = value
         return value
 
 
