@@ -24,10 +24,10 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from geomgan.errors import GeomganError, is_concrete, is_key, said
+from geomgan.errors import HERE, GeomganError, is_concrete, is_key, said
 
 F = TypeVar("F", bound=Callable[..., Any])
-_HERE = tuple(str(Path(__file__).parents[1] / package) + os.sep for package in ("geomgan", "weights_convert"))
+_HERE = (HERE, str(Path(HERE).parent / "weights_convert") + os.sep)
 _LIBRARIES = (*_HERE, "<frozen", "<__array", *(path + os.sep for path in sysconfig.get_paths().values()))
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _LONGEST, _HUGE = 60, 10**9  # of a value in a message; of a number that may ask for too much memory
@@ -109,12 +109,8 @@ def traceback_of(error: Exception) -> Iterator[types.TracebackType]:
 def _explanation(
     function: Any, called: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception
 ) -> Exception | None:
-    """The error that names the arguments that do not fit; None where all do, or they cannot be bound at all."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs).arguments
-    except TypeError:
-        return None  # Python says which are missing or too many
-    given = list(_given(function, bound))
+    """The error that names the arguments that do not fit; None where all do."""
+    given = list(_given(function, args, kwargs))
     help_says = f"({said(error)}). help({called}) says what it takes."
     wrong = [
         f"{name} is {shown(value)}; expected {words(hint)}" for name, value, hint in given if not fits(value, hint)
@@ -128,8 +124,12 @@ def _explanation(
     return None
 
 
-def _given(function: Any, bound: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """``(name, value, annotation)`` of every argument that is no default."""
+def _given(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """``(name, value, annotation)`` of every argument that is no default; none where Python says what is missing."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs).arguments
+    except TypeError:
+        return
     for name, parameter in inspect.signature(function).parameters.items():
         if name not in bound or name in ("self", "cls") or bound[name] is parameter.default:
             continue
@@ -145,7 +145,7 @@ def _evaluated(annotation: Any, function: Any) -> Any:
     if not isinstance(annotation, str):
         return Any if annotation is inspect.Parameter.empty else annotation
     try:
-        return eval(annotation, {}, collections.ChainMap(function.__globals__, _Public()))
+        return eval(annotation, {}, collections.ChainMap(inspect.unwrap(function).__globals__, _Public()))
     except (NameError, AttributeError, TypeError):
         return Any
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
+import sys
+import warnings
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+HERE = str(Path(__file__).parent) + os.sep
 MOST_NAMES = 12  # in a message
 MOST = 2**31 - 1  # of anything that is counted: beyond it numbers are slips, and libraries differ in what they do
 _LONGEST = 400  # of what a library says, in a message
@@ -75,6 +80,14 @@ def said(error: Exception) -> str:
     elif not text or isinstance(error, ArithmeticError | AssertionError | AttributeError | IndexError | TypeError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def warn(message: str, kind: type[Warning] = UserWarning) -> None:
+    """Warn at the user's line that led here: the first one outside of this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, kind, stacklevel=level)
 
 
 def nearest(name: str, known: Iterable[str], lister: str = "") -> str:

@@ -103,17 +103,17 @@ def good_calls():
         "distances.ms_ssim": call(distances.ms_ssim, (-1, 1), (0.5, 0.5), 3, 1.5, 0.01, 0.03),
         "distances.spectrogram": call(distances.spectrogram, 16000.0, windows=(0.01,), overlap=0.5, floor=1e-4),
         "distances.ssim": call(distances.ssim, (-1, 1), 3, 1.5, 0.01, 0.03),
-        "analysis.anisotropy": call(analysis.anisotropy, F, (0.9,), 10, 0.9, key),
+        "analysis.anisotropy": call(analysis.anisotropy, F, key=key, shares=(0.9,), draws=10, level=0.9),
         "analysis.compare": call(analysis.compare, F, F, 2),
         "analysis.compression": call(analysis.compression, G, D, z, v, [1, 2], centre=z[0], key=key, draws=1, shown=1),
         "analysis.consistency": call(analysis.consistency, F),
         "analysis.consistency_and_distance": call(
-            analysis.consistency_and_distance, alike, F.codes, "log", draws=9, key=key
+            analysis.consistency_and_distance, alike, key, F.codes, "log", draws=9
         ),
         "analysis.consistency_example": call(analysis.consistency_example, F, 0, 1),
         "analysis.consistency_examples": call(analysis.consistency_examples, F, 3),
-        "analysis.consistency_interval": call(analysis.consistency_interval, alike, "log", 10, 0.9, key),
-        "analysis.eigenspaces": call(analysis.eigenspaces, F, F, 2, draws=2, key=key),
+        "analysis.consistency_interval": call(analysis.consistency_interval, alike, key, "log", 10, 0.9),
+        "analysis.eigenspaces": call(analysis.eigenspaces, F, F, key, 2, draws=2),
         "analysis.equivalent_directions": call(
             analysis.equivalent_directions, G, D, z[0], v[:, 0], g, [0, 1], key, length=1.0, dims=1, draws=1, shown=1
         ),
@@ -125,7 +125,7 @@ def good_calls():
         "analysis.mean_spectrum": call(analysis.mean_spectrum, F, (5, 95), "mean"),
         "analysis.null_space": call(analysis.null_space, G, D, z[0], g, 1, key, [0, 1], 2, path="linear", shown=1),
         "analysis.original_dimensions": call(analysis.original_dimensions, F, (0.99,)),
-        "analysis.pair_interval": call(analysis.pair_interval, alike.log, 10, 0.9, key),
+        "analysis.pair_interval": call(analysis.pair_interval, alike.log, key, 10, 0.9),
         "analysis.random_direction_law": call(analysis.random_direction_law, g, key, 20, level=0.9, resamples=10),
         "analysis.random_frames": call(analysis.random_frames, F, key),
         "analysis.shared_trace": call(analysis.shared_trace, F, 0.9),

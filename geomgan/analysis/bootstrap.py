@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
-from geomgan.errors import check_count, check_key, is_key
+from geomgan.errors import check_count, check_key, is_key, warn
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +26,7 @@ def random_of(key: Any) -> np.random.Generator:
     Raises:
         TypeError: ``key`` is not one typed key.
     """
-    key = _key_of_seed_0(4) if key is None else key
+    key = _key_of_seed_0() if key is None else key
     check_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
@@ -52,17 +51,16 @@ def key_after(data: int, *earlier: str) -> Callable[[Callable[P, T]], Callable[P
             after, given = args[data:], dict(options)
             if after and not _may_be_key(after[0]) and (after[0] is not None or len(after) > 1 or "key" in given):
                 name = function.__name__
-                warnings.warn(
+                warn(
                     f"the key comes right after the data now, {name}({', '.join(names[:data])}, key, ...); the earlier "
                     f"order, {name}({', '.join(order)}), works in this version only.",
                     DeprecationWarning,
-                    stacklevel=2,
                 )
                 bound = old.bind(*args, **options)
             else:
                 bound = new.bind(*args, **options)
             if bound.arguments.get("key") is None:
-                bound.arguments["key"] = _key_of_seed_0(3)
+                bound.arguments["key"] = _key_of_seed_0()
             by_name: Any = function
             return by_name(**bound.arguments)
 
@@ -71,12 +69,11 @@ def key_after(data: int, *earlier: str) -> Callable[[Callable[P, T]], Callable[P
     return decorate
 
 
-def _key_of_seed_0(stacklevel: int) -> jax.Array:
-    warnings.warn(
+def _key_of_seed_0() -> jax.Array:
+    warn(
         "no key was given; jax.random.key(0) is taken, in this version only. Pass it as a key of your own: the same "
         "key gives the same result.",
         DeprecationWarning,
-        stacklevel=stacklevel,
     )
     return jax.random.key(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.spectra_of import spectra_of
-from geomgan.errors import check_choice, check_finite, check_floating, is_key
+from geomgan.errors import check_choice, check_finite, check_floating, is_key, warn
 from geomgan.fields.field import MetricField
 from geomgan.generators.ensemble import EnsembleFunction
 from geomgan.generators.generator import Generator
@@ -85,10 +84,9 @@ def random_frames(field: MetricField | Any, key: jax.Array) -> np.ndarray:
         TypeError, ValueError: as :func:`spectra_of`, or ``key`` is not a typed key.
     """
     if is_key(field):
-        warnings.warn(
+        warn(
             "random_frames(key, field) is random_frames(field, key) now; the old order works in this version only.",
             DeprecationWarning,
-            stacklevel=2,
         )
         field, key = key, field
     rng = random_of(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +24,7 @@ from geomgan.eigen.choice import (
 from geomgan.eigen.dense import check_k, largest_pairs, signed
 from geomgan.eigen.generalised import Change, reduction
 from geomgan.eigen.operator import is_operator
-from geomgan.errors import check_choice, check_finite, check_floating
+from geomgan.errors import check_choice, check_finite, check_floating, warn
 
 
 @jax.tree_util.register_dataclass
@@ -109,10 +108,9 @@ def eigenpairs(
     largest = float(np.abs(values).max(initial=0.0))
     converged = within_tolerance(values, residuals, tol, epsilon)
     if len(values) < k or not converged.all():
-        warnings.warn(
+        warn(
             f"{solver}: {int(converged.sum())} of {k} eigenpairs reached a residual of {tol:g} times the largest "
             f"eigenvalue within {products} products. Raise max_products or tol, or take solver='dense'.",
-            stacklevel=2,
         )
     floor = largest * relative_noise(squared and solver == "dense", epsilon, dim)
     info: FrozenDict[str, Any] = FrozenDict(

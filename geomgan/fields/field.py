@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import jax
 import numpy as np
 
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_codes
+from geomgan.errors import check_codes, warn
 from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
 from geomgan.fields.plan import chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
@@ -290,5 +289,5 @@ def _explained(G: Generator, D: Distance, codes: np.ndarray, status: np.ndarray,
     found = {}
     for i in np.flatnonzero(status == FAILED):
         found[start + int(i)] = where = first_non_finite(G, D, codes[i]) or OVERFLOW
-        warnings.warn(f"code {start + i} failed: {where}. The other codes are not affected.", stacklevel=3)
+        warn(f"code {start + i} failed: {where}. The other codes are not affected.")
     return found

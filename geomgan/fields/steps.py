@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ import jax
 import numpy as np
 
 from geomgan.backend import backend
+from geomgan.errors import warn
 from geomgan.fields.solve import Job, Results, is_out_of_memory, launch, with_less_memory
 
 
@@ -81,9 +81,8 @@ def _result(job: Job, tried: Job, codes: np.ndarray, wait: Any) -> tuple[Job, Re
                 tried, wait = job, _attempt(job, codes)
                 continue
             tried = job = with_less_memory(job)
-            warnings.warn(
+            warn(
                 f"a device ran out of memory; going on with {job.plan.chunk} tangents at a time. Pass "
                 f"chunk={job.plan.chunk}, or a smaller memory=, to start with that.",
-                stacklevel=4,
             )
             wait = _attempt(job, codes)

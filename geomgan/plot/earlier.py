@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice
+from geomgan.errors import check_choice, warn
 from geomgan.generators.generator import Generator
 from geomgan.paths.axes import equal_distance_walk, walk
 from geomgan.paths.path import ends_of
@@ -111,9 +110,8 @@ def spectrum_pages(
 
 
 def _moved(name: str, first: str, second: str) -> None:
-    warnings.warn(
+    warn(
         f"geomgan.plot.{name} walks and draws; it goes in the next version. Walk first, walks = {first}, then draw "
         f"{second}.",
         DeprecationWarning,
-        stacklevel=3,
     )

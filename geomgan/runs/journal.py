@@ -16,13 +16,12 @@ import contextlib
 import json
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from geomgan.errors import StoreError, reading
+from geomgan.errors import StoreError, reading, warn
 from geomgan.runs.files import is_partial, write_whole, writing
 from geomgan.runs.lock import locked
 from geomgan.runs.results import read_result, write_result
@@ -70,7 +69,7 @@ class Journal:
             try:
                 return read_result(file, kind)
             except StoreError as error:
-                warnings.warn(f"{error} This run does so now.", stacklevel=2)
+                warn(f"{error} This run does so now.")
         result = write_result(file, compute(), kind)
         self.computed.append(name)
         return result
