@@ -241,7 +241,7 @@ def compute_field(
                 if writer:
                     held = {name: array[start : start + plan.batch] for name, array in opened.items()}
                     allowed = ROUNDING[hvp] + 30 * job.epsilon
-                    warnings.warn(confirmed(writer, doubt, held, results, allowed), stacklevel=3)
+                    warn(confirmed(writer, doubt, held, results, allowed))
         if writer and doubt:
             attributes["settings"] = settings
             write_attributes(writer, attributes)
