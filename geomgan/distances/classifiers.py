@@ -20,6 +20,7 @@ from geomgan.distances.lpips_weights import load_trunk
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError, check_choice
 from geomgan.generators.layers import ACTIVATIONS
+from geomgan.models.build import build
 from geomgan.models.card import EMBEDDED
 from geomgan.models.digit_classifier import DigitClassifier
 from geomgan.models.folder import read_model
@@ -165,9 +166,9 @@ def load_digits(weights: Any = None) -> Any:
         got = sorted(weights) if isinstance(weights, Mapping) else type(weights).__name__
         raise ValueError(f'weights is {got}; expected a folder, or {{"classifier": params}}.')
     card, params = read_model(DIGITS if weights is None else weights)
-    if card.get("family") != "digit-classifier" or "classifier" not in params:
-        raise CheckpointError(f"{weights} holds {card.get('family')!r}; expected 'digit-classifier'.")
-    return params["classifier"]
+    if card["family"] != "digit-classifier":
+        raise CheckpointError(f"{weights} holds {card['family']!r}; expected 'digit-classifier'.")
+    return build(card, params, "classifier", str(weights or "digits-classifier"), {}).params
 
 
 @functools.lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from geomgan.errors import check_count
 from geomgan.generators import style_spaces
 from geomgan.generators.layers import convolve, leaky_relu, tap
 from geomgan.generators.nvidia_stylegan2 import of_class, truncation_up_to
@@ -87,6 +88,7 @@ class FilteredLayer(nn.Module):
 
 def _upsampled(x: jax.Array, taps: jax.Array, layer: Filtered) -> jax.Array:
     """The map with zeros between its pixels and around it, filtered; ``upfirdn`` makes a multiple of ``up`` pixels."""
+    check_count(layer.up, layer.up_taps, "up")  # its zeros would take all memory
     before, after = layer.padding
     side = len(x) * layer.up + before + after - layer.up_taps + 1
     return upfirdn(x, tuple(taps), layer.up, (before, after + -side % layer.up))[:side, :side]

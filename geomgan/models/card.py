@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,6 +16,7 @@ from geomgan.restricted_pickle import looks_like_file
 FORMAT = 1
 CARD = "model.json"
 LARGEST = 16 << 20  # bytes of a card
+LARGEST_SIZE = 1 << 20  # in a configuration: three times the latent dimensions of the widest published model
 EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
 
 
@@ -120,7 +121,18 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
             raise CheckpointError(f"{path} has format {card['format']}; expected {FORMAT}. {fix}")
         if "family" not in card:
             raise ValueError("it has no family")
+        if (size := max(_sizes(card.get("config")), default=0)) > LARGEST_SIZE:
+            raise ValueError(f"config says a size of {size}; expected at most {LARGEST_SIZE}")
     return card
+
+
+def _sizes(config: Any) -> Iterator[int]:
+    """The magnitudes of all whole numbers of a configuration: some of them no weight contradicts."""
+    if isinstance(config, dict | list):
+        for value in config.values() if isinstance(config, dict) else config:
+            yield from _sizes(value)
+    elif isinstance(config, int):
+        yield abs(config)
 
 
 def _about_file(file: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.errors import CheckpointError
 from geomgan.generators import Generator, Network
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.home import home
@@ -25,6 +27,7 @@ from geomgan.models.checksum import weights_sha256
 from geomgan.models.families import NETWORKS
 from geomgan.models.folder import write_model
 
+MOST_BYTES = 64 << 20  # of a reference
 NUMBERS = 256  # of one sample that a reference keeps, at most
 LARGEST = 50e9  # FLOPs of a forward pass: above, compiling and running it would dominate a conversion
 WIDEST = 2.0**30  # bytes of one activation: a checkpoint from elsewhere must not take the memory
@@ -107,6 +110,9 @@ def original(folder: Path) -> Path | None:
 
 def difference_of(network: Generator | Network, reference: Path) -> float:
     """Largest difference of samples from stored ones, relative to these; infinite where their shapes differ."""
+    with zipfile.ZipFile(reference) as archive:
+        if (size := sum(entry.file_size for entry in archive.infolist())) > MOST_BYTES:
+            raise CheckpointError(f"{reference} has {size} bytes of arrays; expected at most {MOST_BYTES}.")
     with np.load(reference, allow_pickle=False) as arrays:
         codes, theirs = arrays["codes"], np.asarray(arrays["samples"], np.float64)
     if codes.shape[1:] != _input_shape(network):

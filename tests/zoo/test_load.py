@@ -282,7 +282,7 @@ def test_a_file_with_the_name_of_a_known_model_does_not_hide_it(tmp_path, monkey
 
 HOSTILE = {  # a field of the card, and values that no card has
     "family": (None, 3, [], {}),
-    "config": ([], "text", 3, {"latent_dim": 10**30}, {"latent_dim": float("nan")}),
+    "config": ([], "text", 3, {"latent_dim": 10**30}, {"latent_dim": float("nan")}, {"a": [[2**21]]}),
     "output_range": (3, "range", [None, 1], ["-1", "1"], [float("-inf"), 1], {}),
     "files": ({}, [1], [{"file": "a"}], [{"file": "a", "sha256": "b", "bytes": "c"}], "text"),
     "ignored": ([], {"a": 1}),
