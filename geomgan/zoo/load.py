@@ -11,7 +11,9 @@ from geomgan.generators import Generator
 from geomgan.models.build import build
 from geomgan.models.card import is_model, read_card
 from geomgan.models.folder import read_model
+from geomgan.restricted_pickle import looks_like_file
 from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
+from weights_convert.files import OWN, WAYS
 
 
 def load(model: str | os.PathLike[str], *, part: str | None = None, **options: Any) -> Any:
@@ -58,7 +60,9 @@ def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
         return folder, folder.resolve().name
     is_path = os.sep in str(model) or folder.exists()
     if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
-        read_card(folder)  # raises, saying what is missing
+        if folder.is_file() and (kind := looks_like_file(folder)) in WAYS:
+            raise NotHereError(f"{folder} is {kind}. {WAYS[kind]}. {OWN}.")
+        read_card(folder)  # raises, saying what is missing, or what a file is that can be converted
     known = entry(str(model))
     if not known.is_here:
         raise NotHereError(f"{model} is not on this machine: {known.how_to_get}.")
