@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from geomgan.fields.field import MetricField
-from geomgan.runs.files import writing, written
+from geomgan.runs.files import local_path, writing, written
 from geomgan.runs.store import DONE, NOT_CONVERGED
 
 
@@ -41,7 +40,7 @@ def export_npz(store: str | os.PathLike[str] | MetricField, out: str | os.PathLi
         StoreError: there is no field in ``store``, or ``out`` cannot be written.
     """
     field = store if isinstance(store, MetricField) else MetricField.read(store)
-    folder = Path(out).expanduser()
+    folder = local_path(out)
     finished = np.flatnonzero(np.isin(field.status, (DONE, NOT_CONVERGED)))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,8 @@ import jax
 import numpy as np
 
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_codes, warn
+from geomgan.eigen.choice import SOLVERS
+from geomgan.errors import StoreError, check_codes, warn
 from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
 from geomgan.fields.plan import chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
@@ -28,7 +28,10 @@ from geomgan.metric.diagnose import first_non_finite
 from geomgan.metric.fingerprint import fingerprints
 from geomgan.metric.pair import bound, check_options, check_types, with_programs
 from geomgan.metric.probe import probe
-from geomgan.runs.provenance import environment
+from geomgan.runs.arrays import MEND, check_process
+from geomgan.runs.files import local_path
+from geomgan.runs.kinds import COUNT, check_json
+from geomgan.runs.provenance import environment, now
 from geomgan.runs.store import (
     DONE,
     FAILED,
@@ -38,10 +41,19 @@ from geomgan.runs.store import (
     open_store,
     read_attributes,
     read_store,
+    unfinished,
     write_attributes,
     write_batch,
 )
 
+UPDATE = 60.0  # seconds between two entries of a run in its store: how far it is, should it be killed
+SETTINGS = {  # of a store: what they must be
+    **dict.fromkeys(("generator", "distance", "codes", "precision", "hvp"), str),
+    "solver": frozenset(SOLVERS) - {"auto"},
+    **dict.fromkeys(("n", "k", "chunk", "batch"), COUNT),
+    "probe": (type(None), [(type(None), [float])]),
+    "groups": (type(None), [(type(None), [range(2**31)])]),
+}
 OVERFLOW = "NaN or infinity that no single value on the way shows: an overflow of sums of squares"
 
 
@@ -63,7 +75,7 @@ class MetricField:
             finite there.
         failures: code -> where its network stops being finite.
         provenance: model and distance with their hashes, the plan and why, precision, and for each run its versions,
-            devices and times.
+            devices and times; a run that was killed or interrupted has ``"ended": None``.
     """
 
     codes: np.ndarray
@@ -95,9 +107,11 @@ class MetricField:
         """The field in a store that :func:`metric_field` wrote, also an unfinished one (see ``status``).
 
         Raises:
-            StoreError: there is none, or it is damaged.
+            StoreError: there is none, or something of it is damaged, missing or in another's place: the message names
+                the array and the codes, and how to get them again.
         """
-        arrays, attributes = read_store(store)
+        arrays, attributes = read_store(store, SETTINGS)
+        _check_agreement(store, arrays, attributes["settings"])
         arrays.setdefault("tensors", None)
         failures = {int(code): where for code, where in attributes["failures"].items()}
         provenance = {**attributes["provenance"], **attributes["settings"], "runs": attributes["runs"]}
@@ -139,8 +153,9 @@ def metric_field(
             traced programs of ``G`` and ``D`` with every constant in them (closures, defaults, globals, helpers), not
             names or sources; what they call outside JAX is told by its values at the first and the last code. Another
             version of JAX, Flax or geomgan may trace a function otherwise: then, and where the store was written
-            before programs were recorded, some finished codes are computed again and must agree, with a warning. None
-            keeps the field in memory. Several processes need a folder that all of them see.
+            before programs were recorded, some finished codes are computed again and must agree, with a warning. What
+            of it is damaged or missing is computed again, with a warning that names it. None keeps the field in
+            memory. Several processes need a folder that all of them see.
         solver: as in :func:`geomgan.eigenpairs`; ``"auto"`` is the cheapest by estimate that fits into memory. The
             dense one also keeps the tensors.
         chunk: tangents computed together.
@@ -154,11 +169,12 @@ def metric_field(
             runs out all the same is given half as many tangents at a time, with a warning.
         devices: by default all.
         progress: show a progress bar, with the time left.
-        notes: recorded in the provenance.
+        notes: recorded in the provenance; what JSON can hold.
 
     Raises:
         TypeError, ValueError: an argument does not fit; raised before any work.
-        StoreError: the store belongs to another run, is in use, or cannot be written; finished batches are safe.
+        StoreError: the store belongs to another run, is in use, is at a URL, or cannot be written; finished batches
+            are safe.
         OutOfMemory: a device has no memory even for one tangent at a time.
     """
     options: dict[str, Any] = {"k": k, "store": store, "solver": solver, "chunk": chunk, "batch": batch}
@@ -189,6 +205,10 @@ def compute_field(
 ) -> MetricField:
     """:func:`metric_field` with its seams: ``execute`` runs a program, ``write`` stores a finished batch."""
     check_types(G, D)
+    check_json(notes, "notes")
+    folder = None if store is None else local_path(store).resolve()
+    if folder:
+        check_process()
     codes = np.asarray(codes)
     check_codes(codes, G.latent_dim)
     check_options(precision, hvp)
@@ -196,19 +216,19 @@ def compute_field(
     if not tol > 0:
         raise ValueError(f"tol is {tol!r}; expected a positive number.")
     pair, every = with_programs(bound(G, D)), list(devices or jax.devices())
-    folder = None if store is None else Path(store).expanduser().resolve()
     sizes: dict[str, Any] = {"solver": solver, "chunk": chunk, "batch": batch, "groups": None}
     resumed = folder is not None and (folder / "zarr.json").is_file()
-    stored: dict[str, Any] = read_attributes(folder)["settings"] if folder and resumed else {}
+    stored: dict[str, Any] = read_attributes(folder, SETTINGS)["settings"] if folder and resumed else {}
     if stored:  # a resumed run keeps its sizes
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
     plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every)
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
     plan = plan if resumed else fit(plan)
+    cast = np.ascontiguousarray(codes, np.dtype(G.dtype))
     settings = {
         **fingerprints(pair, (G.name, D.name)),
         "probe": probe(pair, codes) if folder else None,
-        "codes": hashlib.sha256(np.ascontiguousarray(codes, np.dtype(G.dtype)).tobytes()).hexdigest()[:16],
+        "codes": _name_of(cast),
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
         "groups": plan.groups,
         **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
@@ -220,18 +240,32 @@ def compute_field(
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:
         opened: dict[str, StoredArray] = {}
+        todo, status = list(range(0, n, plan.batch)), np.zeros(n, np.int8)
         with together():
             expected, doubt = reconciled(folder, stored, settings) if folder and stored else (settings, "")
             if writer:
                 opened = stack.enter_context(open_store(writer, expected, provenance, shapes, plan.batch))
+                todo = unfinished(writer, opened, {"codes": cast})
+                status = opened["status"][...]
+        todo = agreed(todo, n)
         arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
-        status = opened["status"][...] if writer else np.zeros(n, np.int8)
-        todo = agreed([i for i in range(0, n, plan.batch) if (status[i : i + plan.batch] == PENDING).any()], n)
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
         again = agreed(best_finished(status, todo, plan.batch), n) if doubt else []
         plan = fit(plan) if resumed and (todo or again) else plan
-        started = time.perf_counter()
+        earlier, done = attributes["runs"], 0
+        started = said = time.perf_counter()
+
+        def say(ended: str | None = None) -> None:
+            """Record the run, also in the store: one that is killed is seen by its end, which is missing."""
+            nonlocal run, said
+            said = time.perf_counter()
+            run |= {"seconds": round(said - started, 3), "codes": done, "ended": ended}
+            if writer and todo:
+                attributes["runs"] = [*earlier, run]
+                attributes["failures"] = {str(code): where for code, where in failures.items()}
+                write_attributes(writer, attributes)
+
         if todo or again:
             programs, placed = tuple(plan.programs(mesh, precision)), replicate(pair, mesh)
             placed = programs[0].prepared(placed) if programs else placed
@@ -239,35 +273,55 @@ def compute_field(
         for start, results in steps(job, codes, again, progress=False) if again else ():
             with together():
                 if writer:
-                    held = {name: array[start : start + plan.batch] for name, array in opened.items()}
+                    held = {name: array[start : start + plan.batch] for name, array in opened.items() if name in shapes}
                     allowed = ROUNDING[hvp] + 30 * job.epsilon
                     warn(confirmed(writer, doubt, held, results, allowed))
         if writer and doubt:
             attributes["settings"] = settings
             write_attributes(writer, attributes)
+        with together():
+            say()
         for start, results in steps(job, codes, todo, progress) if todo else ():
             rows = slice(start, min(start + plan.batch, n))
             found = _explained(G, D, codes[rows], results["status"], start)
             failures |= found
             with together():
-                if writer and found:
-                    attributes["failures"] = {str(code): where for code, where in failures.items()}
-                    write_attributes(writer, attributes)
+                if found or time.perf_counter() - said > UPDATE:
+                    say()
                 if writer:
                     write(writer, opened, rows, {name: results[name] for name in shapes})
             for name, array in arrays.items():
                 array[rows] = results[name]
-        done = sum(min(start + plan.batch, n) - start for start in todo)
-        run |= {"seconds": round(time.perf_counter() - started, 3), "codes": done}
-        if writer and done:
-            attributes["runs"] = [*attributes["runs"], run]
-            write_attributes(writer, attributes)
+            done += rows.stop - start
+        with together():
+            say(ended=now())
     if folder:
         wait_for_writer()
         field = MetricField.read(folder)
         return replace(field, provenance={**field.provenance, "computed_codes": done})
     provenance |= {**settings, "runs": [run], "computed_codes": done}
     return MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
+
+
+def _check_agreement(store: str | os.PathLike[str], arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise ``StoreError`` unless what was read is the field that its settings tell of."""
+    codes = arrays.get("codes", np.zeros((0, 0)))
+    sizes = {"n": settings["n"], "dim": codes.shape[-1], "k": settings["k"], "dtype": codes.dtype}
+    expected = _shapes(**sizes, dense=settings["solver"] == "dense")
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    if found != expected:
+        differ = [f"{name} is {found.get(name)}; expected {expected.get(name)}" for name in {*found, *expected}]
+        raise StoreError(f"{store} is not a metric field: {'; '.join(differ)}. Compute it again in another folder.")
+    if (arrays["status"] != PENDING).all() and _name_of(codes) != settings["codes"]:
+        raise StoreError(
+            f"{store} cannot be read: codes are others than those it was made for (their hash is {_name_of(codes)}; "
+            f"expected {settings['codes']}). {MEND}"
+        )
+
+
+def _name_of(codes: np.ndarray) -> str:
+    """The hash that stands for codes in the settings of a store."""
+    return hashlib.sha256(codes.tobytes()).hexdigest()[:16]
 
 
 def _shapes(n: int, dim: int, k: int, dtype: Any, *, dense: bool) -> dict[str, tuple[tuple[int, ...], Any]]:

@@ -190,6 +190,8 @@ def chosen(
     parts: Groups = (None,)
     if groups is not None:
         parts = tuple(group if group is None else tuple(group) for group in groups)
+        if parts != (None,) and sorted(i for part in parts for i in part or ()) != list(range(len(sizes))):
+            raise ValueError(f"groups are {groups!r}; expected each of 0 to {len(sizes) - 1} once, or [None].")
     elif kind is Pushforward:
         parts = _groups(sizes, budget // 2)
     solver, reason = choose_solver(kind.cost(len(parts)), dim, k, solver)

@@ -35,7 +35,7 @@ from geomgan.report.section import Section, csv_text
 from geomgan.report.subject import Subject, called
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
-from geomgan.runs.files import write_whole
+from geomgan.runs.files import local_path, write_whole
 from geomgan.runs.journal import PARTS, SETTINGS, Journal, open_journal
 from geomgan.runs.lock import locked
 
@@ -125,7 +125,7 @@ def report(
     check_key(key)
     z = _codes(G, codes, key)
     _check(G, D, top, layers, compare)
-    out = Path(out).expanduser()
+    out = local_path(out)
     command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")
     model, distance = str(notes.get("model", G.name)), called(D, str(notes.get("distance", D.name)))
     run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes

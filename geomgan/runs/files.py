@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,25 @@ from geomgan.errors import GeomganError, StoreError
 
 FIX = "Free space, or name another folder, and repeat."
 _PARTIAL = ".partial"
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder of this machine; ``~`` and ``file://`` URLs are understood.
+
+    Raises:
+        StoreError: it is a URL of something else: what is written whole, and locked, needs a file system.
+    """
+    text = os.fspath(path)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):+/", text)  # a Path has taken one slash of "s3://"
+    if scheme is None:
+        return Path(text).expanduser()
+    url = urllib.parse.urlsplit(text)
+    if scheme[1].lower() != "file" or url.netloc not in ("", "localhost"):
+        raise StoreError(
+            f"{text} is a URL; expected a folder or file of this machine. Copy it here and name the copy, or mount it; "
+            "what is to be written there can be copied when it is finished."
+        )
+    return Path(urllib.parse.unquote(url.path))
 
 
 @contextlib.contextmanager
@@ -28,7 +49,7 @@ def written(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         StoreError: it cannot be written.
     """
-    path = Path(path)
+    path = local_path(path)
     temporary = partial(path)
     try:
         with writing(path):
@@ -64,7 +85,7 @@ def written_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         StoreError: it cannot be written.
     """
-    folder = Path(folder)
+    folder = local_path(folder)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f"{partial(folder).name}-", dir=folder.parent))

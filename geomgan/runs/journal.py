@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from geomgan.errors import StoreError, reading, warn
-from geomgan.runs.files import is_partial, write_whole, writing
+from geomgan.runs.files import is_partial, local_path, write_whole, writing
 from geomgan.runs.lock import locked
 from geomgan.runs.results import read_result, write_result
 from geomgan.runs.settings import ANOTHER, FIX, check_settings
@@ -101,7 +101,7 @@ def open_journal(folder: str | os.PathLike[str], settings: Mapping[str, Any], *,
     Raises:
         StoreError: the folder belongs to other settings, is in use, is damaged, or cannot be written.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = local_path(folder).resolve()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):

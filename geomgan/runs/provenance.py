@@ -16,12 +16,17 @@ from geomgan.backend import device_name
 def environment(devices: int) -> dict[str, Any]:
     """When, with which versions, and on what a computation runs."""
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": now(),
         "versions": dict(_versions()),
         "device": device_name(),
         "devices": devices,
         "processes": jax.process_count(),
     }
+
+
+def now() -> str:
+    """The time, as results keep it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @cache

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geomgan.errors import GeomganError, StoreError
+from geomgan.runs.kinds import shown
 
 ANOTHER = "name another folder"  # in every message about a folder that cannot be used; commands add their option to it
 FIX = f"Repeat the call with the stored settings to resume it, or {ANOTHER}."
-_LONGEST = 200  # of a value in a message
 
 
 def check_settings(
@@ -44,9 +44,4 @@ def _differences(stored: Mapping[str, Any], now: Mapping[str, Any], prefix: str)
         if isinstance(theirs, dict) and isinstance(ours, dict):
             yield from _differences(theirs, ours, f"{prefix}{name}.")
         elif theirs != ours:
-            yield f"{prefix}{name}: stored {_shown(theirs)}, now {_shown(ours)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+            yield f"{prefix}{name}: stored {shown(theirs)}, now {shown(ours)}"

@@ -1,30 +1,49 @@
 """A metric field on disk: a Zarr v3 group, one chunk per batch of codes, readable with plain zarr and numpy.
 
-A batch counts only when its ``status`` is written, which happens after its data: a run that dies loses the batch it
-was computing and nothing else. Every chunk carries a checksum, so that a damaged one is found on reading.
+A batch counts only when its ``status`` and its ``checksums`` are written, which happens after its data: a run that
+dies loses the batch it was computing and nothing else. Every chunk carries a checksum; ``checksums`` keeps those of
+all arrays for each batch, and what the store says of itself carries one too. So what is damaged, missing, or lies in
+another's place is found: an error on reading, computed again on resuming.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from geomgan.backend import free_on_host, readable
 from geomgan.errors import StoreError
+from geomgan.runs.arrays import (
+    METADATA,
+    check_process,
+    checksum,
+    create_array,
+    damaged,
+    fault_of_metadata,
+    metadata,
+    open_array,
+    write_rows,
+)
 from geomgan.runs.arrays import StoredArray as StoredArray  # what open_store and read_store give
-from geomgan.runs.arrays import create_array, open_array, write_rows
-from geomgan.runs.files import is_partial, write_whole
+from geomgan.runs.description import CHECKSUMS, OLDER, sizes_of, summed, with_checksums
+from geomgan.runs.description import read_attributes as read_attributes
+from geomgan.runs.description import write_attributes as write_attributes
+from geomgan.runs.files import is_partial, local_path
 from geomgan.runs.lock import locked
 from geomgan.runs.settings import ANOTHER, check_settings
-
-PENDING, DONE, NOT_CONVERGED, FAILED = 0, 1, 2, 3  # values of `status`
-LAZY = ("tensors", "vectors")  # arrays that grow with the square of the dimension are read when they are asked for
-_FORMAT, _DESCRIPTION = 2, "zarr.json"
+from geomgan.runs.survey import DONE as DONE
+from geomgan.runs.survey import FAILED as FAILED
+from geomgan.runs.survey import LAZY, by_batch, of_status, said_of, survey
+from geomgan.runs.survey import NOT_CONVERGED as NOT_CONVERGED
+from geomgan.runs.survey import PENDING as PENDING
 
 
 @contextlib.contextmanager
@@ -37,6 +56,8 @@ def open_store(
 ) -> Iterator[dict[str, StoredArray]]:
     """Open or create a store for one run, locked against a second writer for as long as it is open.
 
+    An array whose metadata are damaged or gone gets them again, with a warning; its chunks say what they hold.
+
     Args:
         path: the folder, by convention ``*.zarr``.
         settings: what decides the numbers; a store made with others is refused.
@@ -48,34 +69,46 @@ def open_store(
         name -> array on disk.
 
     Raises:
-        StoreError: the folder is something else, belongs to other settings, is in use, or cannot be written.
+        StoreError: the folder is something else, belongs to other settings, is in use, or cannot be written; or this
+            process is a fork of one that had used a store.
     """
-    path = Path(path).expanduser().resolve()
-    description = path / _DESCRIPTION
+    check_process()
+    path = local_path(path).resolve()
+    description = path / METADATA
     if path.exists() and not description.is_file() and (not path.is_dir() or not _unfinished(path, arrays)):
         raise StoreError(f"{path} exists and is not a metric field. Remove it, or {ANOTHER}.")
     with _writing(path, "the store"):
         path.mkdir(parents=True, exist_ok=True)
     with locked(path):
-        if description.is_file():
-            check_settings(path, read_attributes(path)["settings"], settings)
+        attributes = read_attributes(path) if description.is_file() else None
+        if attributes:
+            check_settings(path, attributes["settings"], settings)
+        elif holding := sorted({chunk.relative_to(path).parts[0] for chunk in path.glob("*/c/*")}):
+            raise StoreError(
+                f"{path} holds {', '.join(holding)}, but {METADATA} is missing, which says of which settings. Restore "
+                f"it from a copy, or remove the folder, or {ANOTHER}."
+            )
+        older = attributes is not None and attributes["geomgan"] == OLDER
+        sizes = {name: (shape, np.dtype(dtype), batch) for name, (shape, dtype) in arrays.items()}
+        sizes = with_checksums(sizes) if sizes and not older else sizes
         with _writing(path, "the store"):
-            opened = {name: create_array(path / name, shape, dtype, batch) for name, (shape, dtype) in arrays.items()}
-            if not description.is_file():
-                attributes = {"settings": dict(settings), "provenance": dict(provenance), "runs": [], "failures": {}}
-                write_attributes(path, attributes)
+            expected = {name: metadata(*size, zeros=older) for name, size in sizes.items()}
+            lost = {name: found for name in sizes if (found := fault_of_metadata(path / name, expected[name]))}
+            for name in lost:
+                (path / name / METADATA).unlink(missing_ok=True)
+            if lost and attributes:
+                said = "; ".join(f"{name}/{found}" for name, found in lost.items())
+                warnings.warn(f"{path} is damaged: {said}. These metadata are written again.", stacklevel=4)
+            with ThreadPoolExecutor() as pool:  # each waits for the disk
+                made = pool.map(lambda name: create_array(path / name, *sizes[name], zeros=older), sizes)
+                opened = dict(zip(sizes, made, strict=True))
+            if not attributes:
+                said = {"settings": dict(settings), "provenance": dict(provenance), "runs": [], "failures": {}}
+                shapes = {
+                    name: {"shape": list(shape), "dtype": np.dtype(t).name} for name, (shape, t) in arrays.items()
+                }
+                write_attributes(path, {**said, "batch": batch, "arrays": shapes})
         yield opened
-
-
-def write_attributes(path: str | os.PathLike[str], attributes: Mapping[str, Any]) -> None:
-    """Replace what a store says of itself, whole or not at all.
-
-    Raises:
-        StoreError: the disk is full, or the folder is not writable.
-    """
-    path = Path(path).expanduser().resolve()
-    text = {"zarr_format": 3, "node_type": "group", "attributes": {"geomgan": _FORMAT, **attributes}}
-    write_whole(path / _DESCRIPTION, json.dumps(text, indent=1))
 
 
 def write_batch(
@@ -86,7 +119,7 @@ def write_batch(
     *,
     write: Callable[[StoredArray, slice, np.ndarray], Any] = write_rows,
 ) -> None:
-    """Write one batch, its ``status`` last.
+    """Write one batch, its ``status`` and ``checksums`` last.
 
     Args:
         path: the store.
@@ -102,40 +135,73 @@ def write_batch(
         pending = [write(opened[name], rows, values) for name, values in batch.items() if name != "status"]
         for started in pending:
             started.result()
-        write(opened["status"], rows, batch["status"]).result()
+        pending = [write(opened["status"], rows, batch["status"])]
+        if CHECKSUMS in opened:
+            i = rows.start // opened["status"].batch
+            sums = [checksum(opened[name], i) for name in summed(opened)] + [of_status(batch["status"])]
+            pending.append(write(opened[CHECKSUMS], slice(i, i + 1), np.array([sums], np.uint32)))
+        for started in pending:
+            started.result()
 
 
-def read_store(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_store(path: str | os.PathLike[str], settings: Any = dict) -> tuple[dict[str, Any], dict[str, Any]]:
     """All arrays of a store, the large ones as :class:`StoredArray`, and what it says of itself.
 
-    Raises:
-        StoreError: there is no metric field at ``path``, or a chunk of it is damaged.
-    """
-    path = Path(path).expanduser().resolve()
-    attributes = read_attributes(path)
-    names = sorted(p.name for p in path.iterdir() if (p / "zarr.json").is_file())
-    arrays = {name: open_array(path / name) for name in names}
-    return {name: array if name in LAZY else array[...] for name, array in arrays.items()}, attributes
-
-
-def read_attributes(path: Path) -> dict[str, Any]:
-    """``{"settings", "provenance", "runs", "failures"}`` of a store.
+    Args:
+        path: the store.
+        settings: their kind, see :func:`geomgan.runs.kinds.check_kind`.
 
     Raises:
-        StoreError: there is no metric field at ``path``.
+        StoreError: there is no metric field at ``path``, or something of it is damaged, missing or in another's place.
     """
-    try:
-        attributes = json.loads((path / _DESCRIPTION).read_text())["attributes"]
-        if attributes["geomgan"] != _FORMAT:
-            raise StoreError(f"{path} has format {attributes['geomgan']}; expected {_FORMAT}. Compute it again.")
-        return {name: attributes[name] for name in ("settings", "provenance", "runs", "failures")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} is not a metric field ({error}). Name the folder that metric_field wrote.") from error
+    check_process()
+    path = local_path(path).resolve()
+    attributes = read_attributes(path, settings)
+    sizes, older = sizes_of(path, attributes), attributes["geomgan"] == OLDER
+    eager = sum(math.prod(shape) * dtype.itemsize for name, (shape, dtype, _) in sizes.items() if name not in LAZY)
+    if eager > free_on_host():
+        raise StoreError(
+            f"{path} takes {readable(eager)} to read; {readable(free_on_host())} of memory are free. Read it with zarr."
+        )
+    opened = {name: open_array(path / name, metadata(*size, zeros=older)) for name, size in sizes.items()}
+    values, faults = survey(opened, attributes, deep=False)
+    for name, found in faults.items():
+        if found:
+            raise damaged(path / name, said_of({name: found}, opened))
+    return values, attributes
+
+
+def unfinished(path: str | os.PathLike[str], opened: Mapping[str, StoredArray], known: Mapping[str, Any]) -> list[int]:
+    """The first codes of the batches of an open store that are to be computed, in order.
+
+    They are those that are pending, and those of which something is damaged, missing or in another's place, which a
+    warning names. Everything is read; what is left of these batches is removed.
+
+    Args:
+        path: the store.
+        opened: its arrays, as :func:`open_store` gives them.
+        known: values that whole arrays must have.
+    """
+    status = opened["status"]
+    values, faults = survey(opened, read_attributes(local_path(path).resolve()), deep=True)
+    done = by_batch(values["status"] != PENDING, status.batch)
+    for name, expected in known.items():
+        differ = done & ~by_batch((values[name] == expected).reshape(len(status), -1).all(axis=1), status.batch)
+        faults[name] = {int(i): "others than those of this call" for i in np.flatnonzero(differ)} | faults[name]
+    if any(faults.values()):
+        warnings.warn(f"{path} is damaged: {said_of(faults, opened)}. These codes are computed again.", stacklevel=3)
+    done[[i for found in faults.values() for i in found]] = False
+    todo = np.flatnonzero(~done).tolist()
+    with _writing(Path(path), "the store"):
+        for array in opened.values():
+            for i in todo:
+                array.remove(i)
+    return [i * status.batch for i in todo]
 
 
 def _unfinished(path: Path, arrays: Mapping[str, Any]) -> bool:
     """Whether a folder without a description is empty, or what a run left that died while creating the store."""
-    return all(p.name in arrays or is_partial(p) for p in path.iterdir())
+    return all(p.name in (*arrays, CHECKSUMS) or is_partial(p) for p in path.iterdir())
 
 
 @contextlib.contextmanager

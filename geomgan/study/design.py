@@ -20,7 +20,7 @@ from geomgan.errors import check_choice, reading
 from geomgan.fields import metric_field
 from geomgan.generators import Generator
 from geomgan.plot.images import is_image
-from geomgan.runs.files import write_whole
+from geomgan.runs.files import local_path, write_whole
 from geomgan.runs.settings import ANOTHER, check_settings
 from geomgan.study.files import FORMAT, KEY, PAGE
 from geomgan.study.walks import EQUAL, StudyWalks, study_walks
@@ -120,7 +120,7 @@ def write_study(
     from geomgan.study.page import picture_row, study_page
 
     _check(plan, G)
-    out = Path(out).expanduser()
+    out = local_path(out)
     page, key_file = out / PAGE, out / KEY
     earlier = _earlier(key_file, plan)
     if earlier and page.is_file():
