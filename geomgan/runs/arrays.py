@@ -182,7 +182,7 @@ class StoredArray:
 
 def checksum(array: StoredArray, i: int) -> int:
     """The checksum in the file of chunk ``i``, its last four bytes; TensorStore compares the others with it."""
-    with open(array._file(i), "rb") as file:
+    with open(array._file(i), "rb", buffering=0) as file:
         file.seek(-4, os.SEEK_END)
         return int.from_bytes(file.read(4), "little")
 

@@ -33,7 +33,7 @@ from geomgan.runs.arrays import (
     write_rows,
 )
 from geomgan.runs.arrays import StoredArray as StoredArray  # what open_store and read_store give
-from geomgan.runs.description import CHECKSUMS, OLDER, sizes_of, summed, with_checksums
+from geomgan.runs.description import CHECKSUMS, OLDER, Sizes, sizes_of, summed, with_checksums
 from geomgan.runs.description import read_attributes as read_attributes
 from geomgan.runs.description import write_attributes as write_attributes
 from geomgan.runs.files import is_partial, local_path
@@ -89,24 +89,18 @@ def open_store(
                 f"it from a copy, or remove the folder, or {ANOTHER}."
             )
         older = attributes is not None and attributes["geomgan"] == OLDER
-        sizes = {name: (shape, np.dtype(dtype), batch) for name, (shape, dtype) in arrays.items()}
+        sizes: Sizes = {name: (shape, np.dtype(dtype), batch) for name, (shape, dtype) in arrays.items()}
         sizes = with_checksums(sizes) if sizes and not older else sizes
         with _writing(path, "the store"):
-            expected = {name: metadata(*size, zeros=older) for name, size in sizes.items()}
-            lost = {name: found for name in sizes if (found := fault_of_metadata(path / name, expected[name]))}
-            for name in lost:
-                (path / name / METADATA).unlink(missing_ok=True)
+            lost = _mended(path, sizes, zeros=older)
             if lost and attributes:
-                said = "; ".join(f"{name}/{found}" for name, found in lost.items())
-                warnings.warn(f"{path} is damaged: {said}. These metadata are written again.", stacklevel=4)
+                warnings.warn(f"{path} is damaged: {lost}. These metadata are written again.", stacklevel=3)
             with ThreadPoolExecutor() as pool:  # each waits for the disk
                 made = pool.map(lambda name: create_array(path / name, *sizes[name], zeros=older), sizes)
                 opened = dict(zip(sizes, made, strict=True))
             if not attributes:
                 said = {"settings": dict(settings), "provenance": dict(provenance), "runs": [], "failures": {}}
-                shapes = {
-                    name: {"shape": list(shape), "dtype": np.dtype(t).name} for name, (shape, t) in arrays.items()
-                }
+                shapes = {name: {"shape": list(sizes[name][0]), "dtype": sizes[name][1].name} for name in arrays}
                 write_attributes(path, {**said, "batch": batch, "arrays": shapes})
         yield opened
 
@@ -197,6 +191,15 @@ def unfinished(path: str | os.PathLike[str], opened: Mapping[str, StoredArray], 
             for i in todo:
                 array.remove(i)
     return [i * status.batch for i in todo]
+
+
+def _mended(path: Path, sizes: Sizes, *, zeros: bool) -> str:
+    """What is wrong with the metadata of arrays; what is, is removed, so that opening them writes new ones."""
+    expected = {name: metadata(*size, zeros=zeros) for name, size in sizes.items()}
+    lost = {name: found for name in sizes if (found := fault_of_metadata(path / name, expected[name]))}
+    for name in lost:
+        (path / name / METADATA).unlink(missing_ok=True)
+    return "; ".join(f"{name}/{found}" for name, found in lost.items())
 
 
 def _unfinished(path: Path, arrays: Mapping[str, Any]) -> bool:
