@@ -81,3 +81,14 @@ def test_a_folder_on_a_full_disk_leaves_the_one_before(tmp_path):
         (new / "weights").write_bytes(b"x" * 1000)
     assert (tmp_path / "model" / "weights").read_bytes() == b"good"
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a.txt", "https://host/a.txt", "gs:/bucket/a.txt", "file://host/a.txt"])
+def test_a_url_is_no_file(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    for write in (lambda: write_whole(url, "a"), lambda: written_folder(url).__enter__()):
+        with pytest.raises(gg.StoreError, match=r"is a URL; expected a folder or file of this machine\. Copy it here"):
+            write()
+    assert not list(tmp_path.iterdir())
+    write_whole(f"file://{tmp_path}/a%20b.txt", "a")
+    assert (tmp_path / "a b.txt").read_text() == "a"
