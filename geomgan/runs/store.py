@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.backend import free_on_host, readable
-from geomgan.errors import StoreError
+from geomgan.errors import StoreError, warn
 from geomgan.runs.arrays import (
     METADATA,
     check_process,
@@ -94,7 +93,7 @@ def open_store(
         with _writing(path, "the store"):
             lost = _mended(path, sizes, zeros=older)
             if lost and attributes:
-                warnings.warn(f"{path} is damaged: {lost}. These metadata are written again.", stacklevel=3)
+                warn(f"{path} is damaged: {lost}. These metadata are written again.")
             with ThreadPoolExecutor() as pool:  # each waits for the disk
                 made = pool.map(lambda name: create_array(path / name, *sizes[name], zeros=older), sizes)
                 opened = dict(zip(sizes, made, strict=True))
@@ -183,7 +182,7 @@ def unfinished(path: str | os.PathLike[str], opened: Mapping[str, StoredArray], 
         differ = done & ~by_batch((values[name] == expected).reshape(len(status), -1).all(axis=1), status.batch)
         faults[name] = {int(i): "others than those of this call" for i in np.flatnonzero(differ)} | faults[name]
     if any(faults.values()):
-        warnings.warn(f"{path} is damaged: {said_of(faults, opened)}. These codes are computed again.", stacklevel=3)
+        warn(f"{path} is damaged: {said_of(faults, opened)}. These codes are computed again.")
     done[[i for found in faults.values() for i in found]] = False
     todo = np.flatnonzero(~done).tolist()
     with _writing(Path(path), "the store"):

@@ -18,7 +18,7 @@ from geomgan import backend
 from geomgan.fields import solve
 from geomgan.fields.field import compute_field
 from geomgan.generators.layers import tap
-from geomgan.runs.store import open_store
+from geomgan.runs.store import open_store, read_attributes
 from tests.fields import killed_worker
 from tests.small_models import largest_difference, same_field, small_dcgan, smooth_generator
 
@@ -50,11 +50,9 @@ def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path):
 
 def test_a_second_writer_is_refused(codes, tmp_path):
     gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", progress=False)
-    settings = gg.MetricField.read(tmp_path / "run.zarr").provenance
-    names = ["generator", "distance", "codes", "n", "k", "solver", "chunk", "batch", "groups"]
-    names += ["precision", "hvp", "tol", "seed"]
+    settings = read_attributes(tmp_path / "run.zarr")["settings"]
     with (
-        open_store(tmp_path / "run.zarr", {name: settings[name] for name in names}, {}, {}, 7),
+        open_store(tmp_path / "run.zarr", settings, {}, {}, 7),
         pytest.raises(gg.StoreError, match="being written by another process"),
     ):
         gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", progress=False)
