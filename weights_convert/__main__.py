@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
+from weights_convert.listing import Help
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    from geomgan.models.families import CHECKPOINTS
-
-    rows = "\n".join(f"  {name:<32} {published.what}" for name, published in CHECKPOINTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m weights_convert",
         description="Convert a published checkpoint into a folder that geomgan.load opens. Nothing in it is executed.",
-        epilog=f"families and the checkpoints they take:\n{rows}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        conflict_handler="resolve",  # add_arguments has a help of its own
     )
     add_arguments(parser)
     return run(parser.parse_args(arguments))
@@ -23,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of a conversion, also for ``geomgan convert``."""
-    parser.add_argument("family", metavar="FAMILY")
+    parser.add_argument(
+        "-h", "--help", nargs=0, action=Help, default=argparse.SUPPRESS, help="explain, also one FAMILY"
+    )
+    parser.add_argument("family", metavar="FAMILY", help="of the checkpoint; --help lists them")
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
     parser.add_argument("out", metavar="OUT_DIR")
     parser.add_argument(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import geomgan
 from geomgan.cli import analyze, convert, export, fetch, models, plan, study, study_results
@@ -49,7 +50,11 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         text = f"{command.HELP[0].upper()}{command.HELP[1:]}."
-        one = commands.add_parser(name, help=command.HELP, description=text, formatter_class=_Help)
+        how: dict[str, Any] = {
+            "formatter_class": _Help,
+            "conflict_handler": "resolve",
+        }  # one may have a help of its own
+        one = commands.add_parser(name, help=command.HELP, description=text, **how)
         command.add_arguments(one)
         one.set_defaults(run=command.run)
     return parser

@@ -6,4 +6,4 @@ from weights_convert.__main__ import add_arguments, run
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "convert a published checkpoint (python -m weights_convert --help lists the families)"
+HELP = "convert a published checkpoint (convert --help lists the families, convert FAMILY --help its options)"

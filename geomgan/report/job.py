@@ -31,7 +31,7 @@ from geomgan.metric.pair import bind, bound, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
-from geomgan.report.section import Section, csv_text
+from geomgan.report.section import Section, csv_of
 from geomgan.report.subject import Subject, called
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
@@ -261,7 +261,7 @@ def _drawn(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
         write_whole(place / f"{section.name}.svg", files.svg(drawn))
         section = replace(section, picture=picture, width=drawn.get_figwidth())
     if section.numbers:
-        write_whole(place / f"{section.name}.csv", csv_text(section.numbers))
+        write_whole(place / f"{section.name}.csv", csv_of(section.numbers))
     for name, data in section.files.items():
         write_whole(out / name, data)
     return section

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.report.section import Columns, Section, csv_text
+from geomgan.report.section import Columns, Section, csv_of
 
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -112,7 +112,7 @@ def _section(part: Section) -> str:
             f"<pre><code>{_text(lines)}</code></pre></div>"
         )
     if part.numbers:
-        data = base64.b64encode(csv_text(part.numbers).encode()).decode()
+        data = base64.b64encode(csv_of(part.numbers).encode()).decode()
         link = f'<a download="{name}.csv" href="data:text/csv;base64,{data}">{name}.csv</a>'
         blocks.append(f'<p class="numbers">the numbers: {link}</p>')
     return "\n".join([*blocks, "</section>"])

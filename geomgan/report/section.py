@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from geomgan.runs.cells import csv_text
 
 Columns = Mapping[str, Any]
 Interval = tuple[float, float, float]  # estimate, low, high
@@ -64,15 +65,10 @@ def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, A
     return {str(name): rows[:, i] for i, name in enumerate(names)}
 
 
-def csv_text(columns: Columns) -> str:
+def csv_of(columns: Columns) -> str:
     """Columns as comma-separated values; shorter ones end in empty cells."""
     arrays = [np.ravel(np.asarray(values)).tolist() for values in columns.values()]
-    rows = max(map(len, arrays), default=0)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[values[i] if i < len(values) else "" for values in arrays] for i in range(rows)])
-    return text.getvalue()
+    return csv_text([list(columns), *itertools.zip_longest(*arrays)])
 
 
 def as_json(value: Any) -> Any:

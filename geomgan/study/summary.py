@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
@@ -11,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from geomgan.runs.cells import csv_text
 from geomgan.runs.files import write_whole
 from geomgan.study.files import ANSWERS, BY_AXIS, FORMAT, RESULTS
 from geomgan.study.results import StudyResults
@@ -34,8 +33,8 @@ def write_results(results: StudyResults, out: str | os.PathLike[str]) -> Path:
         StoreError: a file cannot be written.
     """
     out = Path(out).expanduser()
-    write_whole(out / ANSWERS, _csv(_answer_rows(results)))
-    write_whole(out / BY_AXIS, _csv(_question_rows(results)))
+    write_whole(out / ANSWERS, csv_text(_answer_rows(results)))
+    write_whole(out / BY_AXIS, csv_text(_question_rows(results)))
     write_whole(out / RESULTS, json.dumps(_plain(results), indent=1, allow_nan=False) + "\n")
     return out
 
@@ -140,14 +139,6 @@ def _answer_rows(results: StudyResults) -> list[list[Any]]:
                 ]
             )
     return rows
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    """Texts that a spreadsheet would take for a formula are quoted with an apostrophe."""
-    inert = lambda x: f"'{x}" if isinstance(x, str) and x.startswith(("=", "+", "-", "@")) else x
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows([["" if x is None else inert(x) for x in row] for row in rows])
-    return buffer.getvalue()
 
 
 def _defined(x: Any) -> float | None:

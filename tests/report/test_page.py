@@ -9,7 +9,7 @@ import pytest
 from geomgan.plot.files import png
 from geomgan.plot.style import figure
 from geomgan.report.page import html_report
-from geomgan.report.section import Section, as_json, csv_text, matrix_columns
+from geomgan.report.section import Section, as_json, csv_of, matrix_columns
 from tests.browser import Browser, needs_chromium
 
 
@@ -51,8 +51,8 @@ def test_numbers_behind_a_figure_are_in_the_page(page):
 
 def test_columns_of_unequal_length_and_matrices_become_text():
     columns = {"a, b": [1.0, 2.0]} | matrix_columns(np.array([[1, 2], [3, 4]]), ["p", "q"])
-    assert csv_text(columns) == '"a, b",p,q\n1.0,1,2\n2.0,3,4\n'
-    assert csv_text({}) == "\n"
+    assert csv_of(columns) == '"a, b",p,q\n1.0,1,2\n2.0,3,4\n'
+    assert csv_of({}) == "\n"
 
 
 def test_ranges_in_tables_and_numbers_as_json_has_them():

@@ -1,0 +1,26 @@
+"""Rows of values as comma-separated text that a spreadsheet shows, and does not run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that spreadsheets evaluate
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as CSV: None is an empty cell; a text that a spreadsheet would take for a formula has an apostrophe first.
+
+    Numbers are left alone, negative ones too. Source: OWASP, "CSV Injection".
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULAS) else value
+    return "" if value is None else value
