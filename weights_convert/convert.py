@@ -50,7 +50,7 @@ def convert(
     """Convert a published checkpoint into a folder that ``geomgan.load`` opens.
 
     Args:
-        family: see ``python -m weights_convert --help``.
+        family: see ``geomgan convert --help``.
         checkpoint: a file, or a folder where a model comes in several files.
         out: the folder to write; it appears complete or not at all.
         options: what the file does not say.

@@ -43,7 +43,7 @@ def read() -> dict[str, dict[str, Any]]:
 
 def table() -> str:
     """A line for each family, for the help of all."""
-    rows = "\n".join(f"  {name:<28} {family['takes']}" for name, family in read().items())
+    rows = "\n".join(f"  {name:<29} {family['takes']}" for name, family in read().items())
     return f"families and the checkpoints they take (FAMILY --help explains the options of one):\n{rows}"
 
 

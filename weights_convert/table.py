@@ -151,8 +151,7 @@ def not_of(what: str, missing: Sequence[str], left_over: Sequence[str]) -> Check
         if names
     ]
     return CheckpointError(
-        f"this is not a checkpoint of {what}: {'; '.join(said)}. Check the family: `python -m weights_convert --help` "
-        "lists them."
+        f"this is not a checkpoint of {what}: {'; '.join(said)}. Check the family: `geomgan convert --help` lists them."
     )
 
 

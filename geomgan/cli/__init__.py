@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from typing import Any
 
 import geomgan
 from geomgan.cli import analyze, convert, export, fetch, models, plan, study, study_results
+from geomgan.cli.words import of_command
 
 COMMANDS = {
     "models": models,
@@ -27,17 +29,21 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """``geomgan COMMAND ...``, see ``COMMANDS``; gives the exit status."""
     parsed = parser().parse_args(arguments)
+    if arguments is None:  # a command of its own, not a call from Python
+        warnings.showwarning = lambda text, *_, **__: print(
+            f"warning: {of_command(str(text), parsed)}", file=sys.stderr
+        )
     try:
         return int(parsed.run(parsed))
     except KeyboardInterrupt:
         print("\nInterrupted. What was finished is stored: repeat the same command to go on.", file=sys.stderr)
         return 130
     except Exception as error:
-        from geomgan.errors import GeomganError
+        from geomgan.errors import GeomganError, OptionError
 
         if not isinstance(error, GeomganError | ValueError | TypeError | OSError):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {of_command(str(error), parsed, family=isinstance(error, OptionError))}", file=sys.stderr)
         return 2
 
 

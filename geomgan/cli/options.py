@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "a name of `geomgan models`, or a converted model's folder"
+DISTANCES = "lpips-alex, lpips-vgg, lpips-squeeze, mse, euclidean, ssim, ms-ssim, digit-features, spectrogram"
 BY_NAME = ("space", "class_index", "truncation", "layers_range", "alpha", "resolution")
 
 
@@ -51,7 +52,7 @@ def model_words(given: Mapping[str, Any]) -> list[str]:
 
 def distance(parser: argparse.ArgumentParser) -> None:
     """The distance and what it takes."""
-    parser.add_argument("--distance", default="lpips-alex", help="squared distance between samples")
+    parser.add_argument("--distance", default="lpips-alex", help=f"squared distance between samples: {DISTANCES}")
     parser.add_argument("--resize", type=int, help="interpolate samples to this side before the network of a distance")
     parser.add_argument("--sample-rate", metavar="HERTZ", type=float, help="of audio, for spectrogram")
 

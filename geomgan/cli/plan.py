@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from geomgan.cli import options
+from geomgan.cli.words import of_command
 
 HELP = "method, memory and time of a metric field, without computing it"
 
@@ -20,12 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan."""
+    """Print the plan; 1 if it does not fit."""
     import geomgan as gg
     from geomgan.distances.named import named_distance
     from geomgan.zoo import load_generator
 
     G = load_generator(arguments.model, **options.model_options(arguments))
     D = named_distance(arguments.distance, arguments.resize, sample_rate=arguments.sample_rate)
-    print(gg.plan(G, D, arguments.codes, k=arguments.top, solver=arguments.solver, memory=arguments.memory))
-    return 0
+    plan = gg.plan(G, D, arguments.codes, k=arguments.top, solver=arguments.solver, memory=arguments.memory)
+    print(of_command(str(plan), arguments))
+    return 0 if plan.fits else 1

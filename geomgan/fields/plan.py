@@ -78,6 +78,22 @@ class Plan:
         whole = self.solver == "dense" and self.kind is Pushforward and self.groups == (None,) and self.mesh[1] == 1
         return whole and self.batch > 1 and self.dim <= backend().one_program
 
+    @property
+    def fits(self) -> bool:
+        """Whether the largest program takes no more than it may; True before it is compiled."""
+        return self.bytes <= self.memory
+
+    def _memory(self) -> str:
+        needs, has = readable(self.bytes), readable(self.memory)
+        if self.fits:
+            return f"{needs} on each device besides the weights, of {has}"
+        fewer = ", chunk=1" if self.chunk > 1 else ""
+        fewer += ", or a few pairs by solver='block'" if self.solver == "dense" else ""
+        least = readable(1.05 * self.bytes).replace(" ", "")
+        return (
+            f"does not fit: needs {needs} besides the weights, has {has}; smallest that fits: memory='{least}'{fewer}"
+        )
+
     def programs(self, mesh: Mesh, precision: str) -> list[Program]:
         """What is compiled and run for every step, one after the other; empty where ARPACK multiplies code by code."""
         common = (mesh, self.kind, precision, self.chunk, self.mesh[0] * self.batch, self.dim)
@@ -101,7 +117,7 @@ class Plan:
             "method": f"{self.solver}, {self.k} eigenpairs each{passes}: {self.reason}",
             "together": f"{together} on each device{under_way}",
             "devices": f"{positions * shares} ({positions} for codes x {shares} for tangents)",
-            "memory": f"{readable(self.bytes)} on each device besides the weights, of {readable(self.memory)}",
+            "memory": self._memory(),
             "work": f"{self.flops / 1e9:.3g} GFLOP for each code",
         }
         if self.seconds is not None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that spreadsheets evaluate
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how a cell begins that spreadsheets evaluate
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
@@ -22,5 +22,6 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULAS) else value
+        text = value.replace("\r\n", "\n").replace("\r", "\n")  # Python before 3.13 leaves a lone one unquoted
+        return f"'{text}" if value.startswith(FORMULAS) else text
     return "" if value is None else value

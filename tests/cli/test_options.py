@@ -70,7 +70,7 @@ def test_a_plan_in_another_space(stylegan, capsys):
     assert main(["plan", str(stylegan), "--space", "w+", "--distance", "mse", "--codes", "3"]) == 0
     assert "3 of dimension 48" in capsys.readouterr().out
     assert main(["plan", str(stylegan), "--space", "v", "--distance", "mse"]) == 2
-    assert "space='v' is not known" in capsys.readouterr().err
+    assert "--space v is not known" in capsys.readouterr().err
 
 
 def test_an_analysis_in_another_space(stylegan, tmp_path):

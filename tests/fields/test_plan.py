@@ -243,3 +243,19 @@ def test_bad_arguments(options, error, message):
     arguments = {"G": small_dcgan(), "D": MSE, "codes": 4} | options
     with pytest.raises(error, match=message):
         plan_field(**arguments)
+
+
+def test_a_plan_that_does_not_fit_says_what_would():
+    G = smooth_generator(6)
+    plan = plan_field(G, HEADS, 3, solver="dense", memory="1KB", estimate=False)
+    line = next(line for line in str(plan).splitlines() if line.startswith("memory"))
+    assert not plan.fits
+    least = re.fullmatch(
+        r"memory   does not fit: needs ([\d.]+ [KM]iB) besides the weights, has 1\.0 KiB; smallest that fits: "
+        r"memory='([\d.]+[KM]iB)', or a few pairs by solver='block'",
+        line,
+    )[2]
+    enough = plan_field(G, HEADS, 3, solver="dense", chunk=1, groups=plan.groups, memory=least, estimate=False)
+    assert enough.fits
+    assert enough.bytes == plan.bytes
+    assert "does not fit" not in str(enough)

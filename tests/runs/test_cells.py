@@ -17,7 +17,7 @@ from geomgan.runs.cells import csv_text
         ("-axis", "'-axis"),
         ("@name", "'@name"),
         ("\tname", "'\tname"),
-        ("\rname", "'\rname"),
+        ("\rname", "'\nname"),
         ("a=b", "a=b"),
         ('say "no", please\n', 'say "no", please\n'),
         ("", ""),
