@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
     parser.add_argument("out", metavar="OUT_DIR")
     parser.add_argument(
-        "--option", action="append", default=[], metavar="KEY=VALUE", help="what the checkpoint does not say"
+        "--option",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what the checkpoint does not say: --option slope=0.2 output=sigmoid",
     )
 
 

@@ -11,6 +11,7 @@ from geomgan.models.families import Family
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, renamed, state_dict
 from weights_convert.dcgan_tutorial import dcgan
+from weights_convert.modules import expect_functions
 from weights_convert.options import Options, choice
 from weights_convert.pggan import OUTPUTS, gan_zoo_loss, gan_zoo_settings
 
@@ -23,6 +24,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     named = signed(family.signature)
     tensors = state_dict(states[""], "avgG", "netG", fits=lambda tensors: named(renamed(tensors, _bare)))
     tensors = renamed(tensors, _bare)
+    expect_functions(tensors, {"ReLU": {}, "Tanh": {}}, "a DCGAN of the GAN zoo")
     depth = next(i for i in itertools.count() if f"main.convTranspose{i + 1}.weight" not in tensors)
     layers = ["formatLayer", *(f"main.convTranspose{i + 1}" for i in range(depth)), "main.outlayer"]
     norms = [f"main.batchNorm{i}" for i in range(depth + 1)]

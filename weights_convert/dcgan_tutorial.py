@@ -19,7 +19,7 @@ from geomgan.generators.dcgan import Stage, tutorial_stages
 from geomgan.models.families import Family
 from weights_convert.containers import GENERATES, without_others
 from weights_convert.convert import Converted, state_dict
-from weights_convert.modules import Part, StateDict
+from weights_convert.modules import OTHERWISE, Part, StateDict
 from weights_convert.options import Options, choice, number, shown, whole
 from weights_convert.table import Layer, Tensors, fill, not_of, shapes
 
@@ -44,7 +44,6 @@ ACTIVATIONS = {  # of torch -> ours
     "Sigmoid": "sigmoid",
 }
 USUAL = {"alpha": 1.0, "approximate": "none"}  # of ELU and GELU, the only ones that ours have
-OTHERWISE = "docs/own_generator.md says how any network is analysed: as a table, or as a function"
 SILENT = ("Dropout", "Dropout2d", "Identity")  # what does nothing outside of training
 
 
@@ -66,6 +65,8 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     _check_kernels("tutorial DCGAN", tensors, layers, square=True)
     if outside := sorted(set(tensors) - {name for parts in places.values() for name in parts.values()}):
         raise not_of("a tutorial DCGAN", (), outside)  # before anything is asked
+    if not tensors.parts:
+        _check_places(prefix, kernels, [place for place in places if place not in kernels])
     return dcgan(family, "tutorial DCGAN", tensors, layers, norms, options, _behaviour(tensors, layers, norms, options))
 
 
@@ -173,6 +174,27 @@ def _kernels(places: Places) -> list[tuple[int, ...]]:
     return [place for place, parts in places.items() if "weight" in parts and "running_mean" not in parts]
 
 
+def _check_places(prefix: str, kernels: Sequence[tuple[int, ...]], others: Sequence[tuple[int, ...]]) -> None:
+    """Raise unless a norm comes at once behind its layer, and one thing without tensors before the next layer.
+
+    That is an activation. More than one may be an upsampling, none is no activation, and one before the norm is an
+    activation in another place: what they are, a state dict does not say.
+    """
+    for before, after in itertools.pairwise(kernels):
+        norms = [place for place in others if before < place < after]
+        last = (norms or [before])[-1]
+        at_once = len(norms) <= 1 and last == (*before[:-1], before[-1] + len(norms))
+        k = next(i for i, (a, b) in enumerate(zip(last, after, strict=False)) if a != b)  # where they part
+        step = 1 if len(last) > k + 1 else 2  # of a block in the sequence no name tells where it ends
+        if not at_once or after[k] != last[k] + step or any(after[k + 1 :]):
+            raise CheckpointError(
+                f"between {_path(prefix, before)} and {_path(prefix, after)} the file has "
+                f"{', '.join(_path(prefix, place) for place in norms) or 'nothing'}; expected a batch norm at once or "
+                "none, then one activation. What else lies there (dropout, upsampling, an activation before it) no "
+                "tensor says: convert the whole module, torch.save(model, FILE), which does"
+            )
+
+
 def _path(prefix: str, place: tuple[int, ...]) -> str:
     return prefix + ".".join(map(str, place))
 
@@ -233,7 +255,7 @@ def _of_module(tensors: StateDict, layers: Sequence[str], norms: Sequence[str | 
             _expect(path, part, all(part.attributes.get(k, v) == v for k, v in USUAL.items()) and bool(behind))
             behind[-1].append(part)
         elif path not in above and part.kind not in SILENT:
-            _expect(path, part, path in norms)
+            _expect(path, part, path in norms and not behind[-1])  # else the activation comes first
     *hidden, last = behind
     kinds = {(ACTIVATIONS[part.kind], part.attributes.get("negative_slope")) for parts in hidden for part in parts}
     if len(kinds) != 1 or any(len(parts) != 1 for parts in hidden) or len(last) > 1:

@@ -19,6 +19,12 @@ from geomgan.restricted_pickle import StandIn, misfit
 MAX_TENSORS, MAX_NAME = 10_000, 256
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"  # of the official StyleGAN repositories
 SCRIPT = "__torch__."  # what TorchScript puts before the name of a class
+FUNCTIONS = (  # modules of torch without tensors that change what passes
+    *("CELU", "ELU", "GELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "Mish"),
+    *("PixelShuffle", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh"),
+    *("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),
+)
+OTHERWISE = "docs/own_generator.md says how any network is analysed: as a table, or as a function"
 _PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 
@@ -61,6 +67,25 @@ class StateDict(dict[str, np.ndarray]):
             if new is not None:
                 parts[new.rpartition(".")[0]] = part
         return StateDict({new: self[old] for new, old in names.items()}, parts)
+
+
+def expect_functions(tensors: StateDict, allowed: Mapping[str, Mapping[str, Any]], what: str) -> None:
+    """Raise if a whole module has a non-linearity or upsampling that the model ``what`` has not.
+
+    Args:
+        tensors: of a state dict nothing is known.
+        allowed: names of torch's classes -> attributes that they must have.
+        what: for messages.
+    """
+    for path, part in tensors.parts.items():
+        wrong = {
+            k: part.attributes.get(k) for k, v in allowed.get(part.kind, {}).items() if part.attributes.get(k) != v
+        }
+        if part.kind in FUNCTIONS and (wrong or part.kind not in allowed):
+            expected = ", ".join(f"{kind} {needs}" if needs else kind for kind, needs in allowed.items())
+            raise CheckpointError(
+                f"the module has {part.kind} {wrong or ''} at {path}; {what} has {expected}. {OTHERWISE}"
+            )
 
 
 def without_modules(tree: Any) -> Any:

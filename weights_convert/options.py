@@ -96,7 +96,7 @@ def sentence(assumed: Mapping[str, Any]) -> str:
     values = ", ".join(f"{name}={shown(value)}" for name, value in assumed.items())
     return (
         f"assumed, because the file does not say: {values}. Where one is wrong, convert again with --option KEY=VALUE "
-        "(in Python options={KEY: VALUE})."
+        "(in Python options={KEY: VALUE}), or from the whole module, torch.save(model, FILE)."
     )
 
 

@@ -14,9 +14,11 @@ from geomgan.models.families import Family
 from geomgan.restricted_pickle import StandIn
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.modules import expect_functions
 from weights_convert.options import Options, choice, flag, module_slope, number
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
+FUNCTIONS: dict[str, dict[str, Any]] = {"LeakyReLU": {}, "Tanh": {}, "Upsample": {"mode": "nearest"}}  # of a module
 MAX_SCALES = 11  # each doubles the side: 4096 pixels
 PRIOR = "z ~ N(0, I); the network divides z by its root mean square"
 OUTPUTS = {"MSE": "tanh", "DCGAN": "tanh", "WGANGP": "linear", "Logistic": "linear"}  # of the GAN zoo: loss -> last
@@ -33,6 +35,7 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     rate is equalised; without them the GAN zoo's defaults are assumed.
     """
     tensors = state_dict(states[""], "avgG", "netG", fits=signed(family.signature))
+    expect_functions(tensors, FUNCTIONS, "a progressive GAN of the GAN zoo")
     settings = gan_zoo_settings(states[""])
     scales = _count(tensors, "scaleLayers.{}.0")
     project = tensors.get(f"{_source('formatLayer', tensors)}.weight")
@@ -48,7 +51,7 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
         "features": [project.shape[0] // 16, *larger],
         "channels": rgb.shape[0],
         "resolution": 4 * 2**scales,
-        **_behaviour(settings, scales, options),
+        **_behaviour(tensors, settings, scales, options),
     }
     said = settings.get("equalizedlR")
     equalised = options.ask("equalised", flag, known=said if isinstance(said, bool) else None, assumed=True)
@@ -88,14 +91,14 @@ def gan_zoo_loss(settings: Mapping[str, Any]) -> Any:
     return settings.get("lossCriterion", settings.get("lossMode"))
 
 
-def _behaviour(settings: Mapping[str, Any], scales: int, options: Options) -> dict[str, Any]:
+def _behaviour(tensors: Tensors, settings: Mapping[str, Any], scales: int, options: Options) -> dict[str, Any]:
     """What settings and options say about the forward pass of a network with ``scales`` beyond the first."""
     if settings.get("perChannelNormalization") is False:
         raise CheckpointError(
             "its settings say perChannelNormalization = False, a network without pixel norm, which the GAN zoo itself "
             "cannot evaluate. There is nothing to convert it to."
         )
-    slope = settings.get("leakyReluLeak", settings.get("leakyness"))
+    slope = settings.get("leakyReluLeak", settings.get("leakyness", module_slope(tensors)))
     if isinstance(slope, bool) or not isinstance(slope, int | float | None) or not 0 <= (slope or 0) <= 1:
         raise CheckpointError(f"its settings say leakyReluLeak = {slope!r}; expected a slope from 0 to 1.")
     try:
@@ -128,6 +131,7 @@ def _count(tensors: Tensors, layer: str) -> int:
 def proggan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Blocks ``features.0``, ``features.1``, ... of which two make a scale; sizes from the tensors' shapes."""
     tensors = state_dict(states[""], "state_dict", "generator", "netG", fits=signed(family.signature))
+    expect_functions(tensors, FUNCTIONS, "a progressive GAN of this layout")
     weights: list[np.ndarray] = []
     while (name := f"features.{len(weights)}.conv.weight") in tensors:
         weights.append(tensors[name])

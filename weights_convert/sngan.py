@@ -19,17 +19,20 @@ from geomgan.models.families import Family
 from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
+from weights_convert.modules import expect_functions
 from weights_convert.options import Epsilon, Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
 ALIASES = {"model.3": "conv1", "model.6": "conv2"}
 MAX_BLOCKS = 8
+FUNCTIONS = {"ReLU": {}, "Tanh": {}, "Upsample": {"mode": "nearest", "scale_factor": 2.0}}  # of a whole module
 
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Latent size, widths, depth and channels are read from the tensors' shapes; ``args.json`` must agree with them."""
     found = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
+    expect_functions(found, FUNCTIONS, "an SNGAN of this family")
     epsilon, tensors = options.epsilon(found), _without_aliases(found)
     config = _config(tensors)
     _check_settings(states.get("config", {}), config)

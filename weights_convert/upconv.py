@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
-from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE
+from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE, SLOPE
 from geomgan.models.families import Family
 from weights_convert import layouts
 from weights_convert.convert import Converted, renamed, state_dict
+from weights_convert.modules import StateDict, expect_functions
 from weights_convert.options import Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
@@ -30,6 +31,7 @@ TANH_NOTE = (
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layout is told by the names of the layers, every width by the tensors' shapes."""
     tensors = _tensors(states[""])
+    expect_functions(tensors, {"LeakyReLU": {"negative_slope": SLOPE}, "Tanh": {}}, "a DeePSim generator")
     layout = options.get("layout") or _layout(tensors)
     check_choice(layout, LAYOUTS, "layout")
     side, resolution, stages = LAYOUTS[layout]
@@ -68,7 +70,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     return Converted(card, {"generator": fill(tensors, rows, template, f"a DeePSim generator ({layout})")})
 
 
-def _tensors(state: Any) -> dict[str, np.ndarray]:
+def _tensors(state: Any) -> StateDict:
     """The state dict, without the ``.1`` that older files have in their names and the ``G.`` of the whole module."""
     return renamed(state_dict(state, "state_dict"), lambda name: name.removeprefix("G.").replace(".1.", "."))
 

@@ -14,10 +14,11 @@ from geomgan.models.families.maps import WAVEGAN_LENGTHS
 from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
-from weights_convert.modules import Part
+from weights_convert.modules import Part, expect_functions
 from weights_convert.options import Epsilon, Options, choice
 from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes
 
+FUNCTIONS: dict[str, dict[str, Any]] = {"ReLU": {}, "Tanh": {}, "Upsample": {"mode": "nearest"}}  # of a whole module
 UNUSED_NORM = "a batch norm that every file has; this network was built without batch norm and does not use it"
 
 
@@ -29,6 +30,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     batch norm, ``bn1`` too, which is in every file.
     """
     tensors = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
+    expect_functions(tensors, FUNCTIONS, "a WaveGAN of this family")
     layers = len({name.split(".")[1] for name in tensors if name.startswith("deconv_list.")})
     project = tensors.get("fc1.weight")
     if project is None or project.ndim != 2 or project.shape[0] % FRAMES or layers not in (5, 6):

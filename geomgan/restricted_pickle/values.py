@@ -19,32 +19,10 @@ MAX_AXES, MAX_SIDE = 32, 1 << 48  # of an array
 MAX_EMPTY = 1 << 22  # the product of an empty array's other sides: its sum over the axis of length 0 has that size
 
 # Modules of Python's library whose objects are data; what others name can only be there to act, also as a stand-in.
-_OF_DATA = frozenset(
-    [
-        "_codecs",
-        "abc",
-        "argparse",
-        "array",
-        "collections",
-        "copyreg",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-        "functools",
-        "logging",
-        "pathlib",
-        "random",
-        "re",
-        "string",
-        "time",
-        "types",
-        "typing",
-        "uuid",
-        "weakref",
-        "zoneinfo",
-    ]
+_OF_DATA = (
+    *("_codecs", "abc", "argparse", "array", "collections", "copyreg", "dataclasses", "datetime", "decimal", "enum"),
+    *("fractions", "functools", "logging", "pathlib", "random", "re", "string", "time", "types", "typing", "uuid"),
+    *("weakref", "zoneinfo"),
 )
 
 Handler = Callable[..., Any]

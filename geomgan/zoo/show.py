@@ -8,6 +8,7 @@ from typing import Any
 
 from geomgan.zoo.catalogue import Entry, catalogue
 from geomgan.zoo.check import Finding
+from weights_convert.options import shown
 
 HEAD = ("name", "family", "latent", "size", "licence", "")
 LEGEND = (
@@ -56,6 +57,7 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
         )
     yield from _line("reference", reference)
     yield from _line("parity", card.get("parity"))
+    yield from _line("assumed", ", ".join(f"{name}={shown(value)}" for name, value in card.get("assumed", {}).items()))
     yield from _line("note", card.get("note"))
     yield from _line("how to get it", card.get("how_to_get"))
 

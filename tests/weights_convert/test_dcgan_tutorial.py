@@ -313,6 +313,42 @@ def test_two_networks_that_fit_are_not_chosen_from(tmp_path):
         convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model")
 
 
+BETWEEN = {
+    "dropout": (
+        lambda net: nn.Sequential(*net[:3], nn.Dropout2d(), *net[3:]),
+        "main.4 the file has main.1;",
+    ),
+    "upsampling": (lambda net: nn.Sequential(*net[:3], nn.Upsample(scale_factor=2), *net[3:]), "main.0 and main.4"),
+    "the activation first": (lambda net: nn.Sequential(net[0], net[2], net[1], *net[3:]), "the file has main.2;"),
+    "no activation": (lambda net: nn.Sequential(*net[:5], *net[6:]), "between main.3 and main.5"),
+    "two norms": (lambda net: nn.Sequential(*net[:2], *net[1:]), "the file has main.1, main.2;"),
+    "no norm, two things": (lambda net: nn.Sequential(net[0], *[nn.ReLU()] * 2, *net[3:]), "the file has nothing;"),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_lies_between_the_layers_is_not_guessed(tmp_path, name):
+    change, says = BETWEEN[name]
+    module = change(network(TUTORIAL, nn.ReLU(), nn.Tanh())).eval()
+    (tmp_path / "a.pth").write_bytes(saved(prefixed("main.", module.state_dict())))
+    with pytest.raises(CheckpointError, match=rf"(?s){says}.*convert the whole module, torch\.save\(model, FILE\)"):
+        convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model")
+    (tmp_path / "whole.pth").write_bytes(saved(module))
+    if name == "dropout":
+        assert_same(gg.load(convert("dcgan-tutorial", tmp_path / "whole.pth", tmp_path / "model")), module)
+    else:
+        with pytest.raises(CheckpointError, match="own_generator"):
+            convert("dcgan-tutorial", tmp_path / "whole.pth", tmp_path / "model")
+
+
+def test_layers_without_norms(tmp_path):
+    layers = network(TUTORIAL, nn.ReLU(), nn.Tanh(), bias=True)
+    module = nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.BatchNorm2d)))
+    for tree in (module, module.state_dict()):
+        (tmp_path / "a.pth").write_bytes(saved(tree))
+        assert_same(gg.load(convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model")), module)
+
+
 def test_a_conditional_network_is_not_taken_for_a_plain_one(tmp_path):
     (tmp_path / "a.pth").write_bytes(saved(prefixed("gen.", BARE) | {"label_emb.weight": torch.ones(10, 5)}))
     with pytest.raises(CheckpointError, match=r"left over: label_emb\.weight"):

@@ -19,6 +19,8 @@ import torch
 import geomgan as gg
 from geomgan.errors import CheckpointError
 from tests.fixtures import ASSETS, assert_close
+from tests.hostile import damaged, watched
+from tests.weights_convert import torch_attacks
 from tests.weights_convert.test_arrays import safetensors
 from tests.weights_convert.torch_models import Harmful, saved, tutorial_dcgan
 from weights_convert.convert import convert
@@ -130,6 +132,28 @@ def test_what_acts_is_refused_under_any_name_and_place(tmp_path, words):
     (tmp_path / "weights").write_bytes(saved({"netG": MODULE, "x": Harmful()}))
     with pytest.raises(CheckpointError, match="system, which is not data"):
         read_file(tmp_path / "weights")
+
+
+SETUP = "from weights_convert.files import read_file\nattempt = read_file"
+
+
+def test_nothing_in_a_file_happens(tmp_path):
+    """Every name is an inert record, or refused: what runs would be seen."""
+    outcomes = watched(tmp_path, SETUP, torch_attacks.attacks() | {"module": saved(MODULE)}, safe())
+    assert outcomes["module"].text == "read"
+    for name, outcome in outcomes.items():
+        acts = any(f" {word} " in f"{name} " for word in ("os system", "builtins eval", "subprocess Popen"))
+        assert not acts or "which is not data" in outcome.text, (name, outcome)
+
+
+def test_damage_raises_nothing_else(tmp_path):
+    for good in (saved(MODULE), scripted(), pickle.dumps(MODULE)):
+        for data in damaged(good, 60):
+            (tmp_path / "weights").write_bytes(data)
+            try:
+                read_file(tmp_path / "weights")
+            except CheckpointError as error:
+                assert "weights: " in str(error)  # noqa: PT017  either outcome is right
 
 
 FOUND = ASSETS / "found-checkpoints"

@@ -92,6 +92,26 @@ def test_another_epsilon(tmp_path, epsilon, whole):
     assert "assumed" not in gg.zoo.card(tmp_path / "model")
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda net: net.__setitem__(-1, torch.nn.Sigmoid()), "has Sigmoid .*has ReLU, Tanh, Upsample"),
+        (lambda net: net.append(torch.nn.LeakyReLU(0.1)), "has LeakyReLU"),
+        (
+            lambda net: net.append(torch.nn.Upsample(scale_factor=2, mode="bilinear")),
+            "has Upsample {'mode': 'bilinear', ",
+        ),
+    ],
+    ids=["sigmoid", "leaky", "bilinear"],
+)
+def test_a_module_with_other_functions_is_refused(tmp_path, change, says):
+    module = Sngan(5, (6, 6), 1, 4, seed=1)
+    change(module.model)
+    (tmp_path / "a.pt").write_bytes(saved(module))
+    with pytest.raises(CheckpointError, match=f"{says}.*own_generator"):
+        convert("sngan", tmp_path / "a.pt", tmp_path / "model")
+
+
 @pytest.mark.parametrize("without", ["model.2.model.3", "model.2.conv1"])
 def test_one_name_of_two_is_enough(tmp_path, without):
     """In half precision, with the prefix of parallel training, under a key."""
