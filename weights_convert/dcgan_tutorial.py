@@ -254,6 +254,8 @@ def _of_module(tensors: StateDict, layers: Sequence[str], norms: Sequence[str | 
         elif part.kind in ACTIVATIONS:
             _expect(path, part, all(part.attributes.get(k, v) == v for k, v in USUAL.items()) and bool(behind))
             behind[-1].append(part)
+        elif part.kind == "Unflatten" and not behind:
+            _expect(path, part, tuple(part.attributes.get("unflattened_size") or ())[1:] == (1, 1))
         elif path not in above and part.kind not in SILENT:
             _expect(path, part, path in norms and not behind[-1])  # else the activation comes first
     *hidden, last = behind

@@ -286,6 +286,7 @@ CONTAINERS = {
     "whole": network(TUTORIAL, nn.ReLU(), nn.Tanh()),
     "whole, in a checkpoint": {"model": nn.DataParallel(network(TUTORIAL, nn.ReLU(), nn.Tanh())), "epoch": 3},
     "whole, nested": NESTED,
+    "whole, reshaping": nn.Sequential(nn.Unflatten(1, (5, 1, 1)), *network(TUTORIAL, nn.ReLU(), nn.Tanh())),
     "whole, of a class": Net(network(TUTORIAL, nn.ReLU(), nn.Tanh())),
     "whole, in a list": [0.5, Net(network(TUTORIAL, nn.ReLU(), nn.Tanh()))],
 }
