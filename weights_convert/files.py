@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.restricted_pickle import looks_like, read_bytes
 from weights_convert.arrays import read_npz, read_safetensors
+from weights_convert.exported import read_exported
 from weights_convert.modules import without_modules
 from weights_convert.torch_file import parse, zip_names
 
@@ -21,10 +24,13 @@ WAYS = {  # what a file looks like -> the shortest way from it to one that is re
     "an HDF5 file": "A Keras model on JAX is a function already: see docs/own_generator.md. From tables of arrays: "
     "numpy.savez('weights.npz', **{name: array, ...}) with the names of the published state dict",
     "a Keras archive": "A Keras model on JAX is a function already: see docs/own_generator.md",
-    "a network of torch.export": "Its weights alone: torch.save(torch.export.load(FILE).state_dict, 'weights.pth')",
     "a numpy .npy file": "It has one array and no name: numpy.savez('weights.npz', **{name: array, ...}) with the "
     "names of the published state dict",
     "a GGUF file": "Save the tensors with the names of the published state dict: numpy.savez('weights.npz', ...)",
+}
+READERS: dict[str, Callable[[bytes], dict[str, np.ndarray]]] = {
+    "a safetensors file": read_safetensors,
+    "a network of torch.export": read_exported,
 }
 
 
@@ -32,7 +38,7 @@ def read_file(path: str | Path, *, stand_ins: Sequence[str] = ANY_CLASS) -> Any:
     """What a file of weights holds: nested containers of arrays, and of every whole module its ``StateDict``.
 
     Read are the files of ``torch.save`` (of a state dict, a checkpoint or a whole module), TorchScript archives, plain
-    pickles, ``.safetensors`` and ``.npz``. Nothing in a file is executed.
+    pickles, ``torch.export`` archives, ``.safetensors`` and ``.npz``. Nothing in a file is executed.
 
     Raises:
         CheckpointError: it is another file, is damaged, or too large; the shortest way on is said.
@@ -42,8 +48,8 @@ def read_file(path: str | Path, *, stand_ins: Sequence[str] = ANY_CLASS) -> Any:
     try:
         if kind in WAYS:
             raise CheckpointError(f"this is {kind}. {WAYS[kind]}. {OWN}")
-        if kind == "a safetensors file":
-            return read_safetensors(data)
+        if kind in READERS:
+            return READERS[kind](data)
         if data[:2] == b"PK" and any(name.endswith(".npy") for name in zip_names(data)):
             return read_npz(data)
         return without_modules(parse(data, stand_ins))

@@ -101,7 +101,7 @@ def _names(depth: int) -> Names:
 
 def _read_zip(data: bytes, names: Names, stand_ins: Sequence[str]) -> Any:
     """The zip format: ``<root>/data.pkl`` and one record ``<root>/data/<key>`` per storage."""
-    root, record = _zip_records(data)
+    root, record = zip_records(data, "data.pkl", "torch.save")
     order: Literal["<", ">"] = ">" if (record("byteorder") or b"")[:3] == b"big" else "<"
     storages: dict[str, tuple[str, np.ndarray]] = {}
 
@@ -126,14 +126,18 @@ def _same(stored: tuple[str, np.ndarray], kind: str, count: int, key: str) -> np
     return stored[1]
 
 
-def _zip_records(data: bytes) -> tuple[str, Callable[[str], memoryview | None]]:
-    """The root folder of a zip archive, and what gives a file in it where it lies in ``data``, None if it is absent."""
+def zip_records(data: bytes, marker: str, writer: str) -> tuple[str, Callable[[str], memoryview | None]]:
+    """The root folder of a zip archive, and what gives a file in it where it lies in ``data``, None if it is absent.
+
+    The root is where the one file ``marker`` is that every archive of ``writer`` has.
+    """
     entries = _zip_entries(data)
     names = [entry.filename for entry in entries]
-    roots = [name[:-8] for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    depth = marker.count("/") + 1
+    roots = [name.removesuffix(marker) for name in names if name.endswith(f"/{marker}") and name.count("/") == depth]
     if len(roots) != 1:
-        found = f"a zip archive of {len(entries)} files with {len(roots)} of the name <folder>/data.pkl"
-        raise misfit(found, "one, as torch.save writes it")
+        found = f"a zip archive of {len(entries)} files with {len(roots)} of the name <folder>/{marker}"
+        raise misfit(found, f"one, as {writer} writes it")
     if f"{roots[0]}constants.pkl" in names:  # TorchScript: its program text is packed, and of no use here
         entries = [entry for entry in entries if not entry.filename.startswith(f"{roots[0]}code/")]
     if sum(max(entry.file_size, 0) for entry in entries) > len(data):
