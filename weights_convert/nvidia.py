@@ -122,7 +122,8 @@ def mapping_config(tensors: Tensors, options: Options, arguments: Mapping[str, A
             f"the file says z_dim={z_dim}, but mapping.fc0.weight takes {latent_dim} numbers of a code. Where "
             "the network has classes, their embedding mapping.embed.weight is missing."
         )
-    check_latent_dim(options, latent_dim, widths[-1], known=z_dim is not None or embedding is not None)
+    said_so = z_dim is not None or said["c_dim"] == 0  # by the file: its codes, or that it has no classes
+    check_latent_dim(options, latent_dim, widths[-1], known=said_so or embedding is not None)
     return {"latent_dim": latent_dim, "mapping": widths, "classes": classes}
 
 

@@ -99,7 +99,7 @@ def test_another_epsilon(tmp_path, epsilon, whole):
         (lambda net: net.append(torch.nn.LeakyReLU(0.1)), "has LeakyReLU"),
         (
             lambda net: net.append(torch.nn.Upsample(scale_factor=2, mode="bilinear")),
-            "has Upsample {'mode': 'bilinear', ",
+            "has Upsample {'mode': 'bilinear'}",
         ),
     ],
     ids=["sigmoid", "leaky", "bilinear"],
