@@ -93,7 +93,7 @@ def test_a_long_log_of_losses(tmp_path):
 def test_exported_tensors_of_every_kind(tmp_path):
     module = torch.nn.Linear(4, 3)
     module.weight = torch.nn.Parameter(torch.arange(12.0).reshape(4, 3).T)  # strided
-    module.register_buffer("half", torch.arange(3).half())
+    module.register_buffer("sixteen", torch.arange(3).half())
     module.register_buffer("brain", torch.tensor([1.5, -2.0]).bfloat16())
     module.register_buffer("count", torch.tensor(7))
     (tmp_path / "weights").write_bytes(exported(module, 1, 4))
