@@ -45,6 +45,14 @@ class OptionError(GeomganError, ValueError):
     """An option has a value that it cannot take."""
 
 
+class NotFiniteError(GeomganError, ValueError):
+    """Numbers that must be finite are NaN or infinite."""
+
+
+class TracedError(GeomganError, TypeError):
+    """What runs on the host was called inside ``jit``, ``vmap`` or ``grad``."""
+
+
 @contextlib.contextmanager
 def reading(
     what: object, fix: str, *, error: type[Exception] = StoreError, found: str = "cannot be read"
@@ -165,10 +173,10 @@ def check_codes(codes: Any, dim: int) -> None:
 
 
 def check_finite(x: Any, what: str) -> None:
-    """Raise ``ValueError`` if the concrete array ``x`` holds NaN or infinity; tracers pass."""
+    """Raise ``NotFiniteError`` if the concrete array ``x`` holds NaN or infinity; tracers pass."""
     if is_concrete(x) and not np.isfinite(np.asarray(x)).all():
         bad = int((~np.isfinite(np.asarray(x))).sum())
-        raise ValueError(f"{what} holds {bad} NaN or infinite values; expected finite numbers.")
+        raise NotFiniteError(f"{what} holds {bad} NaN or infinite values; expected finite numbers.")
 
 
 def check_choice(value: Any, choices: Iterable[str], what: str, lister: str = "") -> None:

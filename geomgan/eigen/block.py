@@ -1,13 +1,18 @@
-"""Block Lanczos with full orthogonalisation and thick restarts, for many products at a time."""
+"""Block Lanczos with full orthogonalisation, thick restarts and a search for what it missed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import numpy as np
 
+from geomgan.eigen.found import Pairs
+from geomgan.eigen.outside import may_hide_copies, search
+from geomgan.eigen.space import Space
+
 PATIENCE = 4
-Pairs = tuple[np.ndarray, np.ndarray, np.ndarray, int]
+Conversation = Generator[np.ndarray, np.ndarray, Pairs]
 
 
 def block_lanczos(
@@ -19,12 +24,15 @@ def block_lanczos(
     seed: int,
     rounding: float = 0.0,
     width: int | None = None,
+    *,
+    which: str = "largest",
+    start: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Pairs:
-    """The ``k`` largest eigenpairs of a symmetric map that is known by products with blocks, ``multiply(V (d, b))``.
+    """The ``k`` wanted eigenpairs of a symmetric map that is known by products with blocks, ``multiply(V (d, b))``.
 
     See :func:`lanczos_blocks` for the other arguments and what is returned.
     """
-    steps = lanczos_blocks(dim, k, tol, max_products, seed, rounding, width)
+    steps = lanczos_blocks(dim, k, tol, max_products, seed, rounding, width, which=which, start=start)
     block = next(steps)
     while True:
         try:
@@ -43,70 +51,72 @@ def block_width(dim: int, k: int, *, heavy: bool = False) -> int:
 
 
 def lanczos_blocks(
-    dim: int, k: int, tol: float, max_products: int, seed: int, rounding: float = 0.0, width: int | None = None
-) -> Generator[np.ndarray, np.ndarray, Pairs]:
+    dim: int,
+    k: int,
+    tol: float,
+    max_products: int,
+    seed: int,
+    rounding: float = 0.0,
+    width: int | None = None,
+    *,
+    which: str = "largest",
+    start: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Conversation:
     """The algorithm as a conversation: yields a block ``V (d, b)``, takes ``A V``, and returns the eigenpairs.
 
     Only the products run on the device, in its precision; the small projected problem and the orthogonalisation run
     in float64 on the host. Whoever multiplies may serve many conversations, one for each code, at a time.
 
+    Converged pairs may be the wrong ones: where a value repeats more often than a block has columns, the others never
+    show. Before it ends, it therefore searches outside them, where that can be (:mod:`geomgan.eigen.outside`).
+
     Args:
         dim: ``d``.
         k: number of pairs.
-        tol: stops when every ``‖A x - θ x‖ <= tol * θ_max``.
-        max_products: stops after so many products, converged or not.
+        tol: stops when every ``‖A x - θ x‖ <= tol * |θ|_max``.
+        max_products: stops before more than so many products (and ``k``), converged or not.
         seed: of the start block.
         rounding: relative residuals below it may be all that the products' rounding allows; stops when they have not
             halved for ``PATIENCE`` blocks.
         width: columns of a block; by default :func:`block_width`.
+        which: ``"largest"``, ``"smallest"`` or ``"magnitude"``.
+        start: orthonormal ``V (d, k)`` and ``A V`` of converged pairs that a single vector found: begins with the
+            search outside them.
 
     Returns:
-        values ``(k,)`` descending, vectors ``(d, k)``, residual norms ``(k,)`` and the number of products.
+        The :class:`Pairs`; ``complete`` is false where the products ended before the search did.
 
     Source: Golub and Underwood (1977) for blocks; Wu and Simon (2000) for thick restarts.
     """
-    rng = np.random.default_rng(seed)
     width = width or block_width(dim, k)
-    largest_basis = min(dim, max(3 * k, k + 6 * width))
-    block = np.linalg.qr(rng.standard_normal((dim, width)))[0]
-    basis = image = np.zeros((dim, 0))
-    products, best, stalled = 0, np.inf, 0
+    space = Space(dim, k, width, which, max(tol, rounding), max_products, np.random.default_rng(seed))
+    shown = width
+    if start is not None:
+        space.add(*start)
+        shown = 1
     while True:
-        product = yield block
-        products += block.shape[1]
-        basis, image = np.hstack([basis, block]), np.hstack([image, product])
-        projected = basis.T @ image
-        theta, y = np.linalg.eigh(0.5 * (projected + projected.T))
-        theta, y = theta[::-1], y[:, ::-1]
-        values, vectors = theta[:k], basis @ y[:, :k]
-        residuals = np.linalg.norm(image @ y[:, :k] - vectors * values, axis=0)
-        worst = residuals.max() / max(np.abs(theta).max(), np.finfo(float).tiny)
+        if start is None:
+            converged = yield from _converge(space, tol, rounding)
+            if not converged:
+                return replace(space.pairs(), spent=space.left > 0)
+            if not may_hide_copies(space.theta[:k], shown, space.within):
+                return space.pairs()
+        start, answer = None, space.pairs()
+        proven = yield from search(space)
+        if proven is not False:
+            return replace(answer, products=space.products, complete=proven is True, spent=proven is None)
+
+
+def _converge(space: Space, tol: float, rounding: float) -> Generator[np.ndarray, np.ndarray, bool]:
+    """Grow a space until its first ``k`` pairs have converged; false where its products or dimensions end before."""
+    largest, best, stalled = max(3 * space.k, space.k + 6 * space.width), np.inf, 0
+    while space.left and space.affordable:
+        block = space.next_block()
+        if space.size + block.shape[1] > largest and largest < space.dim:
+            space.restart()
+        space.add(block, (yield block))
+        worst = space.errors[: space.k].max() / space.scale
         best, stalled = (worst, 0) if worst < 0.5 * best else (best, stalled + 1)
-        done = worst <= tol or (worst <= rounding and stalled >= PATIENCE)
-        if basis.shape[1] >= k and (done or products >= max_products):
-            break
-        if basis.shape[1] == dim:  # the whole space: exact up to the rounding of the products
-            break
-        block = _orthonormal_outside(product, basis, rng, min(width, dim - basis.shape[1]))
-        if basis.shape[1] + block.shape[1] > largest_basis and largest_basis < dim:
-            keep = y[:, : k + width]
-            basis, image = basis @ keep, image @ keep
-    return values, vectors, residuals, products
-
-
-def _orthonormal_outside(block: np.ndarray, basis: np.ndarray, rng: np.random.Generator, width: int) -> np.ndarray:
-    """``width`` orthonormal directions of ``block`` outside ``basis``; random ones where it has fewer."""
-    block = block[:, :width] if block.shape[1] >= width else block
-    scale = np.linalg.norm(block, axis=0).max(initial=0.0)
-    for _ in range(2):  # twice is enough (Kahan and Parlett)
-        block = block - basis @ (basis.T @ block)
-    u, s, _ = np.linalg.svd(block, full_matrices=False)
-    found = u[:, s > 1e-10 * scale] if scale > 0 else u[:, :0]
-    missing = width - found.shape[1]
-    if missing:
-        fresh = rng.standard_normal((basis.shape[0], missing))
-        for _ in range(2):
-            fresh = fresh - basis @ (basis.T @ fresh) - found @ (found.T @ fresh)
-            fresh = np.linalg.qr(fresh)[0]
-        found = np.hstack([found, fresh])
-    return found
+        if space.size >= space.k and (worst <= tol or (worst <= rounding and stalled >= PATIENCE)):
+            return True
+    return False

@@ -8,35 +8,59 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.eigen.choice import WHICH
+from geomgan.eigen.found import Pairs
 from geomgan.eigen.threads import one_blas_thread
-from geomgan.errors import check_count
+from geomgan.errors import check_choice, check_count
 
 
-def eigh(g: Any, k: int | None = None) -> tuple[jax.Array, jax.Array]:
+def eigh(g: Any, k: int | None = None, *, which: str = "largest") -> tuple[jax.Array, jax.Array]:
     """The ``k`` largest eigenpairs of a symmetric matrix, as a pure function: ``jit`` and ``vmap`` it.
 
     Args:
         g: ``(d, d)``, of which the symmetric part is taken.
         k: how many, static; by default all ``d``.
+        which: ``"largest"``, ``"smallest"`` or ``"magnitude"``, static; in descending order always.
 
     Returns:
         Values ``(k,)``, descending, and vectors ``(d, k)``: columns whose component of largest magnitude is positive,
-        in the type of ``g``. In float32, eigenvalues below about ``d · 1e-7`` of the largest are noise;
-        :func:`geomgan.eigenpairs` computes in float64 and says where noise begins. Not differentiable where
-        eigenvalues coincide.
+        in the type of ``g``. In float32 (and the half precisions, which are computed in it), eigenvalues below about
+        ``d · 1e-7`` of the largest are noise; :func:`geomgan.eigenpairs` computes in float64 and says where noise
+        begins. Not differentiable where eigenvalues coincide.
 
     Raises:
-        ValueError: ``g`` is not one square matrix, or ``k`` is not from 1 to ``d``; raised before tracing.
+        ValueError: ``g`` is not one square matrix, ``k`` is not from 1 to ``d``, or ``which`` is unknown; raised before
+            tracing.
     """
     shape = np.shape(g)
     if len(shape) != 2 or shape[0] != shape[1]:
         raise ValueError(f"g has shape {shape}; expected one matrix (d, d). Use jax.vmap for a stack of matrices.")
     k = check_k(k, shape[0])
-    g = jnp.asarray(g)
-    values, vectors = jnp.linalg.eigh(0.5 * (g + g.T))
-    values, vectors = values[::-1][:k], vectors[:, ::-1][:, :k]
+    check_choice(which, WHICH, "which")
+    g = 1.0 * jnp.asarray(g)
+    wide = g.astype(jnp.promote_types(g.dtype, jnp.float32))  # LAPACK has no half precision
+    values, vectors = jnp.linalg.eigh(0.5 * (wide + wide.T))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    chosen = wanted(values, k, which)
+    values, vectors = values[chosen].astype(g.dtype), vectors[:, chosen].astype(g.dtype)
     largest = jnp.take_along_axis(vectors, jnp.abs(vectors).argmax(axis=0, keepdims=True), axis=0)
     return values, vectors * jnp.where(largest < 0, -1, 1).astype(vectors.dtype)
+
+
+def wanted(values: Any, k: int, which: str) -> Any:
+    """Where the ``k`` wanted ones of all descending values ``(d,)`` are, in that order; of arrays of numpy or JAX."""
+    if which == "magnitude":
+        arrays: Any = jnp if isinstance(values, jax.Array) else np
+        return arrays.sort(arrays.argsort(-abs(values), stable=True)[:k])
+    return slice(k) if which == "largest" else slice(values.shape[0] - k, None)
+
+
+def dense_pairs(matrix: np.ndarray, k: int, which: str = "largest") -> Pairs:
+    """The ``k`` wanted eigenpairs of a float64 matrix ``(d, d)``, by LAPACK."""
+    values, vectors, residuals = largest_pairs(matrix, len(matrix))
+    chosen = wanted(values, k, which)
+    scale = float(np.abs(values).max())
+    return Pairs(values[chosen], vectors[:, chosen], residuals[chosen], len(matrix), scale)
 
 
 def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

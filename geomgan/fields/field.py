@@ -221,7 +221,7 @@ def compute_field(
     stored: dict[str, Any] = read_attributes(folder, SETTINGS)["settings"] if folder and resumed else {}
     if stored:  # a resumed run keeps its sizes
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
-    plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every)
+    plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every, auto=solver == "auto")
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
     plan = plan if resumed else fit(plan)
     cast = np.ascontiguousarray(codes, np.dtype(G.dtype))

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from geomgan.backend import backend, memory_budget, readable
 from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
-from geomgan.eigen.choice import choose_solver, expected_products
+from geomgan.eigen.choice import choose_solver, enough_products, expected_products
 from geomgan.eigen.dense import check_k
 from geomgan.entry import explained
 from geomgan.errors import check_count
@@ -53,6 +53,8 @@ class Plan:
         bytes: what the largest program takes on a device besides the weights; 0 before it is compiled.
         memory: bytes that it may take.
         seconds: estimated time for all codes, without compilation; None before it is estimated.
+        enough: products after which the block solver gives a code up to the dense one, which they would have paid for;
+            None where it was not chosen by cost.
     """
 
     codes: int
@@ -71,6 +73,7 @@ class Plan:
     memory: int
     steps: int = 1
     seconds: float | None = None
+    enough: int | None = None
 
     @property
     def one_program(self) -> bool:
@@ -191,8 +194,11 @@ def chosen(
     hvp: str,
     memory: int | str | None,
     devices: Sequence[jax.Device],
+    auto: bool = False,
 ) -> Plan:
     """The plan as far as shapes tell; arguments of :func:`plan_field`. Compiles nothing.
+
+    ``auto`` says that ``solver`` was chosen by cost, when a resumed run names it.
 
     Raises:
         ValueError: an argument does not fit.
@@ -210,9 +216,11 @@ def chosen(
             raise ValueError(f"groups are {groups!r}; expected each of 0 to {len(sizes) - 1} once, or [None].")
     elif kind is Pushforward:
         parts = _groups(sizes, budget // 2)
-    solver, reason = choose_solver(kind.cost(len(parts)), dim, k, solver)
-    parts = parts or (None,)
     forward, here = profile.flops, backend()
+    width, cost = block_width(dim, k, heavy=forward > here.heavy_flops), kind.cost(len(parts))
+    auto = auto or solver == "auto"
+    solver, reason = choose_solver(cost, dim, k, solver, width)
+    parts = parts or (None,)
     if batch is None:
         alone = solver != "dense" or kind is not Pushforward or len(parts) > 1
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
@@ -225,7 +233,7 @@ def chosen(
     if solver == "dense":
         flops = kind.flops(forward, dim, len(parts), sum(sizes) // (4 * dim))
     else:
-        flops = kind.product_flops(forward) * expected_products(k)
+        flops = kind.product_flops(forward) * expected_products(k, width)
     return Plan(
         codes=codes,
         dim=dim,
@@ -235,12 +243,13 @@ def chosen(
         reason=reason,
         chunk=limit,
         batch=batch,
-        width=block_width(dim, k, heavy=forward > here.heavy_flops),
+        width=width,
         groups=parts,
         mesh=device_grid(codes, batch, devices),
         flops=flops,
         bytes=0,
         memory=budget,
+        enough=enough_products(cost, dim) if auto else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,15 +15,16 @@ import numpy as np
 from jax.sharding import Mesh
 
 from geomgan.backend import backend, epsilon
-from geomgan.eigen import eigenpairs
-from geomgan.eigen.block import Pairs, lanczos_blocks
+from geomgan.eigen.block import lanczos_blocks
 from geomgan.eigen.choice import most_products, reachable, relative_noise, within_tolerance
 from geomgan.eigen.dense import largest_pairs, signed
-from geomgan.errors import OutOfMemory
+from geomgan.eigen.found import Pairs
+from geomgan.eigen.pairs import solved
+from geomgan.errors import NotFiniteError, OutOfMemory
 from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
 from geomgan.fields.plan import Plan
 from geomgan.fields.programs import Program, Rows, halved
-from geomgan.metric.operator import operator_at
+from geomgan.metric.operator import MetricOperator, operator_at
 from geomgan.metric.pair import Pair
 from geomgan.runs.store import DONE, FAILED, NOT_CONVERGED
 
@@ -159,14 +161,10 @@ def _block(job: Job, codes: np.ndarray) -> Results:
     (program,) = job.programs
     on_devices = shard(codes, job.mesh, CODES)
     width, most = plan.width + -plan.width % program.shares, max(1, program.chunk) * program.shares
-    limits: dict[str, Any] = {
-        "tol": job.tol,
-        "max_products": most_products(plan.dim),
-        "rounding": reachable(job.epsilon),
-    }
-    talks = [lanczos_blocks(plan.dim, plan.k, seed=job.seed, width=plan.width, **limits) for _ in range(n)]
+    limits = (job.tol, plan.enough or most_products(plan.dim), job.seed, reachable(job.epsilon), plan.width)
+    talks = [lanczos_blocks(plan.dim, plan.k, *limits) for _ in range(n)]
     waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in enumerate(talks)}
-    pairs: dict[int, Pairs] = {}
+    results = _failed(n, plan.dim, plan.k) | {"codes": codes}
     while waiting:
         blocks = np.zeros((n, plan.dim, width), job.pair.G.dtype)
         for i, block in waiting.items():
@@ -180,32 +178,38 @@ def _block(job: Job, codes: np.ndarray) -> Results:
             image = images[i, :, : block.shape[1]]
             try:
                 if not np.isfinite(image).all():
-                    raise StopIteration
-                waiting[i] = talks[i].send(image)
+                    del waiting[i]
+                else:
+                    waiting[i] = talks[i].send(image)
             except StopIteration as finished:
                 del waiting[i]
-                if finished.value is not None:
-                    pairs[i] = finished.value
-    results = _failed(n, plan.dim, plan.k) | {"codes": codes}
-    for i, (values, vectors, residuals, _) in pairs.items():
-        converged = within_tolerance(values, residuals, job.tol, job.epsilon).all()
-        noise = job.noise * np.abs(values).max()
-        _put(results, i, values, signed(vectors), residuals, noise, converged=bool(converged))
+                _put_pairs(job, results, i, finished.value)
     return results
+
+
+def _put_pairs(job: Job, results: Results, i: int, found: Pairs) -> None:
+    """What block Lanczos found at code ``i``; what the dense solver finds where it was given up (``Plan.enough``)."""
+    converged = bool(within_tolerance(found, max(job.tol, reachable(job.epsilon))).all())
+    if not converged and job.plan.enough:
+        with contextlib.suppress(NotFiniteError):
+            e, _ = solved(_operator(job, results["codes"][i]), job.plan.k, solver="dense")
+            _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=True)
+        return
+    _put(results, i, found.values, signed(found.vectors), found.residuals, job.noise * found.scale, converged=converged)
 
 
 def _arpack(job: Job, codes: np.ndarray) -> Results:
     """Top pairs by scipy's eigsh, one code after the other; every process computes all of them."""
-    plan = job.plan
-    results = _failed(len(codes), plan.dim, plan.k) | {"codes": codes}
+    results = _failed(len(codes), job.plan.dim, job.plan.k) | {"codes": codes}
     for i, z in enumerate(codes):
-        op = operator_at(job.pair, jnp.asarray(z), plan.chunk, job.precision, job.hvp)
-        if not np.isfinite(np.asarray(op.matvec(np.ones(plan.dim, job.pair.G.dtype)))).all():
-            continue
-        e = eigenpairs(op, plan.k, solver=plan.solver, tol=job.tol, seed=job.seed)
-        complete = len(e.values) == plan.k and bool(e.converged.all())
-        _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=complete)
+        with contextlib.suppress(NotFiniteError):
+            e, advice = solved(_operator(job, z), job.plan.k, solver="arpack", tol=job.tol, seed=job.seed)
+            _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=not advice)
     return results
+
+
+def _operator(job: Job, z: np.ndarray) -> MetricOperator:
+    return operator_at(job.pair, jnp.asarray(z), job.plan.chunk, job.precision, job.hvp)
 
 
 def _failed(n: int, dim: int, k: int) -> Results:

@@ -17,9 +17,14 @@ def finite_or_nan(value: Any, push: Callable[..., Any]) -> Callable[..., Any]:
     smallest: that is enough for a metric, and what the linear layers at a network's beginning make of the tangents
     stays the same at all codes, so that several together compute it once.
     """
+    return jax.tree_util.Partial(_push_marked, push, one_or_nan(value))
+
+
+def one_or_nan(value: Any) -> jax.Array:
+    """One, or NaN where anything in the tree ``value`` is not finite."""
     leaves = jax.tree.leaves(value)
     finite = jnp.all(jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]))
-    return jax.tree_util.Partial(_push_marked, push, jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype))
+    return jnp.where(finite, 1, jnp.nan).astype(leaves[0].dtype)
 
 
 def _push_marked(push: Callable[..., Any], mark: jax.Array, v: jax.Array) -> Any:

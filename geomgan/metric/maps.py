@@ -12,7 +12,7 @@ It comes as four pytrees, which compiled functions take as arguments. Each knows
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from geomgan.eigen.operator import Cost
 from geomgan.generators.generator import output_of
 from geomgan.metric.chunks import map_chunks, map_into
 from geomgan.metric.differences import central_differences, second_differences
-from geomgan.metric.finite import finite_or_nan
+from geomgan.metric.finite import finite_or_nan, one_or_nan
 from geomgan.metric.gram import as_rows
 from geomgan.metric.pair import Pair
 
@@ -84,22 +84,28 @@ class LinearMap(ABC):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Pushforward(LinearMap):
-    """``v -> J v``; the metric is ``JᵀJ``, exactly and without second derivatives."""
+    """``v -> J v``; the metric is ``JᵀJ``, exactly and without second derivatives.
+
+    Where the embedded sample is not finite, ``mark`` is NaN, and with it every row and every product: the way back
+    drops what the way forward marked, where a derivative is zero.
+    """
 
     push: Any
+    mark: jax.Array
     jacobian: ClassVar[bool] = True
     divisible: ClassVar[bool] = True
 
     @classmethod
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Pushforward:
         del chunk
-        return cls(finite_or_nan(*jax.linearize(partial(pair.embed, group=group), z)))
+        value, push = jax.linearize(partial(pair.embed, group=group), z)
+        return cls(finite_or_nan(value, push), one_or_nan(value).astype(z.dtype))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         return map_chunks(self.push, tangents, chunk) if into is None else map_into(self.push, tangents, chunk, into)
 
     def product(self, v: jax.Array) -> jax.Array:
-        return jax.linear_transpose(self.push, v)(self.push(v))[0]
+        return jax.linear_transpose(self.push, v)(self.push(v))[0] * self.mark
 
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
@@ -162,7 +168,18 @@ class Product(LinearMap):
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Product:
         del chunk, group
         reference = jax.lax.stop_gradient(output_of(pair.G, z))
-        return cls(finite_or_nan(*jax.linearize(jax.grad(partial(pair.half_distance, reference)), z)))
+        return cls.of(partial(pair.half_distance, reference), z)
+
+    @classmethod
+    def of(cls, function: Callable[[jax.Array], jax.Array], z: jax.Array) -> Product:
+        """Products with the Hessian of a scalar function at ``z``; NaN where its value or gradient is not finite."""
+
+        def slope(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            value, gradient = jax.value_and_grad(function)(z)
+            return gradient, value
+
+        gradient, push, value = jax.linearize(slope, z, has_aux=True)
+        return cls(finite_or_nan((gradient, value), push))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         del into

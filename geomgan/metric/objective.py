@@ -29,8 +29,9 @@ def hessian_operator(
 ) -> MetricOperator:
     """The Hessian ``∂²/∂z² φ(G(z))`` of an objective on samples, as an operator for :func:`geomgan.eigenpairs`.
 
-    It is no metric (no factor ½, any sign): its eigenvectors are the directions along which, say, a unit of a network
-    is tuned most sharply at ``z``.
+    It is no metric (no factor ½, any sign): the eigenvectors of largest magnitude,
+    ``eigenpairs(op, k, which="magnitude")``, are the directions along which, say, a unit of a network is tuned most
+    sharply at ``z``. At a maximum of the unit all values are negative, and the sharpest are the smallest.
 
     Args:
         G: the generator.
@@ -67,4 +68,4 @@ def _objective(objective: Callable[..., Any], G: Generator, params: Any, z: jax.
 @partial(jax.jit, static_argnames=("objective", "precision"))
 def _linearised(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
     with matmul_precision(precision):
-        return Product(jax.linearize(jax.grad(partial(_objective, objective, G, params)), z)[1])
+        return Product.of(partial(_objective, objective, G, params), z)
