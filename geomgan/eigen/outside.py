@@ -21,11 +21,15 @@ from geomgan.eigen.space import Space
 from geomgan.eigen.threads import one_blas_thread
 
 CHANCE = 1e-6  # that something is outside although the search says that nothing is
-TOGETHER = 100  # tolerances: a space that mixes values further apart has residuals that show it
+TOGETHER = (4, 100)  # tolerances: bounds on how far apart values are that a space may mix unseen
 
 
 def may_hide_copies(values: np.ndarray, shown: int, tolerance: float) -> bool:
-    """Whether ``shown`` of the values lie within ``TOGETHER`` tolerances: then there may be more of them.
+    """Whether ``shown`` of the values lie so close together that there may be more of them.
+
+    Values need not be equal. A space of ``b`` vectors that mixes more than ``b`` values within ``s`` has residuals of
+    about ``s``; all of them are below a tolerance ``r`` with a chance of about ``(r / s)^b``. So ``s`` is taken with
+    ``CHANCE`` for that, within ``TOGETHER``.
 
     Args:
         values: the wanted ones ``(k,)``, in any order.
@@ -34,7 +38,7 @@ def may_hide_copies(values: np.ndarray, shown: int, tolerance: float) -> bool:
     """
     values = np.sort(values)
     spans = values[shown - 1 :] - values[: max(0, len(values) - shown + 1)]
-    return bool((spans <= TOGETHER * tolerance).any())
+    return bool((spans <= np.clip(CHANCE ** (-1 / shown), *TOGETHER) * tolerance).any())
 
 
 def search(space: Space) -> Generator[np.ndarray, np.ndarray, bool | None]:

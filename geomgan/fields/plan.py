@@ -233,7 +233,7 @@ def chosen(
     if solver == "dense":
         flops = kind.flops(forward, dim, len(parts), sum(sizes) // (4 * dim))
     else:
-        flops = kind.product_flops(forward) * expected_products(k, width)
+        flops = kind.product_flops(forward) * expected_products(k)
     return Plan(
         codes=codes,
         dim=dim,
