@@ -51,10 +51,10 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
         yield from _line("forward pass", f"{card['forward_gflop']:g} GFLOP")
     reference = card.get("reference")
     if isinstance(reference, Mapping):
-        reference = (
-            f"mean {reference['mean']:.6g}, deviation {reference['std']:.6g}, and numbers of one sample, which "
-            "`geomgan models --check` compares"
-        )
+        figures = [
+            f"{what} {reference[k]:.6g}" for k, what in (("mean", "mean"), ("std", "deviation")) if k in reference
+        ]
+        reference = ", ".join([*figures, "and numbers of one sample, which `geomgan models --check` compares"])
     yield from _line("reference", reference)
     yield from _line("parity", card.get("parity"))
     yield from _line("assumed", ", ".join(f"{name}={shown(value)}" for name, value in card.get("assumed", {}).items()))

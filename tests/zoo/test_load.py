@@ -15,6 +15,7 @@ from geomgan.errors import CheckpointError, NotHereError
 from geomgan.generators import Network
 from geomgan.models.families import CHECKPOINTS, NETWORKS
 from geomgan.models.folder import write_model
+from geomgan.zoo import show
 from tests.fixtures import random_params
 
 DCGAN = {
@@ -311,6 +312,13 @@ def test_a_card_of_other_types_is_refused_wherever_it_is_read(model, field):
         for read in (gg.load, gg.zoo.card):
             with pytest.raises(CheckpointError, match=r"model\.json is damaged \(.*\)\. Convert the model again"):
                 read(model)
+
+
+def test_what_a_card_does_not_say_is_not_shown(model):
+    rewrite(model, reference={"mean": 0.25}, figures={"deep": [None]}, note="", files=[])
+    lines = dict(line.split(": ", 1) for line in show.card_lines(gg.zoo.card(model)))
+    assert lines["reference"].strip() == "mean 0.25, and numbers of one sample, which `geomgan models --check` compares"
+    assert "note" not in lines
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"format": 1' + "0" * 5000 + "}", "\ufeff{}"])
