@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         }  # one may have a help of its own
         one = commands.add_parser(name, help=command.HELP, description=text, **how)
         command.add_arguments(one)
-        one.set_defaults(run=command.run)
+        one.set_defaults(run=command.run, usage=one.format_usage())
     return parser
 
 

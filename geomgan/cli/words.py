@@ -18,7 +18,8 @@ def of_command(text: str, parsed: argparse.Namespace, *, family: bool = False) -
     What only Python takes stays, and is said to be that; with ``family`` it is what a family of models or checkpoints
     takes, ``--option name=value``, where the command has that.
     """
-    options, python = set(vars(parsed)) - {"run"}, dict[str, None]()
+    options = {name.replace("-", "_") for name in re.findall(r"--([a-z-]+)", parsed.usage)}
+    python: dict[str, None] = {}
 
     def said(match: re.Match[str]) -> str:
         name, value = match[1], (match[2] or "").strip("'\"()").replace(", ", " ")
@@ -28,7 +29,8 @@ def of_command(text: str, parsed: argparse.Namespace, *, family: bool = False) -
                 return f"--{option.replace('_', '-')} {value}".rstrip()
         if family and "option" in options:
             return f"--option {name}={value}"
-        python[f"{name}="] = None
+        if name not in parsed:  # what stands alone in a command is called by its name
+            python[f"{name}="] = None
         return match[0]
 
     told = _ARGUMENT.sub(said, text)

@@ -21,6 +21,7 @@ def command(*words):
     [
         (("plan", "m"), "solver='dens' is not known.", "--solver dens is not known."),
         (("plan", "m"), "Pass a smaller memory=.", "Pass a smaller --memory."),
+        (("plan", "m"), "model='nope' is not known.", "model='nope' is not known."),
         (("plan", "m"), "layers=(2, 4) is odd", "--layers-range 2 4 is odd"),
         (("analyze", "m"), "needs sample_rate, such as 16000.", "needs --sample-rate, such as 16000."),
         (("analyze", "m"), "class_index='cat fish' is no class", "--class-index 'cat fish' is no class"),
