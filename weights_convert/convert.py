@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice
+from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice, reading
 from geomgan.models.families import CHECKPOINTS, FAMILIES, Checkpoint
 from geomgan.models.measured import write_measured
 from weights_convert.containers import renamed, state_dict, tensor_names
@@ -136,10 +136,8 @@ def _config(family: str, published: Checkpoint, checkpoint: Path) -> dict[str, A
             shared = {path: _shared_start(path.name, checkpoint.name) for path in found}
             found = [path for path in found if shared[path] == max(shared.values())]
         if len(found) == 1:
-            try:
+            with reading(found[0], "Get it again.", error=CheckpointError, found="is no JSON file"):
                 config = json.loads(found[0].read_text(encoding="utf-8"))
-            except (ValueError, RecursionError) as error:
-                raise CheckpointError(f"{found[0]} is no JSON file ({error}). Get it again.") from error
             if not isinstance(config, dict):
                 raise CheckpointError(f"{found[0]} holds {type(config).__name__}; expected a JSON object.")
             return {"config": config}

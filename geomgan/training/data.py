@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from geomgan.errors import reading
 
 SIDE = 32  # the digits are 28 pixels a side; two pixels of background all around make sides halve down to 4
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -67,12 +68,9 @@ def _read(file: Path) -> dict[str, np.ndarray]:
                 f"{file} holds {sorted(archive.files)}; expected {list(_KEYS)}, so {missing} are missing. "
                 "Pass the mnist.npz that Keras distributes."
             )
-        try:
+        fix = "Expected plain numbers: fetch mnist.npz again."
+        with reading(file, fix, error=ValueError, found="holds an array that cannot be read"):
             return {key: archive[key] for key in _KEYS}
-        except (ValueError, zipfile.BadZipFile, zlib.error) as error:  # pickled, cut off or altered
-            raise ValueError(
-                f"{file} holds an array that cannot be read ({error}); expected plain numbers. Fetch mnist.npz again."
-            ) from error
 
 
 def _check(file: Path, part: str, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
