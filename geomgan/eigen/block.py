@@ -115,7 +115,7 @@ def _converge(space: Space, tol: float, rounding: float) -> Generator[np.ndarray
         if space.size + block.shape[1] > largest and largest < space.dim:
             space.restart()
         space.add(block, (yield block))
-        worst = space.errors[: space.k].max() / space.scale
+        worst = space.errors[: space.k].max() / (space.scale or 1.0)
         best, stalled = (worst, 0) if worst < 0.5 * best else (best, stalled + 1)
         if space.size >= space.k and (worst <= tol or (worst <= rounding and stalled >= PATIENCE)):
             return True

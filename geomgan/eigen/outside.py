@@ -21,7 +21,7 @@ from geomgan.eigen.space import Space
 from geomgan.eigen.threads import one_blas_thread
 
 CHANCE = 1e-6  # that something is outside although the search says that nothing is
-TOGETHER = (4, 100)  # tolerances: bounds on how far apart values are that a space may mix unseen
+TOGETHER = (12, 100)  # tolerances: bounds on how far apart values are that a space may mix unseen
 
 
 def may_hide_copies(values: np.ndarray, shown: int, tolerance: float) -> bool:

@@ -27,7 +27,7 @@ class Space:
         self.tolerance, self.max_products = tolerance, max_products
         self._rng, self._sign = rng, -1.0 if which == "smallest" else 1.0
         self.basis = self.image = self._product = np.zeros((dim, 0))
-        self.products, self.scale = 0, float(np.finfo(float).tiny)
+        self.products, self.scale = 0, 0.0
         self._project()
 
     def add(self, block: np.ndarray, product: np.ndarray) -> None:
@@ -63,7 +63,7 @@ class Space:
     @property
     def within(self) -> float:
         """The largest residual of a converged pair."""
-        return self.tolerance * self.scale
+        return max(self.tolerance * self.scale, float(np.finfo(float).tiny))
 
     @property
     def affordable(self) -> bool:
