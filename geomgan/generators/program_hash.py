@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,14 +24,17 @@ from geomgan.backend import matmul_precision
 from geomgan.generators.prepared import kernel_use
 
 Hash = bytes
+_PACKAGE = str(Path(__file__).parents[1])
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+", re.IGNORECASE)
 _RULES = ("custom_jvp_call", "custom_vjp_call")  # a program, and functions that give its derivative
 _SILENT = ("debug_callback", "debug_print")  # change no value
 _PUBLISHED = {value.name for value in vars(primitives).values() if isinstance(value, Primitive)}
 _MORE = (
-    "add_any addupdate broadcast_to composite freeze from_edtype iota_2x32_shape layout_constraint mulhi new_ref "
-    "optimization_barrier philox2x32 philox4x32 platform_index pvary random_clone random_gamma random_unwrap "
-    "random_wrap reshard scaled_dot shard_map split stack threefry4x32 tile to_edtype unstack zeros_like"
+    "add_any addupdate all_gather_invariant broadcast_to cholesky_update composite empty freeze from_edtype geqp3 "
+    "geqrf iota_2x32_shape layout_constraint lu_pivots_to_permutation mulhi new_ref optimization_barrier ormqr "
+    "pbroadcast philox2x32 philox4x32 platform_index psum_invariant pvary ragged_dot_general random_clone "
+    "random_gamma random_unwrap random_wrap reduce_scatter reshard scaled_dot scatter-sub shard_map split stack "
+    "symmetric_product threefry4x32 tile to_edtype unstack zeros_like"
 )
 _HELD = _PUBLISHED.union(_MORE.split())  # operations of JAX, of which a program holds all that they do
 
@@ -42,12 +46,12 @@ class Found:
     Attributes:
         calls: operations whose doing the program does not hold: callbacks, foreign functions.
         hashes: of constants and of programs inside, by identity, with what keeps that alive.
-        orders: of derivatives that functions bring with them, to be looked at: a metric takes two at most.
+        orders: of derivatives that are looked at, where functions bring theirs with them.
     """
 
     calls: set[str] = field(default_factory=set)
     hashes: dict[int, tuple[Any, Hash]] = field(default_factory=dict)
-    orders: int = 2
+    orders: int = 1
 
 
 def program_hash(function: Callable, *arguments: Any) -> str:
@@ -133,9 +137,8 @@ def _described(equation: Any, found: Found) -> str:
 def _rule(equation: Any, found: Found) -> Hash:
     """Of the derivative that a function brings with it; of none where that cannot be traced, as its use will say."""
     primitive, atoms = equation.primitive, equation.invars
-    inside = [inner.primitive for value in equation.params.values() if _is_program(value) for inner in value.eqns]
-    if not found.orders or kernel_use in inside:
-        return b""  # deep enough; or a convolution of this package, which is differentiated as it is
+    if not found.orders or _is_own(equation):
+        return b""
     inputs = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in atoms]
     smooth = [jnp.issubdtype(x.dtype, jnp.inexact) for x in inputs]
 
@@ -158,6 +161,13 @@ def _rule(equation: Any, found: Found) -> Hash:
     inner = replace(found, orders=found.orders - 1, hashes={})
     places = [input_hash(str(i), x) for i, x in enumerate(inputs)]
     return _hash("rule", *value_hashes(program, places, inner))
+
+
+def _is_own(equation: Any) -> bool:
+    """Whether a rule is of this package: it changes with its version, and tracing one takes longer than all else."""
+    rules = [value for value in equation.params.values() if hasattr(value, "debug_info") and not _is_program(value)]
+    files = [str(getattr(rule.debug_info, "func_filename", None)) for rule in rules]
+    return bool(files) and all(file.startswith(_PACKAGE) for file in files)
 
 
 def _text(value: Any, found: Found, held: bool = True) -> str:

@@ -35,7 +35,7 @@ def traced(G: Generator, D: Distance) -> Traced:
     """Trace a generator and a distance that is bound to it: anew, whatever JAX remembers of their functions."""
     code = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
     codes, function = ((code,), _embedded) if D.embedding is not None else ((code, code), _compared)
-    found = Found()
+    found = Found(orders=1 if D.embedding is not None else 2)  # a distance without embedding is derived twice
     inputs = [input_hash(f"generator {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(G))]
     inputs += [input_hash(f"distance {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(D))]
     inputs += [input_hash(name, code) for name in ("reference", "code")[-len(codes) :]]

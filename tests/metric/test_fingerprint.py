@@ -235,8 +235,9 @@ def rule_of_a_rule(scale):
 
 @pytest.mark.parametrize("rule", [forward_rule, rule_in_parts, reverse_rule, rule_of_a_rule])
 def test_derivatives_that_functions_bring_with_them_count(rule):
-    after = lambda f: lambda A, z: f(A @ z)
-    made = [of(after(rule(scale))) for scale in (1.0, 1.0, 2.0)]
+    after = lambda f: gg.Generator.from_function(lambda A, z: f(A @ z), jnp.asarray(A), 3, output_range=None, name="G")
+    D = gg.distances.from_function(lambda _, x, y: jnp.sum((x - y) ** 2))  # is derived twice
+    made = [prints(after(rule(scale)), D) for scale in (1.0, 1.0, 2.0)]
     assert same(made[0], made[1])
     assert not same(made[0], made[2])
 
