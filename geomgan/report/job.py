@@ -37,6 +37,7 @@ from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
 from geomgan.runs.files import local_path, write_whole
 from geomgan.runs.journal import PARTS, SETTINGS, Journal, open_journal
+from geomgan.runs.kinds import read_json
 from geomgan.runs.lock import locked
 
 LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
@@ -152,9 +153,9 @@ def report(
     with open_journal(out, settings) as journal:
         results = _results(triples, subject, journal)
         page, summary = out / PAGE, out / SUMMARY
-        told = json.loads(summary.read_text(encoding="utf-8")) if page.is_file() and summary.is_file() else {}
+        told = _earlier(summary) if page.is_file() else {}
         whole = all(journal.finished(triple.of or triple.name) for triple in chosen)
-        if not (whole and told.get("run") == json.loads(json.dumps(run))):
+        if not (whole and told.get("run") == json.loads(json.dumps(run)) and "finding" in told):
             sections = _made(chosen, subject, results, out)
             finding = finding_of(subject, distance, results, [triple.name for triple in chosen])
             told = summary_of(subject, finding, run, results, sections)
@@ -210,9 +211,18 @@ def _make_room(out: Path, settings: Mapping[str, Any]) -> None:
     """Remove the results of other choices over the same fields; what takes longest, the fields, is in their stores."""
     file, parts = out / SETTINGS, out / PARTS
     with locked(out):
-        if file.is_file() and json.loads(file.read_text()).get("settings") != json.loads(json.dumps(settings)):
+        if file.is_file() and _earlier(file).get("settings") != json.loads(json.dumps(settings)):
             shutil.rmtree(parts, ignore_errors=True)
             file.unlink()
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    """What a file of an earlier run says; nothing where it is missing or damaged, as all of it is made again then."""
+    try:
+        contents = read_json(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return contents if isinstance(contents, dict) else {}
 
 
 def _results(triples: Sequence[Triple], subject: Subject, journal: Journal) -> Results:

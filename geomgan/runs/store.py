@@ -212,7 +212,7 @@ def _writing(path: Path, what: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except Exception as error:  # TensorStore reports a full disk as ValueError, the operating system as OSError
+    except (OSError, ValueError, RuntimeError) as error:  # TensorStore reports a full disk as ValueError
         raise StoreError(
             f"cannot write {what} to {path}: {error}. What was finished before is safe; free space or mend the "
             "folder, then repeat the call to resume."

@@ -258,9 +258,12 @@ def test_a_finished_run_computes_and_writes_nothing(G, made):
     assert {path: path.stat().st_mtime_ns for path in made.folder.rglob("*") if path.is_file()} == times
 
 
-def test_other_choices_keep_the_fields_and_compute_the_parts_again(G, tmp_path):
+@pytest.mark.parametrize("damage", [None, *(pytest.param(text, marks=pytest.mark.slow) for text in ("[]", '{"run": '))])
+def test_other_choices_keep_the_fields_and_compute_the_parts_again(G, tmp_path, damage):
     first = gg.report(G, gg.distances.mse(), 2, out=tmp_path, control=False, **OPTIONS)
     stored = (tmp_path / "field.zarr" / "zarr.json").stat().st_mtime_ns
+    for name in ("summary.json", "journal.json") if damage else ():
+        (tmp_path / name).write_text(damage)
     second = gg.report(G, gg.distances.mse(), 2, out=tmp_path, control=False, **OPTIONS | {"top": 3})
     assert second.computed == first.computed
     assert (tmp_path / "field.zarr" / "zarr.json").stat().st_mtime_ns == stored
