@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-HERE = str(Path(__file__).parent) + os.sep
+HERE = tuple(str(Path(__file__).parents[1] / name) + os.sep for name in ("geomgan", "weights_convert"))
 MOST_NAMES = 12  # in a message
 MOST = 2**31 - 1  # of anything that is counted: beyond it numbers are slips, and libraries differ in what they do
 _LONGEST = 400  # of what a library says, in a message
@@ -91,7 +91,7 @@ def said(error: Exception) -> str:
 
 
 def warn(message: str, kind: type[Warning] = UserWarning) -> None:
-    """Warn at the user's line that led here: the first one outside of this package."""
+    """Warn at the user's line that led here: the first one outside of these packages."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
         level, frame = level + 1, frame.f_back

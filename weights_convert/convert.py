@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice, reading
+from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice, reading, warn
 from geomgan.models.families import CHECKPOINTS, FAMILIES, Checkpoint
 from geomgan.models.measured import write_measured
 from weights_convert.containers import renamed, state_dict, tensor_names
@@ -24,11 +23,6 @@ from weights_convert.files import read_file
 from weights_convert.options import Options, sentence
 
 __all__ = ["Converted", "convert", "read", "renamed", "state_dict"]
-
-
-def warned(text: str) -> None:
-    """The default of ``say``."""
-    warnings.warn(text, stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ def convert(
     out: str | os.PathLike[str],
     options: Mapping[str, str] | None = None,
     card: Mapping[str, Any] | None = None,
-    say: Callable[[str], None] = warned,
+    say: Callable[[str], None] = warn,
 ) -> Path:
     """Convert a published checkpoint into a folder that ``geomgan.load`` opens.
 
@@ -64,7 +58,7 @@ def convert(
         CheckpointError: the checkpoint is damaged, of another family, or names a forbidden class.
     """
     made = read(family, checkpoint, options)
-    if text := sentence(made.card.get("assumed", {})):
+    if text := sentence(made.card.get("assumed", {}), family):
         say(f"{checkpoint}: {text}")
     return write_measured(out, {**made.card, **(card or {})}, made.params)
 

@@ -89,14 +89,15 @@ def shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def sentence(assumed: Mapping[str, Any]) -> str:
-    """What is printed of assumed values; nothing where there are none."""
+def sentence(assumed: Mapping[str, Any], family: str) -> str:
+    """What is printed of the values that were assumed for a file of ``family``; nothing where there are none."""
     if not assumed:
         return ""
     values = ", ".join(f"{name}={shown(value)}" for name, value in assumed.items())
     return (
         f"assumed, because the file does not say: {values}. Where one is wrong, convert again with --option KEY=VALUE "
-        "(in Python options={KEY: VALUE}), or from the whole module, torch.save(model, FILE)."
+        f"(in Python options={{KEY: VALUE}}; `geomgan convert {family} --help` explains them), or from the whole "
+        "module: torch.save(model, FILE)."
     )
 
 

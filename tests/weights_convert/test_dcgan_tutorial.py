@@ -182,8 +182,9 @@ def test_what_no_tensor_says(tmp_path, name, whole):
 
 def test_the_tutorials_own_behaviour_is_assumed_and_said(tmp_path):
     (tmp_path / "a.pth").write_bytes(saved(tutorial_dcgan(5, (6, 4), 3).state_dict()))
-    with pytest.warns(UserWarning, match=r"stride=1,2,2, padding=0,1,1, .*activation=relu, output=tanh"):
+    with pytest.warns(UserWarning, match=r"stride=1,2,2, padding=0,1,1, .*activation=relu, output=tanh") as caught:
         folder = convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model")
+    assert caught[0].filename == __file__
     card = gg.zoo.card(folder)
     assert card["assumed"] == {
         "stride": [1, 2, 2],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import jax
 import numpy as np
 import pytest
@@ -101,12 +103,31 @@ def test_vae_decoder(networks, converted, inputs):
     ours = jax.vmap(gg.load(converted["vae"]).distribution)(z.numpy())
     assert_close(ours.mean, last(mean))
     assert_close(ours.std, last(precision.view(-1, 1, 28, 28) ** -0.5))
+    assert gg.zoo.card(converted["vae"])["assumed"] == {"epsilon": 1e-5}
     assert gg.zoo.card(converted["vae"])["config"] == {
         "latent_dim": LATENT,
         "centers": CENTERS,
         "channels": 1,
         "resolution": 28,
     }
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["option", "whole modules"])
+def test_another_epsilon(networks, inputs, tmp_path, whole):
+    for name in ("VAE_D", "VAE_E"):
+        net = copy.deepcopy(networks[name])
+        for layer in net.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eps = 0.5
+        (tmp_path / f"trained{name}.pth").write_bytes(saved(net if whole else net.state_dict()))
+        networks = {**networks, name: net}
+    options = {} if whole else {"epsilon": "0.5"}
+    folder = convert("generative-latent-space-vae", tmp_path, tmp_path / "model", options)
+    net, z = networks["VAE_D"], inputs[0]
+    with torch.no_grad():
+        mean = torch.tanh(net["Xmean"](net["conv"](net["lin"](z).view(-1, 32, 6, 6))))
+    assert_close(jax.vmap(gg.load(folder))(z.numpy()), last(mean))
+    assert "assumed" not in gg.zoo.card(folder)
 
 
 def test_vae_encoder(networks, converted, inputs):

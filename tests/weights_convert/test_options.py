@@ -70,8 +70,8 @@ def test_readers_refuse(read, text, says):
 
 def test_values_are_shown_as_they_are_given():
     assert [shown(x) for x in ([0, 1], 1e-5, True, "tanh", 3)] == ["0,1", "1e-05", "true", "tanh", "3"]
-    assert sentence({}) == ""
-    assert "say: padding=0,1, slope=0.2. Where one is wrong" in sentence({"padding": [0, 1], "slope": 0.2})
+    assert sentence({}, "x") == ""
+    assert "say: padding=0,1, slope=0.2. Where one is wrong" in sentence({"padding": [0, 1], "slope": 0.2}, "x")
 
 
 def test_epsilon_and_slope_of_a_module():

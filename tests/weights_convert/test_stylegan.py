@@ -110,6 +110,8 @@ def test_the_mean_latent_and_the_noise_are_drawn_from_fixed_keys(small, folder):
 def test_a_model_trained_to_fewer_pixels_than_it_has_layers_for(tmp_path, small):
     (tmp_path / "a.model").write_bytes(saved({"g_running": {f"module.{n}": t for n, t in small.state_dict().items()}}))
     folder = convert("stylegan", tmp_path / "a.model", tmp_path / "model", {"resolution": "16"})
+    assert "assumed" not in gg.zoo.card(folder)
+    assert gg.zoo.card(convert("stylegan", tmp_path / "a.model", tmp_path / "full"))["assumed"] == {"resolution": 32}
     assert gg.load(folder).sample_shape.shape == (16, 16, 3)
     assert gg.load(folder, resolution=32).sample_shape.shape == (32, 32, 3)
     with pytest.raises(OptionError, match="resolution=64; the tensors make images of 4, 8, 16, 32 pixels"):

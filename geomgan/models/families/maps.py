@@ -31,7 +31,7 @@ FAMILIES = (
         "dcgan-tutorial",
         {"generator": Part(dcgan.network, code)},
         Checkpoint(
-            "a file: the tutorial's state dict, alone or under netG_state_dict, netG, generator, G, ...",
+            "a file: the tutorial's generator, a state dict under any key and prefix, or the whole module",
             "dcgan_tutorial:convert",
             options={
                 "stride": "of every layer, with commas between (1,2,2,2 for kernels of 4 unless given)",
