@@ -18,7 +18,6 @@ import sysconfig
 import types
 import typing
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -27,8 +26,7 @@ import numpy as np
 from geomgan.errors import HERE, GeomganError, is_concrete, is_key, said
 
 F = TypeVar("F", bound=Callable[..., Any])
-_HERE = (HERE, str(Path(HERE).parent / "weights_convert") + os.sep)
-_LIBRARIES = (*_HERE, "<frozen", "<__array", *(path + os.sep for path in sysconfig.get_paths().values()))
+_LIBRARIES = (*HERE, "<frozen", "<__array", *(path + os.sep for path in sysconfig.get_paths().values()))
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _LONGEST, _HUGE = 60, 10**9  # of a value in a message; of a number that may ask for too much memory
 _PARTS = 100  # of a sequence that are looked at
@@ -89,7 +87,7 @@ def is_ours(error: Exception) -> bool:
     *_, last = traceback_of(error)
     code = last.tb_frame.f_code
     meant = isinstance(error, TypeError | ValueError | OSError | NotImplementedError)
-    return meant and code.co_filename.startswith(_HERE) and code.co_code[last.tb_lasti] == _RAISE
+    return meant and code.co_filename.startswith(HERE) and code.co_code[last.tb_lasti] == _RAISE
 
 
 def _is_users(error: Exception) -> bool:
