@@ -211,13 +211,15 @@ def _parsed(memory: int | str) -> int:
 
 
 def free_on_host() -> float:
-    """Bytes that this process can still take, within the limits of its container."""
+    """Bytes that this process can still take, within the limits of its container; what files are cached gives way."""
     free = 8.0 * 2**30  # where the system does not say
     information = Path("/proc/meminfo")
     if information.exists():
         available = next(line for line in information.read_text().splitlines() if line.startswith("MemAvailable"))
         free = int(available.split()[1]) * 1024.0
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    limit, used, kinds = (Path("/sys/fs/cgroup") / f"memory.{name}" for name in ("max", "current", "stat"))
     if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free = min(free, max(int(limit.read_text()) - int(used.read_text()), 0))
+        stat = dict(line.split() for line in kinds.read_text().splitlines()) if kinds.exists() else {}
+        cached = sum(int(stat.get(name, 0)) for name in ("active_file", "inactive_file"))
+        free = min(free, max(int(limit.read_text()) - int(used.read_text()) + cached, 0))
     return free

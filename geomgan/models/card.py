@@ -84,7 +84,7 @@ class Card(TypedDict, total=False):
 
 def is_model(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is a written model: the card comes last."""
-    return (Path(folder) / CARD).is_file()
+    return os.path.isfile(Path(folder) / CARD)  # of any text: a name too long is none
 
 
 def card_text(card: Mapping[str, Any]) -> str:
@@ -101,11 +101,11 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
         NotHereError: there is no such folder, or no ``model.json`` in it.
         CheckpointError: it is damaged, of another format, or says what no card says.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     path = folder / CARD
-    if folder.is_file():
+    if os.path.isfile(folder):
         raise NotHereError(_about_file(folder))
-    if not path.is_file():
+    if not is_model(folder):
         raise NotHereError(
             f"{folder} holds no {CARD}: it is not a converted model. Convert a published checkpoint with "
             "`geomgan convert FAMILY CHECKPOINT OUT_DIR`."

@@ -20,6 +20,7 @@ from geomgan.models.sizes import check_sizes
 from geomgan.runs.files import written_folder
 
 WEIGHTS, REFERENCE = "weights", "reference.npz"
+SMALL = 256 << 20  # bytes of weights that are read whatever the system says of its memory
 
 
 def write_model(
@@ -64,7 +65,7 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[Card, Any]:
     Raises:
         NotHereError, CheckpointError: as :func:`read_card`, or the weights are missing, damaged, or others.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     with reading(folder / WEIGHTS, again(folder), error=CheckpointError):
         state = state_of(folder / WEIGHTS)
     card, params = read_unverified(folder)
@@ -80,7 +81,7 @@ def read_unverified(folder: Path) -> tuple[Card, Any]:
     card = read_card(folder)
     path = folder.resolve() / WEIGHTS
     with reading(path, again(folder), error=CheckpointError, found="is missing or damaged"):
-        check_sizes(path, card.get("parameters"), free_on_host())
+        check_sizes(path, card.get("parameters"), max(free_on_host(), SMALL))
         with ocp.PyTreeCheckpointer() as checkpointer:
             return card, checkpointer.restore(path)
 

@@ -55,12 +55,12 @@ def load_generator(model: str | os.PathLike[str], **options: Any) -> Generator:
 
 def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
     """The folder of a model that is here, and its name."""
-    folder = Path(model).expanduser()
+    folder = Path(os.path.expanduser(model))
     if is_model(folder):
         return folder, folder.resolve().name
-    is_path = os.sep in str(model) or folder.exists()
+    is_path = os.sep in str(model) or os.path.exists(folder)
     if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
-        if folder.is_file() and (kind := looks_like_file(folder)) in WAYS:
+        if os.path.isfile(folder) and (kind := looks_like_file(folder)) in WAYS:
             raise NotHereError(f"{folder} is {kind}. {WAYS[kind]}. {OWN}.")
         read_card(folder)  # raises, saying what is missing, or what a file is that can be converted
     known = entry(str(model))

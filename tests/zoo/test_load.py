@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.errors import CheckpointError, NotHereError
+from geomgan.errors import CheckpointError, NotHereError, OptionError
 from geomgan.generators import Network
 from geomgan.models.families import CHECKPOINTS, NETWORKS
 from geomgan.models.folder import write_model
@@ -260,7 +260,10 @@ FILES = {  # name -> contents, and what is said of it
     ),
     "array.npy": (b"\x93NUMPY\x01\x00", r"is a numpy \.npy file\. It has one array and no name: numpy\.savez"),
     "G.onnx": (b"\x08\x08\x12\x07pytorch", r"is a network in ONNX\. Its weights alone, with the package onnx: "),
-    "G.pt2": (b"PK\x03\x04" + bytes(99) + b"G/models/model.json", r"is a network of torch\.export\. .*torch\.save\("),
+    "G.pt2": (
+        b"PK\x03\x04" + bytes(99) + b"G/models/model.json",
+        r"\(a network of torch\.export\).*FAMILY .*G\.pt2 OUT",
+    ),
     "weights.bin": (b"<!DOCTYPE html><html>", r"weights\.bin is an HTML page: the download link needs a login"),
     "lfs.pt": (b"version https://git-lfs.github.com/spec/v1", r"is a git-lfs pointer: .*`git lfs pull`\.$"),
     "empty.ckpt": (b"", r"empty\.ckpt is an empty file: the download failed\.$"),
@@ -278,6 +281,26 @@ def test_a_file_is_told_what_it_is_and_the_shortest_way_on(tmp_path, monkeypatch
         for read in (gg.load, gg.zoo.card, gg.zoo.load_generator):
             with pytest.raises(NotHereError, match=says):
                 read(model)
+
+
+def test_names_that_no_folder_can_have(tmp_path):
+    for name, says in {
+        "x" * 5000: r"model='x{5000}' is not known",
+        "\0": r"model='\\x00' is not known",
+        f"{tmp_path}/{'y' * 300}": "y{300} holds no model.json",
+        "~nobody-of-this-name/model": "~nobody-of-this-name/model holds no model.json",
+        "": r"^\. holds no model\.json",
+    }.items():
+        for read in (gg.load, gg.zoo.card):
+            with pytest.raises((OptionError, NotHereError), match=says):
+                read(name)
+
+
+@pytest.mark.parametrize("name", ["with spaces", "50%25", "a#b?c", "é中", "-o", "quote'\"s"])
+def test_folders_of_any_name(tmp_path, name):
+    folder = written(tmp_path / name, DCGAN)
+    assert gg.load(folder).name == name
+    assert gg.load(str(folder)).latent_dim == 3
 
 
 def test_a_file_with_the_name_of_a_known_model_does_not_hide_it(tmp_path, monkeypatch):
