@@ -10,6 +10,7 @@ import numpy as np
 
 from geomgan.eigen.choice import WHICH
 from geomgan.eigen.found import Pairs
+from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.threads import one_blas_thread
 from geomgan.errors import check_choice, check_count
 
@@ -67,7 +68,7 @@ def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray,
     """Values, signed vectors and residuals of the ``k`` largest eigenpairs of float64 matrices ``(..., d, d)``."""
     with one_blas_thread(matrices.shape[-1]):
         matrices = 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
-        values, vectors = np.linalg.eigh(matrices)
+        values, vectors = symmetric(matrices)
         values, vectors = values[..., ::-1][..., :k], signed(vectors[..., ::-1][..., :k])
         return values, vectors, column_norms(matrices @ vectors - vectors * values[..., None, :])
 

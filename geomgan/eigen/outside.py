@@ -17,6 +17,7 @@ from collections.abc import Generator
 
 import numpy as np
 
+from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.space import Space
 from geomgan.eigen.threads import one_blas_thread
 
@@ -72,7 +73,7 @@ def _range_outside(space: Space, known: int, beyond: float) -> tuple[float, floa
 
     Those that have converged do not count: they are eigenvalues, and what hides is another one.
     """
-    theta, y = np.linalg.eigh(space.projected[known:, known:])
+    theta, y = symmetric(space.projected[known:, known:])
     inner, mine = space.basis[:, :known], space.basis[:, known:]
     residuals = space.image[:, known:] @ y - mine @ y * theta
     residuals -= inner @ (inner.T @ residuals)

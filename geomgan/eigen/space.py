@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geomgan.eigen.found import Pairs
+from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.threads import one_blas_thread
 
 
@@ -42,7 +43,7 @@ class Space:
     def _project(self) -> None:
         self.projected = self.basis.T @ self.image
         self.projected = 0.5 * (self.projected + self.projected.T)
-        theta, y = np.linalg.eigh(self.projected)
+        theta, y = symmetric(self.projected)
         order = np.argsort(-self.score(theta), kind="stable")
         self.theta, y = theta[order], y[:, order[: self.k + self.width]]
         self.scale = max(self.scale, float(np.abs(theta).max(initial=0.0)))

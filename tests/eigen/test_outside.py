@@ -8,6 +8,7 @@ import scipy.linalg
 
 import geomgan as gg
 from geomgan.eigen.block import block_lanczos, block_width
+from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.outside import may_hide_copies, steps_that_prove
 from tests.eigen.planted import Planted, wanted
 
@@ -186,3 +187,16 @@ def test_the_solver_unpacks_as_before():
     assert vectors.shape == (30, 3)
     assert residuals.shape == (3,)
     assert 0 < products <= 300
+
+
+def test_values_that_repeat_end_no_lapack(monkeypatch):
+    """As where divide and conquer gives up (docs/surprises.md): the other algorithm answers, for stacks too."""
+
+    def gives_up(matrices):
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    matrices = np.stack([Planted(spectrum({3.0: 5}, 12)).to_dense(), np.diag(np.arange(12.0))])
+    monkeypatch.setattr(np.linalg, "eigh", gives_up)
+    values, vectors = symmetric(matrices)
+    np.testing.assert_allclose(values[0], np.sort(spectrum({3.0: 5}, 12)), atol=1e-12)
+    np.testing.assert_allclose(matrices @ vectors, vectors * values[:, None], atol=1e-12)
