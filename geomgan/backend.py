@@ -6,6 +6,8 @@ The CPU's were measured on two cores with DCGAN-64, BigGAN-deep-128, StyleGAN2-6
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,13 @@ def epsilon(dtype: Any, precision: str) -> float:
     """Relative rounding of one operation of the network: the spacing of ``dtype``, or of coarser matrix products."""
     spacing = float(jnp.finfo(dtype).eps)
     return spacing if dtype == jnp.float64 else max(spacing, PRECISIONS[precision])
+
+
+@contextmanager
+def usual_promotion() -> Iterator[None]:
+    """JAX's usual promotion of ranks and types, in which networks are written, where a user has chosen a strict one."""
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        yield
 
 
 LEAST = {str: 2**20, int: 2**10}  # bytes that a number without a unit can mean: of a text, otherwise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import inspect
 import os
 import sys
 import warnings
@@ -150,8 +151,24 @@ def check_floating(x: Any, what: str) -> None:
         raise TypeError(f"{what} has dtype {dtype}; expected floating point. Convert it with .astype('float32').")
 
 
-def check_code(z: Any, dim: int) -> None:
-    """Raise unless ``z`` is one finite latent code of shape ``(dim,)``."""
+def as_array(x: Any, what: str) -> Any:
+    """``x`` as an array: of JAX and numpy as they are, tracers too; others (lists, tensors of PyTorch) as numpy's.
+
+    Raises:
+        TypeError: numpy cannot read it, a tensor that keeps its gradient for example.
+    """
+    if isinstance(x, jax.Array | np.ndarray):
+        return x
+    try:
+        return np.asarray(x)
+    except Exception as error:
+        fix = "Pass x.detach().cpu().float()" if hasattr(x, "detach") else "Pass an array of numpy or JAX"
+        raise TypeError(f"{what} is a {type(x).__name__} that numpy cannot read ({error}); {fix}.") from error
+
+
+def check_code(z: Any, dim: int) -> Any:
+    """``z`` as an array; raises unless it is one finite latent code of shape ``(dim,)``."""
+    z = as_array(z, "latent code")
     shape = np.shape(z)
     if shape != (dim,):
         hint = "use jax.vmap for a stack of codes" if len(shape) == 2 and shape[1] == dim else "flatten it first"
@@ -160,16 +177,49 @@ def check_code(z: Any, dim: int) -> None:
         raise ValueError(f"latent code has shape {shape}; expected ({dim},): {hint}.")
     check_floating(z, "latent code")
     check_finite(z, "latent code")
+    return z
 
 
-def check_codes(codes: Any, dim: int) -> None:
-    """Raise unless ``codes`` is a finite, non-empty stack ``(n, dim)``."""
+def check_codes(codes: Any, dim: int) -> Any:
+    """``codes`` as an array; raises unless it is a finite, non-empty stack ``(n, dim)``."""
+    codes = as_array(codes, "codes")
     shape = np.shape(codes)
     if len(shape) != 2 or shape[1] != dim or shape[0] == 0:
         fix = "codes[None] makes a stack of one" if shape == (dim,) else "one row per code, at least one row"
         raise ValueError(f"codes have shape {shape}; expected (n, {dim}): {fix}.")
     check_floating(codes, "codes")
     check_finite(codes, "codes")
+    return codes
+
+
+def check_room(size: int, free: float, what: str, fix: str) -> None:
+    """Raise ``OutOfMemory`` where ``size`` bytes are more than there are, before any library is asked for them."""
+    if size > free:
+        most = 10**12
+        taken = f"{size // 2**30:,}" if size < most * 2**30 else f"more than {most:,}"
+        raise OutOfMemory(f"{what} would take {taken} GiB; {free / 2**30:.1f} GiB are free. {fix}.")
+
+
+def check_arguments(fn: Any, names: str, returns: str, fix: str) -> None:
+    """Raise ``TypeError`` where ``fn`` cannot be called with so many arguments; what has no signature passes.
+
+    Args:
+        fn: a function of the user's own.
+        names: of the arguments it will get, ``"params, z"``.
+        returns: what it is to return.
+        fix: what to do.
+    """
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*names.split(", "))
+    except TypeError:
+        raise TypeError(
+            f"{called(getattr(fn, '__name__', type(fn).__name__))} takes {signature}; expected a function ({names}) -> "
+            f"{returns}. {fix}."
+        ) from None
 
 
 def check_finite(x: Any, what: str) -> None:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from flax import traverse_util
 
+from geomgan.backend import usual_promotion
 from geomgan.errors import CheckpointError
 from weights_convert import layouts
 
@@ -155,6 +156,7 @@ def not_of(what: str, missing: Sequence[str], left_over: Sequence[str]) -> Check
     )
 
 
+@usual_promotion()
 def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
     """The parameters of a Flax module as shapes; runs nothing."""
     examples = [jax.ShapeDtypeStruct(shape, np.float32) for shape in inputs]

@@ -12,10 +12,12 @@ from geomgan.analysis.bootstrap import check_resampling, key_after, random_of
 from geomgan.analysis.correlation import pearson, rate_correlations, regression
 from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import Spectra, spectra_of
+from geomgan.brief import brief
 from geomgan.errors import check_count, check_finite, check_floating
 from geomgan.fields.field import MetricField
 
 
+@brief
 @dataclass(frozen=True)
 class Comparison:
     """How alike two metrics ``a`` and ``b`` are at each of ``P`` codes; all ``(P,)`` but the last.
@@ -56,6 +58,7 @@ class Comparison:
     left_out: int
 
 
+@brief
 @dataclass(frozen=True)
 class Correspondence:
     """How far two eigenspaces of dimension ``k`` in ``d`` dimensions coincide.

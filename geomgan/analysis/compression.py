@@ -12,6 +12,7 @@ import numpy as np
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.eigenspaces_at import check_series
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.pairs import Eigenpairs, eigenpairs
 from geomgan.errors import check_codes, check_count, check_finite
@@ -21,6 +22,7 @@ from geomgan.metric.pair import bind, check_types
 from geomgan.paths import measure
 
 
+@brief
 @dataclass(frozen=True)
 class Compression:
     """Distance of the samples of projected codes to the originals, for ``P`` codes and ``K`` numbers of axes.
@@ -87,8 +89,8 @@ def compression(
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), on the null space; the random control is added here.
     """
     check_types(G, D)
-    check_codes(codes, G.latent_dim)
-    D, z = bind(G, D), np.asarray(codes, np.float64)
+    z = np.asarray(check_codes(codes, G.latent_dim), np.float64)
+    D = bind(G, D)
     axes = _axes(vectors, G.latent_dim)
     counts = np.asarray(ks)
     integers = counts.ndim == 1 and counts.size and counts.dtype.kind in "iu"

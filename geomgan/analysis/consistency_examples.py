@@ -11,8 +11,10 @@ import numpy as np
 from geomgan.analysis.correlation import rate_correlations
 from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.brief import brief
 
 
+@brief
 @dataclass(frozen=True)
 class Scatter:
     """One entry of the consistency matrices: what is correlated.
@@ -36,6 +38,7 @@ class Scatter:
     j: int
 
 
+@brief
 @dataclass(frozen=True)
 class ConsistencyExamples:
     """What the entries of the consistency matrices between ``n`` codes are made of.

@@ -11,11 +11,13 @@ import numpy as np
 from geomgan.analysis.bootstrap import check_resampling, key_after, random_of
 from geomgan.analysis.correlation import regression
 from geomgan.analysis.homogeneity import Consistency
+from geomgan.brief import brief
 from geomgan.errors import check_finite
 
 UNKNOWN = float("nan"), float("nan")
 
 
+@brief
 @dataclass(frozen=True)
 class DistanceRelation:
     """Consistency of pairs of codes against their distance, over ``N`` pairs ``i < j`` of ``count`` codes.

@@ -17,8 +17,7 @@ from geomgan.metric.pair import bind, check_types
 def checked_code(G: Generator, D: Distance, z: Any) -> tuple[Distance, np.ndarray]:
     """The bound distance, and the code in float64, in which moves are put together; raises for bad arguments."""
     check_types(G, D)
-    check_code(z, G.latent_dim)
-    return bind(G, D), np.asarray(z, np.float64)
+    return bind(G, D), np.asarray(check_code(z, G.latent_dim), np.float64)
 
 
 def pairs_of(g: Any, dim: int, every: bool = False) -> Eigenpairs:

@@ -13,13 +13,15 @@ import numpy as np
 from geomgan.analysis.bootstrap import Interval, check_resampling, key_after, percentile_interval, random_of
 from geomgan.analysis.correlation import correlation_matrix, rate_correlations
 from geomgan.analysis.spectra_of import spectra_of
-from geomgan.backend import backend
+from geomgan.backend import backend, usual_promotion
+from geomgan.brief import brief
 from geomgan.errors import check_choice
 
 NAMES = ("log", "linear", "vectorised")
 DOUBLE_WORK = 2e11  # multiplications up to which products are made in double precision, in a few seconds
 
 
+@brief
 @dataclass(frozen=True)
 class Summary:
     """Mean, median and standard deviation off the diagonal, of ``count`` ordered pairs of distinct codes."""
@@ -30,6 +32,7 @@ class Summary:
     count: int
 
 
+@brief
 @dataclass(frozen=True)
 class Consistency:
     """How well the metric at one code predicts that at another, for every ordered pair of ``P`` codes.
@@ -210,6 +213,7 @@ def _correlate(frames: jax.Array, values: jax.Array, floors: jax.Array, i: Any, 
 
 
 @jax.jit
+@usual_promotion()
 def _correlations(alpha: jax.Array, values: jax.Array, floor: jax.Array | float) -> jax.Array:
     """Linear r, logarithmic r and dropped ranks, ``(3, n)``, of ``alpha (n, d)`` and ``values``, in float64."""
     return jnp.stack(rate_correlations(alpha.astype(jnp.float64), values, floor))

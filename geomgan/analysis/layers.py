@@ -12,6 +12,7 @@ from geomgan.analysis.correlation import correlation_matrix, pearson, regression
 from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
 from geomgan.backend import epsilon
+from geomgan.brief import brief
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
 from geomgan.eigen.choice import relative_noise
@@ -25,6 +26,7 @@ from geomgan.metric.pair import bind, check_types
 SAMPLE = "sample"
 
 
+@brief
 @dataclass(frozen=True)
 class LayerMetrics:
     """The metric that each of ``L`` layers pulls back to one latent code, in the order of the network.
@@ -44,6 +46,7 @@ class LayerMetrics:
     noise_floor: np.ndarray
 
 
+@brief
 @dataclass(frozen=True)
 class LayerAlignment:
     """How the axes ``U_i`` of layer ``i`` (row) are stretched by the metric ``g_j`` of layer ``j`` (column).
@@ -95,7 +98,7 @@ def layer_metrics(
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 4.
     """
     check_types(G, D)
-    check_code(z, G.latent_dim)
+    z = check_code(z, G.latent_dim)
     bind(G, D)
     names = G.layers if layers is None else tuple(layers)
     if not names:

@@ -10,6 +10,7 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import random_of
 from geomgan.analysis.eigenspaces_at import check_series, checked_code, pairs_of, random_units
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.ranks import axes_of_rank
 from geomgan.errors import check_count
@@ -19,6 +20,7 @@ from geomgan.paths import leaving, measure
 KINDS = ("top", "bottom")
 
 
+@brief
 @dataclass(frozen=True)
 class NullSpace:
     """Equal moves in the top and in the bottom eigenspace of the metric at one code.
@@ -66,6 +68,7 @@ class NullSpace:
         return 1 + self.errors.mean(axis=1)
 
 
+@brief
 @dataclass(frozen=True)
 class EquivalentDirections:
     """Directions ``v + μ u`` that point elsewhere than ``v`` and do the same to the sample.

@@ -11,8 +11,10 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import check_resampling, percentile_interval, random_of
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.brief import brief
 
 
+@brief
 @dataclass(frozen=True)
 class RandomDirectionLaw:
     """Rates of change ``α(v) = vᵀ g v / vᵀ v`` along random directions, against their law.

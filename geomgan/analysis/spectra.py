@@ -11,6 +11,7 @@ import numpy as np
 
 from geomgan.analysis.bootstrap import Interval, check_resampling, code_interval, key_after, random_of
 from geomgan.analysis.spectra_of import spectra_of
+from geomgan.brief import brief
 from geomgan.errors import check_choice
 from geomgan.fields.field import MetricField
 
@@ -18,6 +19,7 @@ SHARES = (0.9, 0.99, 0.999, 0.9999, 0.99999)
 CENTRES: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}
 
 
+@brief
 @dataclass(frozen=True)
 class MeanSpectrum:
     """The central spectrum of a field, with its band over codes.
@@ -43,6 +45,7 @@ class MeanSpectrum:
     left_out: int
 
 
+@brief
 @dataclass(frozen=True)
 class Anisotropy:
     """How few dimensions carry the metric, for each of ``n`` codes.

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.eigen.dense import largest_pairs
 from geomgan.errors import check_finite, check_floating
 from geomgan.fields.field import MetricField
@@ -15,6 +16,7 @@ from geomgan.fields.field import MetricField
 ASYMMETRY = 1e-4  # of the largest entry: rounding of single precision is below it, a wrong matrix is not
 
 
+@brief
 @dataclass(frozen=True)
 class Spectra:
     """Eigenpairs of the ``P`` finished codes of a field, or of a stack of ``P`` tensors.

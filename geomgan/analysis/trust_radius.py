@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.eigenspaces_at import checked_code, pairs_of
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.ranks import axes_of_rank
 from geomgan.errors import check_count
@@ -18,6 +19,7 @@ from geomgan.paths import lines, measure, walk
 NEAREST = 1e-4  # the first step, in units of the reach
 
 
+@brief
 @dataclass(frozen=True)
 class TrustRadius:
     """Where the measured distance leaves ``√λ |t|``, along ``k`` axes.

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.distances.distance import Distance, PyTree, from_embedding
+from geomgan.errors import check_arguments
 
 
 def euclidean(mask: Any = None, channel_weights: Any = None) -> Distance:
@@ -53,14 +54,14 @@ def features(fn: Callable[..., PyTree], params: PyTree = ()) -> Distance:
     """Squared distance of features, ``d²(x, y) = ‖fn(params, x) - fn(params, y)‖²``.
 
     Args:
-        fn: pure ``(params, x) -> features`` of one sample: an array or a pytree of arrays. It is static in compiled
-            programs: pass the same function object each time.
+        fn: pure ``(params, x) -> features`` of one sample: an array or a pytree of arrays, real or complex (then
+            ``‖a - b‖² = Σ|a - b|²``). It is static in compiled programs: pass the same function object each time.
         params: its weights, a pytree of arrays.
 
     Raises:
-        TypeError: ``fn`` is not callable.
+        TypeError: ``fn`` is no function of two arguments.
     """
-    return from_embedding(_callable(fn, "(params, x) -> features"), jax.tree.map(jnp.asarray, params), _name(fn))
+    return from_embedding(_callable(fn, "params, x", "features"), jax.tree.map(jnp.asarray, params), _name(fn))
 
 
 def from_function(fn: Callable[..., jax.Array], params: PyTree = ()) -> Distance:
@@ -70,13 +71,13 @@ def from_function(fn: Callable[..., jax.Array], params: PyTree = ()) -> Distance
     is exact at a fraction of the cost.
 
     Args:
-        fn: pure ``(params, x, y) -> ()`` of two samples: zero with zero derivative at ``x = y``.
+        fn: pure ``(params, x, y) -> ()`` of two samples, real: zero with zero derivative at ``x = y``.
         params: its weights, a pytree of arrays.
 
     Raises:
-        TypeError: ``fn`` is not callable.
+        TypeError: ``fn`` is no function of three arguments. The distance raises it where ``fn`` returns no real scalar.
     """
-    fn = _callable(fn, "(params, x, y) -> scalar")
+    fn = _callable(fn, "params, x, y", "scalar")
     return Distance(jax.tree.map(jnp.asarray, params), None, fn, _name(fn))
 
 
@@ -159,9 +160,11 @@ def _weights(values: Any, what: str, largest: float) -> np.ndarray:
     return weights
 
 
-def _callable(fn: Callable[..., Any], signature: str) -> Callable[..., Any]:
+def _callable(fn: Callable[..., Any], names: str, returns: str) -> Callable[..., Any]:
     if not callable(fn):
-        raise TypeError(f"fn is {type(fn).__name__}; expected a function {signature}.")
+        raise TypeError(f"fn is {type(fn).__name__}; expected a function ({names}) -> {returns}.")
+    own = names.removeprefix("params, ")
+    check_arguments(fn, names, returns, f"One without weights is lambda {names}: fn({own})")
     return fn
 
 

@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance, distance_of
 
 
+@brief
 @dataclass(frozen=True)
 class DistanceReport:
     """What :func:`check` found; prints as sentences.

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from geomgan.backend import usual_promotion
 from geomgan.distances.distance import Distance, PyTree, Range, checked_range, embed_tree, from_embedding
 from geomgan.distances.images import ImageInput
 from geomgan.distances.lpips import trunk_input
@@ -172,6 +173,7 @@ def load_digits(weights: Any = None) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
+@usual_promotion()
 def _layer_shapes(net: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """The shape of every activation for an input of ``shape``; runs nothing."""
     example = jax.ShapeDtypeStruct(shape, jnp.result_type(float))  # that of fresh weights, also with x64 on

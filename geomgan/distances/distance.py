@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import check_finite, check_floating, is_concrete
+from geomgan.backend import usual_promotion
+from geomgan.brief import brief
+from geomgan.errors import as_array, check_finite, check_floating, is_concrete
 from geomgan.generators.outputs import Gaussian
 
 PyTree = Any
@@ -18,6 +20,7 @@ Range = tuple[float, float]
 DEFAULT_RANGE: Range = (-1.0, 1.0)  # of samples whose range nobody said
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Distance:
@@ -29,7 +32,8 @@ class Distance:
 
     Attributes:
         params: the weights.
-        embedding: ``(params, x) -> arrays`` whose joint squared difference is the distance, or None; static.
+        embedding: ``(params, x) -> arrays`` whose joint squared difference ``Σ|a - b|²`` is the distance (complex ones
+            count with their real and imaginary parts), or None; static.
         function: ``(params, x, y) -> ()``, or None where the embedding says it; static.
         name: static.
         expects: the range of values the embedding was made for; None: samples are taken as they are; static.
@@ -56,6 +60,7 @@ class Distance:
                 a range that cannot be right.
             TypeError: the samples are not floating point.
         """
+        x, y = self._read(x), self._read(y)
         shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(sample)] for sample in (x, y)]
         if shapes[0] != shapes[1]:
             raise ValueError(
@@ -67,15 +72,19 @@ class Distance:
         return _distance(self, x, y)
 
     def embed(self, x: Any) -> jax.Array:
-        """The embedding of one sample as a flat vector ``(m,)``.
+        """The embedding of one sample as a flat real vector ``(m,)``; complex features as real and imaginary parts.
 
         Raises:
             ValueError: this distance has no embedding, or as :meth:`__call__`.
         """
         if self.embedding is None:
             raise ValueError(f"{self.name} has no embedding: only its values are known.")
+        x = self._read(x)
         self.check(x)
         return _embed(self, x)
+
+    def _read(self, x: Any) -> Any:
+        return x if isinstance(x, Gaussian) else as_array(x, f"the sample given to {self.name}")
 
     def check(self, x: Any) -> None:
         """Raise unless ``x`` can be compared: its dtype and shape, and on concrete samples its values."""
@@ -91,6 +100,10 @@ class Distance:
             expected = f"floating point in {self.input_range or DEFAULT_RANGE}" if self.expects else "floating point"
             raise TypeError(
                 f"{self.name} got a sample of dtype {dtype}; expected {expected}. For uint8 images use x / 127.5 - 1."
+            )
+        if not np.size(x):
+            raise ValueError(
+                f"{self.name} got a sample of shape {np.shape(x)}, without a value; expected at least one."
             )
         if self.check_shape is not None:
             self.check_shape(np.shape(x))
@@ -129,19 +142,44 @@ def checked_range(input_range: Any) -> Range | None:
 
 
 def embed_tree(distance: Distance, x: Any) -> PyTree:
-    """The embedding as a pytree of arrays, unchecked: what the metric differentiates."""
+    """The embedding as a pytree of real arrays, unchecked: what the metric differentiates.
+
+    Complex features, of a Fourier transform for example, become real ones here and nowhere else: then ``‖a - b‖²`` is
+    ``Σ|a - b|²``, and ``JᵀJ`` is ``Re JᴴJ``.
+    """
     assert distance.embedding is not None
-    x = _to_expected_range(distance, x)
-    return distance.embedding(_promoted(distance.params, x), x)
+    with usual_promotion():
+        x = _to_expected_range(distance, x)
+        leaves, tree = jax.tree.flatten(distance.embedding(_promoted(distance.params, x), x))
+        if not sum(jnp.size(leaf) for leaf in leaves):
+            raise ValueError(f"{distance.name} makes no features of a sample {jnp.shape(x)}; expected at least one.")
+        return jax.tree.unflatten(tree, map(_as_real, leaves))
 
 
 def distance_of(distance: Distance, x: Any, y: Any) -> jax.Array:
     """``d²(x, y)``, unchecked and untouched by ``jit``."""
-    if distance.function is not None:
-        x, y = _to_expected_range(distance, x), _to_expected_range(distance, y)
-        return distance.function(_promoted(distance.params, x), x, y)
-    difference = jax.tree.map(jnp.subtract, embed_tree(distance, x), embed_tree(distance, y))
-    return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(difference)), start=jnp.zeros((), _dtype(x)))
+    with usual_promotion():
+        if distance.function is not None:
+            x, y = _to_expected_range(distance, x), _to_expected_range(distance, y)
+            return _checked_value(distance, distance.function(_promoted(distance.params, x), x, y))
+        difference = jax.tree.map(jnp.subtract, embed_tree(distance, x), embed_tree(distance, y))
+        return sum((jnp.sum(leaf**2) for leaf in jax.tree.leaves(difference)), start=jnp.zeros((), _dtype(x)))
+
+
+def _as_real(leaf: Any) -> Any:
+    """A complex array as its real and imaginary parts, along a new last axis; others as they are."""
+    return jnp.stack([leaf.real, leaf.imag], axis=-1) if jnp.iscomplexobj(leaf) else leaf
+
+
+def _checked_value(distance: Distance, value: Any) -> Any:
+    """What a function of two samples returned, if it can be a squared distance."""
+    if jnp.shape(value) == () and jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        return value
+    got = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+    fix = "sum it"
+    if jnp.iscomplexobj(value):
+        fix = "sum (a - b) * conj(a - b) and take .real, or give the complex features to geomgan.distances.features"
+    raise TypeError(f"{distance.name} returns {got}; expected one real floating-point number: {fix}.")
 
 
 def _to_expected_range(distance: Distance, x: jax.Array) -> jax.Array:
@@ -161,7 +199,7 @@ def _promoted(params: PyTree, x: Any) -> PyTree:
     """Weights in the sample's precision where that is the higher one: a float64 generator is compared in float64."""
     dtype = _dtype(x)
     return jax.tree.map(
-        lambda p: p.astype(jnp.promote_types(p.dtype, dtype)) if jnp.issubdtype(p.dtype, jnp.floating) else p, params
+        lambda p: p.astype(jnp.promote_types(p.dtype, dtype)) if jnp.issubdtype(p.dtype, jnp.inexact) else p, params
     )
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.backend import usual_promotion
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.home import home
@@ -146,7 +147,8 @@ def _fitting(net: str, trunk: Any, fix: str = "Take those of this network.") -> 
 def _shapes(net: str) -> dict[str, dict[str, tuple[int, ...]]]:
     """Convolution -> weight -> shape of the network ``net``."""
     image = jax.ShapeDtypeStruct((64, 64, 3), jnp.float32)
-    params = jax.eval_shape(TRUNKS[net].init, jax.random.key(0), image)["params"]
+    with usual_promotion():
+        params = jax.eval_shape(TRUNKS[net].init, jax.random.key(0), image)["params"]
     return {name: {key: leaf.shape for key, leaf in leaves.items()} for name, leaves in params.items()}
 
 

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import called, check_code, check_key
+from geomgan.backend import free_on_host, usual_promotion
+from geomgan.brief import brief
+from geomgan.errors import called, check_arguments, check_code, check_key, check_room
 from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -39,6 +41,7 @@ class UserPrior:
         return codes
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Generator:
@@ -86,10 +89,11 @@ class Generator:
 
         Raises:
             TypeError: ``fn`` is not callable, or does not return one floating-point array or a Gaussian.
-            ValueError: ``latent_dim`` is not positive, or ``output_range`` is not ``(low, high)``.
+            ValueError: ``latent_dim`` is not positive, ``output_range`` is not ``(low, high)``, or samples are empty.
         """
         if not callable(fn):
             raise TypeError(f"fn is {type(fn).__name__}; expected a function (params, z) -> sample.")
+        check_arguments(fn, "params, z", "sample", "One without weights is lambda params, z: fn(z), with params=()")
         size = np.asarray(latent_dim)
         if size.ndim or not np.issubdtype(size.dtype, np.integer) or size < 1:
             raise ValueError(
@@ -101,6 +105,8 @@ class Generator:
             if not low < high:
                 raise ValueError(f"output_range is {output_range}; expected (low, high) with low < high.")
             output_range = (low, high)
+        if sample_latent is not None:
+            check_arguments(sample_latent, "key, n", "codes (n, latent_dim)", "Take a key, and how many codes to draw")
         prior = standard_normal if sample_latent is None else UserPrior(sample_latent)
         name = str(name or getattr(fn, "__name__", type(fn).__name__))
         params = jax.tree.map(jnp.asarray, params)
@@ -108,6 +114,11 @@ class Generator:
         sample = generator.sample_shape
         if not isinstance(sample, jax.ShapeDtypeStruct) or not jnp.issubdtype(sample.dtype, jnp.floating):
             raise TypeError(f"fn returns {sample}; expected one floating-point array, or a geomgan.Gaussian.")
+        if not sample.size:
+            raise ValueError(
+                f"fn returns samples of shape {sample.shape}, which hold no value; expected some. Look at the sizes "
+                "that it slices or reshapes to."
+            )
         return generator
 
     @classmethod
@@ -172,6 +183,8 @@ class Generator:
     def sample_latent(self, key: jax.Array, n: int) -> jax.Array:
         """``n`` codes ``(n, d)`` from the model's own prior; ``key`` is a ``jax.random.key``, or a ``TypeError``."""
         check_key(key)
+        fix = "Draw fewer at a time"
+        check_room(n * self.latent_dim * self.dtype.itemsize, free_on_host(), f"{n} codes of {self.name}", fix)
         return self.prior(self.params, key, (n, self.latent_dim)).astype(self.dtype)
 
     def __call__(self, z: Any) -> jax.Array:
@@ -181,7 +194,7 @@ class Generator:
             ValueError: ``z`` has another shape, or holds NaN or infinity.
             TypeError: ``z`` is not floating point.
         """
-        check_code(z, self.latent_dim)
+        z = check_code(z, self.latent_dim)
         return _generate(self, jnp.asarray(z, self.dtype))
 
     def activations(self, z: Any) -> dict[str, jax.Array]:
@@ -196,7 +209,7 @@ class Generator:
             TypeError: ``z`` is not floating point.
         """
         check_named(self.function, self.name)
-        check_code(z, self.latent_dim)
+        z = check_code(z, self.latent_dim)
         return _activations(self, jnp.asarray(z, self.dtype))
 
     def distribution(self, z: Any) -> Gaussian:
@@ -205,7 +218,7 @@ class Generator:
         Raises:
             ValueError: as ``__call__``, or the generator is deterministic.
         """
-        check_code(z, self.latent_dim)
+        z = check_code(z, self.latent_dim)
         output = _output(self, jnp.asarray(z, self.dtype))
         if not isinstance(output, Gaussian):
             raise ValueError(f"{called(self.name)} is deterministic: it has no distribution. Call it for its sample.")
@@ -214,7 +227,8 @@ class Generator:
 
 def output_of(generator: Generator, z: jax.Array) -> Any:
     """What the function returns for one code, unchecked and untouched by ``jit``."""
-    return generator.function(generator.params, z)
+    with usual_promotion():
+        return generator.function(generator.params, z)
 
 
 def sample_of(generator: Generator, z: jax.Array) -> jax.Array:
@@ -224,7 +238,8 @@ def sample_of(generator: Generator, z: jax.Array) -> jax.Array:
 
 def activations_of(generator: Generator, z: jax.Array) -> OrderedDict[str, Any]:
     """The named activations of one code, unchecked and untouched by ``jit``; over an ensemble :class:`Members`."""
-    return generator.function.activations(generator.params, z)  # type: ignore[attr-defined]
+    with usual_promotion():
+        return generator.function.activations(generator.params, z)  # type: ignore[attr-defined]
 
 
 @jax.jit

@@ -10,12 +10,15 @@ import flax.linen as nn
 import jax
 from flax import traverse_util
 
+from geomgan.backend import usual_promotion
+from geomgan.brief import brief
 from geomgan.errors import called, check_choice
 from geomgan.generators.layers import ACTIVATIONS
 
 PyTree = Any
 
 
+@brief
 @dataclass(frozen=True)
 class FlaxFunction:
     """``(params, *inputs) -> output`` of a Flax module, or its activation ``layer``.
@@ -26,11 +29,13 @@ class FlaxFunction:
     module: nn.Module
     layer: str | None = None
 
+    @usual_promotion()
     def __call__(self, params: PyTree, *inputs: jax.Array) -> Any:
         if self.layer is None:
             return self.module.apply({"params": params}, *inputs)
         return self.activations(params, *inputs)[self.layer]
 
+    @usual_promotion()
     def activations(self, params: PyTree, *inputs: jax.Array) -> OrderedDict[str, jax.Array]:
         """Every named activation, in the order in which the network computes them."""
         _, state = self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])
@@ -47,6 +52,7 @@ class FlaxFunction:
         return replace(self, layer=layer)
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)  # compared by identity: hashable, so jax.jit takes it
 class Network:

@@ -7,7 +7,10 @@ from typing import Any
 
 import jax
 
+from geomgan.brief import brief
 
+
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Gaussian:
@@ -17,6 +20,7 @@ class Gaussian:
     std: jax.Array
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Members:

@@ -22,11 +22,13 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from geomgan.backend import backend
+from geomgan.brief import brief
 from geomgan.generators.winograd import SCHEMES, Combinations, Scheme, combined_taps, winograd
 
 Kernel = Any  # an array, or Prepared
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Prepared:

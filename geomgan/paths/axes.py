@@ -46,7 +46,7 @@ def initial_speeds(G: Generator, D: Distance, z: Any, vectors: Any, *, path: str
     Raises:
         ValueError: as :func:`geomgan.paths.path.leaving`.
     """
-    check_code(z, G.latent_dim)
+    z = check_code(z, G.latent_dim)
     velocities = np.stack([one.velocity for one in leaving(z, vectors, path)], axis=1)
     products = np.asarray(metric_operator(G, D, z).matmat(velocities), np.float64)
     speeds: np.ndarray = np.sqrt(np.maximum((velocities * products).sum(axis=0), 0.0))
@@ -100,8 +100,5 @@ def constant_speed_walk(
 
 def _paths(G: Generator, D: Distance, z: Any, vectors: Any, path: str) -> tuple[Any, ...]:
     check_types(G, D)
-    if np.ndim(z) == 2:
-        check_codes(z, G.latent_dim)
-    else:
-        check_code(z, G.latent_dim)
+    z = (check_codes if np.ndim(z) == 2 else check_code)(z, G.latent_dim)
     return leaving(z, vectors, path)

@@ -20,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.backend import backend
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import mean_sample
@@ -27,6 +28,7 @@ from geomgan.metric.outputs import embed_output, squared_distance
 from geomgan.metric.pair import Pair, bound
 
 
+@brief
 @dataclass(frozen=True)
 class Measured:
     """Codes compared with their references.

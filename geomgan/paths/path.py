@@ -23,7 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import check_choice, check_finite
+from geomgan.brief import brief
+from geomgan.errors import as_array, check_choice, check_finite
 
 PARALLEL = 1e-4  # relative size of the part of v orthogonal to z below which its direction is rounding
 
@@ -39,6 +40,7 @@ class Path(Protocol):
         """The codes ``(T, d)`` at the steps ``t (T,)``."""
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Line:
@@ -60,6 +62,7 @@ class Line:
         return self.origin + t * self.velocity
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class GreatCircle:
@@ -158,7 +161,8 @@ def ends_of(reach: float | tuple[float, float] | None, path: str | Sequence[Path
 
 def _origins_and_directions(z: Any, vectors: Any) -> tuple[np.ndarray, np.ndarray]:
     """References and directions of ``n`` paths, both ``(n, d)`` in float64."""
-    z, vectors = np.atleast_2d(np.asarray(z, np.float64)), np.asarray(vectors, np.float64)
+    z = np.atleast_2d(np.asarray(as_array(z, "the reference"), np.float64))
+    vectors = np.asarray(as_array(vectors, "vectors"), np.float64)
     d = z.shape[1]
     if vectors.ndim != 2 or vectors.shape[0] != d:
         raise ValueError(f"vectors have shape {vectors.shape}; expected ({d}, k): axes are columns.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_finite
 from geomgan.generators.generator import Generator
@@ -16,6 +17,7 @@ from geomgan.paths.measure import measure
 from geomgan.paths.path import Path, kind_of
 
 
+@brief
 @dataclass(frozen=True)
 class Walks:
     """Walks along ``n`` paths, ``T`` samples each.

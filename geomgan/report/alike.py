@@ -12,6 +12,7 @@ from geomgan import analysis, plot
 from geomgan.analysis import Consistency, ConsistencyExamples, DistanceRelation, Scatter
 from geomgan.analysis.correlation import by_chance
 from geomgan.analysis.homogeneity import NAMES
+from geomgan.brief import brief
 from geomgan.report.control import as_shown, contrast_found, facts_of, said_of
 from geomgan.report.section import Interval, Section, interval_columns, matrix_columns
 from geomgan.report.subject import Subject, several
@@ -27,6 +28,7 @@ CHANCE = "the same for as many random axes, n / d"
 PANELS = 4  # codes that are shown pair by pair
 
 
+@brief
 @dataclass(frozen=True)
 class Alike:
     """How alike the codes of each field are, by its label.
@@ -46,6 +48,7 @@ class Alike:
     contrast: float
 
 
+@brief
 @dataclass(frozen=True)
 class Pairs:
     """What the consistency of a few pairs of codes is made of.

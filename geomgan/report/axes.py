@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomgan import plot
+from geomgan.brief import brief
 from geomgan.paths import Walks, constant_speed_walk, equal_distance_steps, equal_distance_walk, lines, walk
 from geomgan.report.pictures import BYTES, kept
 from geomgan.report.section import Section, matrix_columns
@@ -21,6 +22,7 @@ ANIMATED, FRAMES, PIXELS = 4, 40, 160  # axes side by side, frames of a way, pix
 REFERENCES = 5  # codes that one axis is applied to
 
 
+@brief
 @dataclass(frozen=True)
 class OwnAxes:
     """Walks along the axes of one code, and how far each axis can be trusted.

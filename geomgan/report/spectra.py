@@ -10,6 +10,7 @@ import numpy as np
 
 from geomgan import analysis, plot
 from geomgan.analysis import Anisotropy, MeanSpectrum, RandomDirectionLaw
+from geomgan.brief import brief
 from geomgan.report.control import as_shown, contrast, contrast_found, facts_of, said_of
 from geomgan.report.section import Section, interval_columns
 from geomgan.report.subject import Subject
@@ -18,6 +19,7 @@ from geomgan.report.triple import Results, Triple
 SHARES = (0.9, 0.99, 0.999, 0.9999)
 
 
+@brief
 @dataclass(frozen=True)
 class Spectra:
     """Mean spectra of the fields.
@@ -32,6 +34,7 @@ class Spectra:
     contrast: float
 
 
+@brief
 @dataclass(frozen=True)
 class Shapes:
     """Anisotropy of each field.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geomgan import analysis
+from geomgan.brief import brief
 from geomgan.eigen import eigenpairs
 from geomgan.report.section import Section
 from geomgan.report.subject import Subject
@@ -38,6 +39,7 @@ G = {generator}
 samples = jax.vmap(G)(walk)"""
 
 
+@brief
 @dataclass(frozen=True)
 class MeanAxes:
     """Eigenpairs of the mean metric over the finished codes.

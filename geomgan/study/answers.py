@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.errors import reading, said
 from geomgan.study.files import FORMAT
 from geomgan.study.values import (
@@ -29,6 +30,7 @@ from geomgan.study.values import (
 MOST_BYTES, MOST_KEY_BYTES = 2**20, 2**28
 
 
+@brief
 @dataclass(frozen=True)
 class StudyKey:
     """What the page does not say.
@@ -52,6 +54,7 @@ class StudyKey:
     finding: str
 
 
+@brief
 @dataclass(frozen=True)
 class Participant:
     """The answers of one participant, in the order of ``StudyKey.trials``.

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from geomgan.analysis.mean_metrics import mean_metric
+from geomgan.brief import brief
 from geomgan.distances import Distance
 from geomgan.eigen import eigenpairs
 from geomgan.errors import check_choice, reading
@@ -29,6 +30,7 @@ ROWS = 5  # references of a question, as in the paper
 MOST_QUESTIONS, SPREAD_CODES = 500, 256
 
 
+@brief
 @dataclass(frozen=True)
 class StudyPlan:
     """What a study is made of.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.bootstrap import check_resampling, percentile_interval, random_of
+from geomgan.brief import brief
 from geomgan.study.agreement import alpha_interval, resampling_counts
 from geomgan.study.answers import Participant, StudyKey
 
@@ -18,6 +19,7 @@ Estimate = tuple[float, float, float]  # a value and the ends of its interval
 MOST_EXACT = 20_000
 
 
+@brief
 @dataclass(frozen=True)
 class Measure:
     """One measure of all questions; NaN where nobody gave it.
@@ -47,6 +49,7 @@ class Measure:
     least_p: float
 
 
+@brief
 @dataclass(frozen=True)
 class Agreement:
     """Krippendorff's alpha between participants, with a percentile bootstrap over questions.
@@ -66,6 +69,7 @@ class Agreement:
     controls: Estimate
 
 
+@brief
 @dataclass(frozen=True)
 class StudyResults:
     """The results of a study.

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from geomgan.brief import brief
 from geomgan.distances import Distance
 from geomgan.generators import Generator
 from geomgan.paths import Walks, equal_distance_steps, lines, walk
@@ -19,6 +20,7 @@ from geomgan.plot.images import shared_range
 EQUAL = ("distance", "latent")
 
 
+@brief
 @dataclass(frozen=True)
 class StudyWalks:
     """Walks along ``k`` directions from ``r`` references.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from geomgan.brief import brief
 from geomgan.models.digit_classifier import DigitClassifier
 from geomgan.runs.loop import run
 from geomgan.training.data import SIDE, Digits
@@ -20,6 +21,7 @@ CLASSIFIER = DigitClassifier()
 _SHIFT = 2  # pixels
 
 
+@brief
 class ClassifierState(NamedTuple):
     """Everything the next training step depends on."""
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.errors import reading
 
 SIDE = 32  # the digits are 28 pixels a side; two pixels of background all around make sides halve down to 4
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
+@brief
 class Digits(NamedTuple):
     """Labelled images: float32 ``(N, 32, 32, 1)`` in ``(-1, 1)`` and int32 labels ``(N,)`` in 0..9."""
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from geomgan.brief import brief
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.layers import Conv, Dense
 from geomgan.runs.loop import run
@@ -55,6 +56,7 @@ class GanOptions(NamedTuple):
 DEFAULTS = GanOptions()
 
 
+@brief
 class GanState(NamedTuple):
     """Everything the next training step depends on."""
 
