@@ -19,6 +19,7 @@ class Cost:
         heavy: whether one product fills the device alone.
         squared: whether the dense matrix is a Gram matrix whose sums run in float64: its noise is then the square of
             the rounding of its factor.
+        noise: of eigenvalues, relative to the largest, beside what rounding explains.
     """
 
     row: float
@@ -26,6 +27,7 @@ class Cost:
     forced: tuple[str, str] | None = None
     heavy: bool = False
     squared: bool = False
+    noise: float = 0.0
 
 
 class Operator(Protocol):

@@ -157,7 +157,7 @@ def solved(
         found = dense_pairs(to_standard(to_standard(_matrix(g, "g")).T), k, which)
     converged = within_tolerance(found, tolerance)
     advice = "" if len(converged) == k and converged.all() else _advice(found, converged, chosen, k, tol, limit)
-    floor = found.scale * relative_noise(cost.squared and chosen == "dense", epsilon, dim)
+    floor = found.scale * max(relative_noise(cost.squared and chosen == "dense", epsilon, dim), cost.noise)
     info: FrozenDict[str, Any] = FrozenDict(
         solver=chosen,
         reason=reason,

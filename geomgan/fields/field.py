@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from geomgan.backend import free_on_host
 from geomgan.distances.distance import Distance
 from geomgan.eigen.choice import SOLVERS
-from geomgan.errors import StoreError, check_codes, warn
+from geomgan.errors import StoreError, check_codes, check_room, warn
 from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
-from geomgan.fields.plan import chosen, fitted
+from geomgan.fields.plan import FEWER, chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
 from geomgan.fields.solve import Execute, Job, execute
 from geomgan.fields.steps import steps
@@ -209,8 +211,8 @@ def compute_field(
     folder = None if store is None else local_path(store).resolve()
     if folder:
         check_process()
-    codes = np.asarray(codes)
-    check_codes(codes, G.latent_dim)
+    check_room(math.prod(np.shape(codes)) * np.dtype(G.dtype).itemsize, free_on_host(), "these codes", FEWER)
+    codes = np.asarray(check_codes(codes, G.latent_dim))
     check_options(precision, hvp)
     n, dim = codes.shape
     if not tol > 0:
@@ -223,6 +225,10 @@ def compute_field(
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
     plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every, auto=solver == "auto")
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
+    shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
+    if folder is None:
+        size = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in shapes.values())
+        check_room(size, free_on_host(), f"the results of {n} codes", "Give store=, which keeps them on disk, or fewer")
     plan = plan if resumed else fit(plan)
     cast = np.ascontiguousarray(codes, np.dtype(G.dtype))
     settings = {
@@ -234,7 +240,6 @@ def compute_field(
         **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
     }
     provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **notes}
-    shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     mesh = device_mesh(-(-n // plan.batch), every)
     run: dict[str, Any] = environment(mesh.devices.size)
     writer = folder if jax.process_index() == 0 else None

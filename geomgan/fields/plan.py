@@ -9,15 +9,17 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
-from geomgan.backend import backend, memory_budget, readable
+from geomgan.backend import backend, free_on_host, memory_budget, readable
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
 from geomgan.eigen.choice import choose_solver, enough_products, expected_products
 from geomgan.eigen.dense import check_k
 from geomgan.entry import explained
-from geomgan.errors import check_count
+from geomgan.errors import check_count, check_room
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
 from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.fields.rate import matrix_product_rate
@@ -27,10 +29,12 @@ from geomgan.metric.maps import LinearMap, Pushforward, map_of
 from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of, with_programs
 
 Groups = tuple[tuple[int, ...] | None, ...]
+FEWER = "Give fewer codes at a time"
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
 MOST_TOGETHER = 64  # codes
 
 
+@brief
 @dataclass(frozen=True)
 class Plan:
     """What :func:`geomgan.metric_field` will do, and why.
@@ -97,13 +101,18 @@ class Plan:
             f"does not fit: needs {needs} besides the weights, has {has}; smallest that fits: memory='{least}'{fewer}"
         )
 
+    @property
+    def by_code(self) -> bool:
+        """Whether codes are taken one by one: by ARPACK, and by products with finite differences, computed once."""
+        return self.solver == "arpack" or (self.solver == "block" and not self.kind.divisible)
+
     def programs(self, mesh: Mesh, precision: str) -> list[Program]:
-        """What is compiled and run for every step, one after the other; empty where ARPACK multiplies code by code."""
+        """What is compiled and run for every step, one after the other; empty where products are taken code by code."""
         common = (mesh, self.kind, precision, self.chunk, self.mesh[0] * self.batch, self.dim)
+        if self.by_code:
+            return []
         if self.solver == "block":
             return [Products(*common, width=self.width)]
-        if self.solver == "arpack":
-            return []
         if self.one_program:
             return [Tensors(*common)]
         return [Rows(*common, group=group, overwrite=len(self.groups) == 1) for group in self.groups]
@@ -204,6 +213,8 @@ def chosen(
         ValueError: an argument does not fit.
     """
     codes = check_count(codes, math.inf, "codes")
+    size = codes * pair.dim * np.dtype(pair.G.dtype).itemsize
+    check_room(size, free_on_host(), f"{codes:.3g} codes", FEWER)
     batch = None if batch is None else check_count(batch, math.inf, "batch", ": codes computed together")
     dim, kind = pair.dim, map_of(pair.D, hvp)
     k, budget = check_k(k, dim), int(smallest(memory_budget(memory)))

@@ -96,7 +96,10 @@ class Rows(Program):
     overwrite: bool = False
 
     def __call__(self, pair: Pair, codes: jax.Array, tangents: jax.Array, into: Into = None) -> list[jax.Array]:
-        """``into`` is the result of an earlier call, which this one overwrites."""
+        """``into`` is the result of an earlier call, which this one overwrites.
+
+        Behind the leaves of finite differences, which are not ``divisible``, is their noise ``(n,)``.
+        """
         return _rows(pair, codes, tangents, into, program=self)
 
     def prepared(self, pair: Pair) -> Pair:
@@ -218,10 +221,11 @@ def _rows(pair: Pair, codes: jax.Array, tangents: jax.Array, into: Into, *, prog
 
 
 def _pushed(program: Rows | Tensors, pair: Pair, tangents: jax.Array, z: jax.Array, into: Into = None) -> Any:
-    """The rows of one code."""
+    """The rows of one code, and behind those of finite differences their noise."""
     with matmul_precision(program.precision):
         linear = program.kind.at(pair, z, program.chunk, getattr(program, "group", None))
-        return linear.rows(tangents, program.chunk, into)
+        rows = linear.rows(tangents, program.chunk, into)
+        return rows if linear.divisible else [*rows, linear.noise]
 
 
 @partial(jax.jit, static_argnames="program")

@@ -24,6 +24,7 @@ from geomgan.errors import NotFiniteError, OutOfMemory
 from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
 from geomgan.fields.plan import Plan
 from geomgan.fields.programs import Program, Rows, halved
+from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.operator import MetricOperator, operator_at
 from geomgan.metric.pair import Pair
 from geomgan.runs.store import DONE, FAILED, NOT_CONVERGED
@@ -82,10 +83,8 @@ class Job:
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
     """Start a step of ``codes (positions * batch, d)``; the call that it returns waits for its results."""
     if job.plan.solver == "dense":
-        return partial(_finish_dense, job, codes, _dense(job, codes))
-    if job.plan.solver == "block":
-        return partial(_block, job, codes)
-    return partial(_arpack, job, codes)
+        return partial(_finish_dense, job, codes, *_dense(job, codes))
+    return partial(_arpack if job.plan.by_code else _block, job, codes)
 
 
 def with_less_memory(job: Job) -> Job:
@@ -111,23 +110,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _dense(job: Job, codes: np.ndarray) -> jax.Array:
-    """Metric tensors ``(n, d, d)``, not waited for."""
+def _dense(job: Job, codes: np.ndarray) -> tuple[jax.Array, jax.Array | None]:
+    """Metric tensors ``(n, d, d)``, and the noise of finite differences ``(n,)``; not waited for."""
     on_devices = shard(codes, job.mesh, CODES)
     total: Any = None
+    noise: jax.Array | None = None
     for program in job.programs:
         if not isinstance(program, Rows):
-            return job.execute(program, job.pair, on_devices, job.tangents)
+            return job.execute(program, job.pair, on_devices, job.tangents), None
         into = _overwritable(job, program)
         leaves = job.execute(program, job.pair, on_devices, job.tangents, into)
         if backend().in_turn:
             jax.block_until_ready(leaves)
+        if not program.kind.divisible:
+            *leaves, noise = leaves
         g = program.tensors(leaves)
         with jax.enable_x64(True):
             total = g if total is None else total + g
         if into is not None:
             job.spare.append(leaves)
-    return total
+    return total, noise
 
 
 def _overwritable(job: Job, program: Rows) -> list[jax.Array] | None:
@@ -139,19 +141,26 @@ def _overwritable(job: Job, program: Rows) -> list[jax.Array] | None:
         return None if blank is None else [jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding) for leaf in blank]
 
 
-def _finish_dense(job: Job, codes: np.ndarray, tensors: jax.Array) -> Results:
-    units = [_dense_unit(g, job.plan.k, job.noise) for _, g in sorted(units_here(tensors, job.plan.batch))]
+def _finish_dense(job: Job, codes: np.ndarray, tensors: jax.Array, noise: jax.Array | None) -> Results:
+    batch, own = job.plan.batch, dict[int, np.ndarray]()
+    if noise is not None:
+        own = dict(units_here(noise, batch))
+        warn_if_rough(np.concatenate(list(own.values())), job.plan.kind.jacobian)
+    units = [
+        _dense_unit(g, job.plan.k, np.fmax(job.noise, own.get(i, np.zeros(batch))))
+        for i, g in sorted(units_here(tensors, batch), key=lambda unit: unit[0])
+    ]
     return _everywhere(job, {"codes": codes}, units)
 
 
-def _dense_unit(tensors: np.ndarray, k: int, noise: float) -> Results:
+def _dense_unit(tensors: np.ndarray, k: int, noise: np.ndarray) -> Results:
     """Results of the codes of one device, from their metric tensors."""
     n, dim = tensors.shape[:2]
     results = _failed(n, dim, k)
     results["tensors"] = np.asarray(tensors, np.float64)
     finite = np.flatnonzero(np.isfinite(tensors).all(axis=(1, 2)))
     values, vectors, residuals = largest_pairs(results["tensors"][finite], k)
-    _put(results, finite, values, vectors, residuals, noise * np.abs(values).max(axis=-1), converged=True)
+    _put(results, finite, values, vectors, residuals, noise[finite] * np.abs(values).max(axis=-1), converged=True)
     return results
 
 
@@ -199,11 +208,11 @@ def _put_pairs(job: Job, results: Results, i: int, found: Pairs) -> None:
 
 
 def _arpack(job: Job, codes: np.ndarray) -> Results:
-    """Top pairs by scipy's eigsh, one code after the other; every process computes all of them."""
+    """Top pairs from products, one code after the other; every process computes all of them."""
     results = _failed(len(codes), job.plan.dim, job.plan.k) | {"codes": codes}
     for i, z in enumerate(codes):
         with contextlib.suppress(NotFiniteError):
-            e, advice = solved(_operator(job, z), job.plan.k, solver="arpack", tol=job.tol, seed=job.seed)
+            e, advice = solved(_operator(job, z), job.plan.k, solver=job.plan.solver, tol=job.tol, seed=job.seed)
             _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=not advice)
     return results
 

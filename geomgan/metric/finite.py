@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from geomgan.metric.derivatives import needs_derivatives
+
 
 def finite_or_nan(value: Any, push: Callable[..., Any]) -> Callable[..., Any]:
     """``push``, or NaN for every tangent where ``value`` is not finite: derivatives there may look as if all were well.
@@ -28,7 +30,8 @@ def one_or_nan(value: Any) -> jax.Array:
 
 
 def _push_marked(push: Callable[..., Any], mark: jax.Array, v: jax.Array) -> Any:
-    leaves, tree = jax.tree.flatten(push(v))
+    with needs_derivatives():  # some functions say so as late as here
+        leaves, tree = jax.tree.flatten(push(v))
     smallest = min(range(len(leaves)), key=lambda i: leaves[i].size or math.inf)
     leaves[smallest] = leaves[smallest] * mark.astype(leaves[smallest].dtype)
     return jax.tree.unflatten(tree, leaves)

@@ -21,11 +21,13 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.backend import backend
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
 from geomgan.generators.generator import output_of
 from geomgan.metric.chunks import map_chunks, map_into
-from geomgan.metric.differences import central_differences, second_differences
+from geomgan.metric.derivatives import needs_derivatives
+from geomgan.metric.differences import TRIED, central_differences, second_differences
 from geomgan.metric.finite import finite_or_nan, one_or_nan
 from geomgan.metric.gram import as_rows
 from geomgan.metric.pair import Pair
@@ -38,11 +40,13 @@ class LinearMap(ABC):
 
     Attributes:
         jacobian: whether its rows are those of ``J``, so that the metric is their Gram matrix; else those of ``g``.
-        divisible: whether devices can share out its tangents.
+        divisible: whether devices can share out its tangents; not those of finite differences.
+        noise: of eigenvalues, relative to the largest, beside what rounding explains.
     """
 
     jacobian: ClassVar[bool]
     divisible: ClassVar[bool]
+    noise: Any = 0.0
 
     @classmethod
     @abstractmethod
@@ -81,6 +85,7 @@ class LinearMap(ABC):
         return 6.0 * forward
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Pushforward(LinearMap):
@@ -98,14 +103,16 @@ class Pushforward(LinearMap):
     @classmethod
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Pushforward:
         del chunk
-        value, push = jax.linearize(partial(pair.embed, group=group), z)
+        with needs_derivatives():
+            value, push = jax.linearize(partial(pair.embed, group=group), z)
         return cls(finite_or_nan(value, push), one_or_nan(value).astype(z.dtype))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         return map_chunks(self.push, tangents, chunk) if into is None else map_into(self.push, tangents, chunk, into)
 
     def product(self, v: jax.Array) -> jax.Array:
-        return jax.linear_transpose(self.push, v)(self.push(v))[0] * self.mark
+        with needs_derivatives():
+            return jax.linear_transpose(self.push, v)(self.push(v))[0] * self.mark
 
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
@@ -121,18 +128,20 @@ class Pushforward(LinearMap):
         return 3.0 * forward
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Jacobian(LinearMap):
     """``J`` from central differences, for networks without derivatives; the metric is ``JᵀJ``."""
 
     leaves: Leaves
+    noise: jax.Array
     jacobian: ClassVar[bool] = True
     divisible: ClassVar[bool] = False
 
     @classmethod
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Jacobian:
-        return cls(central_differences(partial(pair.embed, group=group), z, chunk))
+        return cls(*central_differences(partial(pair.embed, group=group), z, chunk))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         del tangents, chunk, into
@@ -149,9 +158,10 @@ class Jacobian(LinearMap):
 
     @classmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
-        return 2.0 * dim * forward
+        return (4.0 * dim + TRIED) * forward
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Product(LinearMap):
@@ -168,7 +178,8 @@ class Product(LinearMap):
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Product:
         del chunk, group
         reference = jax.lax.stop_gradient(output_of(pair.G, z))
-        return cls.of(partial(pair.half_distance, reference), z)
+        with needs_derivatives():
+            return cls.of(partial(pair.half_distance, reference), z)
 
     @classmethod
     def of(cls, function: Callable[[jax.Array], jax.Array], z: jax.Array) -> Product:
@@ -198,19 +209,21 @@ class Product(LinearMap):
         return 6.0 * dim * forward
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Matrix(LinearMap):
     """``g`` from second differences, for a distance without embedding behind which there are no derivatives."""
 
     g: jax.Array
+    noise: jax.Array
     jacobian: ClassVar[bool] = False
     divisible: ClassVar[bool] = False
 
     @classmethod
     def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Matrix:
         del group
-        return cls(second_differences(partial(pair.half_distance, output_of(pair.G, z)), z, chunk))
+        return cls(*second_differences(partial(pair.half_distance, output_of(pair.G, z)), z, chunk))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         del tangents, chunk, into
@@ -225,7 +238,7 @@ class Matrix(LinearMap):
 
     @classmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
-        return 2.0 * dim**2 * forward
+        return (dim * (dim + 3.0) + TRIED) * forward
 
 
 def map_of(D: Distance, hvp: str) -> type[LinearMap]:

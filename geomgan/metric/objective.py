@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.backend import matmul_precision
-from geomgan.errors import check_code
+from geomgan.errors import check_arguments, check_code
 from geomgan.generators.generator import Generator, sample_of
 from geomgan.metric.chunks import tangents_at_once
+from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.maps import Product
 from geomgan.metric.operator import MetricOperator
 from geomgan.metric.pair import check_options
@@ -47,9 +48,10 @@ def hessian_operator(
     """
     if not callable(objective):
         raise TypeError(f"objective is {type(objective).__name__}; expected a function of one sample.")
+    names = "x" if params is None else "params, x"
+    check_arguments(objective, names, "scalar", "Weights are given as params=, or not at all")
     check_options(precision)
-    check_code(z, G.latent_dim)
-    z = jnp.asarray(z, G.dtype)
+    z = jnp.asarray(check_code(z, G.latent_dim), G.dtype)
     value = jax.eval_shape(partial(_objective, objective), G, params, z)
     if value.shape != ():
         raise ValueError(
@@ -67,5 +69,5 @@ def _objective(objective: Callable[..., Any], G: Generator, params: Any, z: jax.
 
 @partial(jax.jit, static_argnames=("objective", "precision"))
 def _linearised(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
-    with matmul_precision(precision):
+    with matmul_precision(precision), needs_derivatives("A Hessian takes two; there is no other way to it"):
         return Product.of(partial(_objective, objective, G, params), z)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.backend import backend, epsilon, matmul_precision, memory_budget
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
+from geomgan.errors import as_array
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
+from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.gram import gram_where_it_lies, tensor_of
 from geomgan.metric.maps import LinearMap, Pushforward, map_of
 from geomgan.metric.pair import Pair, checked
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class MetricOperator:
@@ -60,7 +64,7 @@ class MetricOperator:
             size = self.dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
             fits = size <= memory_budget()
         heavy = sum(leaf.nbytes for leaf in jax.tree.leaves(self.map)) > backend().heavy_bytes
-        return self.map.cost(int(fits), heavy=heavy)
+        return replace(self.map.cost(int(fits), heavy=heavy), noise=float(self.map.noise))
 
     def matvec(self, v: Any) -> jax.Array:
         """``g v`` for a tangent ``v (d,)``."""
@@ -109,7 +113,7 @@ def metric_operator(
 
     Arguments and errors are those of :func:`geomgan.metric_tensor`; ``chunk`` also bounds the columns of a block
     product. With ``hvp="finite-difference"`` the Jacobian (or, without embedding, the matrix) is computed at once and
-    kept.
+    kept, and the noise floor of its eigenpairs is what two steps differ by.
     """
     pair, z = checked(G, D, z, precision, hvp)
     return operator_at(pair, z, tangents_at_once(chunk, G.latent_dim, hvp), precision, hvp)
@@ -118,12 +122,15 @@ def metric_operator(
 def operator_at(pair: Pair, z: jax.Array, chunk: int, precision: str, hvp: str) -> MetricOperator:
     """:func:`metric_operator` of arguments that are checked."""
     linear = _at(pair, z, map_of(pair.D, hvp), precision, chunk)
+    if not linear.divisible:
+        warn_if_rough(linear.noise, linear.jacobian)
     columns = chunk if hvp == "exact" else pair.dim  # finite differences are done: what is left are products
     return MetricOperator(linear, pair.dim, z.dtype, precision, columns)
 
 
 def _cast(v: Any, dtype: Any) -> Any:
     """Numpy arrays stay such and go straight to the compiled function: a third of the overhead of a product."""
+    v = as_array(v, "tangent")
     return v.astype(np.dtype(dtype), copy=False) if isinstance(v, np.ndarray) else jnp.asarray(v, dtype)
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.backend import PRECISIONS
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.errors import check_choice, check_code
 from geomgan.generators.cost import Profile, profile
@@ -25,6 +26,7 @@ HVP = ("exact", "finite-difference")
 OfShapes = TypeVar("OfShapes", bound=Callable[..., Any])
 
 
+@brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Pair:
@@ -126,7 +128,7 @@ def checked(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tupl
     """
     check_types(G, D)
     check_options(precision, hvp)
-    check_code(z, G.latent_dim)
+    z = check_code(z, G.latent_dim)
     return bound(G, D), jnp.asarray(z, G.dtype)
 
 
