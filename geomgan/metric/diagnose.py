@@ -1,7 +1,9 @@
-"""Where a network stops being finite."""
+"""Where a network stops being finite, and where it stops changing."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,9 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.distances.distance import Distance
+from geomgan.errors import OptionError
 from geomgan.generators.generator import Generator, activations_of, output_of
+from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.outputs import embed_output
 from geomgan.metric.pair import bind
+
+FEW = 4  # codes that are compared
 
 
 def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
@@ -25,27 +31,62 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
         all of them are finite.
     """
     D, z = bind(G, D), jnp.asarray(z, G.dtype)
-    names = (*(f"layer {name}" for name in G.layers), "the sample", "the embedding of the sample")
-    values, derivatives = _states(G, D, z, jax.random.normal(jax.random.key(0), (4, z.size), z.dtype))
-    for states, what in ((values, "in"), (derivatives, "in the derivative of")):
-        for name in names:
-            if found := _kind(states.get(name.removeprefix("layer "), ())):
-                return f"{found} {what} {name}"
+    tangents = jax.random.normal(jax.random.key(0), (4, z.size), z.dtype)
+    with suppress(OptionError):  # without derivatives, only values can tell
+        for states, what in ((_values, "in"), (partial(_derivatives, tangents=tangents), "in the derivative of")):
+            found = states(G, D, z)
+            for name in _names(G):
+                if kind := _kind(found.get(name.removeprefix("layer "), ())):
+                    return f"{kind} {what} {name}"
     return ""
 
 
-@jax.jit
-def _states(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> tuple[dict[str, Any], dict[str, Any]]:
-    def along(z: jax.Array) -> dict[str, Any]:
-        output = output_of(G, z)
-        values: dict[str, Any] = dict(activations_of(G, z)) if hasattr(G.function, "activations") else {}
-        values["the sample"] = output
-        if D.embedding is not None:
-            values["the embedding of the sample"] = embed_output(D, output)
-        return values
+def first_constant(G: Generator, D: Distance, codes: Any) -> str:
+    """Where the last value on the way from codes ``(n, d)`` to what the distance sees stops changing with the code.
 
-    values, push = jax.linearize(along, z)
-    return values, jax.vmap(push)(tangents)
+    Looks at a few of the codes, and at a few around the first one; "the same" is up to rounding.
+
+    Returns:
+        A phrase for a message, ``"layer block3 (the last that changes is layer block2)"``; empty where it changes.
+    """
+    D, z = bind(G, D), jnp.asarray(codes, G.dtype)[:FEW]
+    around = z[:1] + jax.random.normal(jax.random.key(0), (FEW, z.shape[1]), z.dtype)
+    values = jax.lax.map(partial(_values, G, D), jnp.concatenate([z, around]))
+    names = [name for name in _names(G) if name.removeprefix("layer ") in values]
+    changing = [i for i, name in enumerate(names) if not _is_constant(values[name.removeprefix("layer ")])]
+    if not changing:
+        return names[0]
+    if changing[-1] == len(names) - 1:
+        return ""
+    return f"{names[changing[-1] + 1]} (the last that changes is {names[changing[-1]]})"
+
+
+def _names(G: Generator) -> tuple[str, ...]:
+    return (*(f"layer {name}" for name in G.layers), "the sample", "the embedding of the sample")
+
+
+def _is_constant(tree: Any) -> bool:
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return all(
+        np.abs(leaf - leaf[:1]).max(initial=0) <= 8 * float(jnp.finfo(leaf.dtype).eps) * np.abs(leaf).max(initial=0)
+        for leaf in leaves
+    )
+
+
+@jax.jit
+def _values(G: Generator, D: Distance, z: jax.Array) -> dict[str, Any]:
+    output = output_of(G, z)
+    values: dict[str, Any] = dict(activations_of(G, z)) if hasattr(G.function, "activations") else {}
+    values["the sample"] = output
+    if D.embedding is not None:
+        values["the embedding of the sample"] = embed_output(D, output)
+    return values
+
+
+@jax.jit
+def _derivatives(G: Generator, D: Distance, z: jax.Array, tangents: jax.Array) -> dict[str, Any]:
+    with needs_derivatives():
+        return jax.vmap(jax.linearize(partial(_values, G, D), z)[1])(tangents)
 
 
 def _kind(tree: Any) -> str:

@@ -23,6 +23,8 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         results: of its triples.
         names: of the triples that it has.
     """
+    if "anisotropy" not in names:
+        return f"{subject.name} under {distance}: {len(subject.field.finished)} codes, and no spectrum to tell of."
     own = results("anisotropy").of[subject.name]
     dims, codes = subject.G.latent_dim, len(own.indices)
     half, most = (own.intervals[f"dimensions_{share}"] for share in (0.9, 0.99))
@@ -48,7 +50,7 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
             f"). The axes that hold 99 % of one code's trace hold {100 * alike.shared[subject.name][0]:.0f} % "
             f"of another's ({100 * most[0] / dims:.0f} % by chance)."
         )
-    if subject.other:
+    if subject.other and "distances" in names:
         compared = results("distances").tensor_r
         middle, count = mean_r(compared, subject), int(np.isfinite(compared).sum())
         text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (mean of {count} "
@@ -79,13 +81,15 @@ def summary_of(
     """
     field = subject.field
     values = field.values[field.finished]
-    alike = results("homogeneity") if any(section.name == "homogeneity" for section in sections) else None
+    found = {section.name for section in sections if not section.missing}
+    alike = results("homogeneity") if "homogeneity" in found else None
+    shapes = results("anisotropy").of if "anisotropy" in found else {}
     contents = {
         "finding": finding,
         "run": run,
         "mean_eigenvalues": values.mean(axis=0),
         "noise_floor": float(np.median(field.noise_floor[field.finished])),
-        "anisotropy": {label: shape.intervals for label, shape in results("anisotropy").of.items()},
+        "anisotropy": {label: shape.intervals for label, shape in shapes.items()},
         "consistency": alike.intervals if alike else {},
         "shared_trace": alike.shared if alike else {},
         "largest_residual": float(np.nanmax(field.residuals)),

@@ -19,19 +19,21 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan import analysis
+from geomgan.brief import brief
 from geomgan.distances import Distance
 from geomgan.entry import explained
-from geomgan.errors import GeomganError, check_codes, check_key
+from geomgan.errors import GeomganError, check_codes, check_key, warn
 from geomgan.fields import MetricField, metric_field
 from geomgan.generators import Generator
 from geomgan.generators.generator import activations_of, output_of
 from geomgan.generators.program_hash import program_hash
+from geomgan.metric.diagnose import first_constant
 from geomgan.metric.outputs import squared_distance
 from geomgan.metric.pair import bind, bound, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
-from geomgan.report.section import Section, csv_of
+from geomgan.report.section import Section, csv_of, missing
 from geomgan.report.subject import Subject, called
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
@@ -41,9 +43,11 @@ from geomgan.runs.kinds import read_json
 from geomgan.runs.lock import locked
 
 LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
+UNDEFINED = (ValueError, ArithmeticError)  # what is raised of numbers that have no such statistic
 PAGE, SUMMARY, FIGURES = "report.html", "summary.json", "figures"
 
 
+@brief
 @dataclass(frozen=True)
 class Report:
     """What a report found, and where it is.
@@ -132,6 +136,11 @@ def report(
     run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes
     run["compare"] = notes.get("compare", compare.name if compare else None)
     options: dict[str, Any] = {"memory": memory, "progress": progress, "notes": run}
+    if constant := first_constant(G, D, z):
+        warn(
+            f"{_same(len(z), constant)} The metric is zero then; what can be computed is written all the same. Look at "
+            "the weights of that layer, or analyse an earlier one, G.at(layer).",
+        )
     Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
@@ -157,7 +166,9 @@ def report(
         whole = all(journal.finished(triple.of or triple.name) for triple in chosen)
         if not (whole and told.get("run") == json.loads(json.dumps(run)) and "finding" in told):
             sections = _made(chosen, subject, results, out)
-            finding = finding_of(subject, distance, results, [triple.name for triple in chosen])
+            found = [section.name for section in sections if not section.missing]
+            finding = finding_of(subject, distance, results, found)
+            finding = f"{_same(len(z), constant)} {finding}" if constant else finding
             told = summary_of(subject, finding, run, results, sections)
             sections.append(how_it_was_made(told, command or _call(run)))
             title = f"The latent geometry of {model} under {distance}"
@@ -166,13 +177,17 @@ def report(
         return Report(told["finding"], page, summary, out / "directions.npz", out, tuple(journal.computed))
 
 
+def _same(codes: int, constant: str) -> str:
+    """What is said of a collapsed generator."""
+    return f"All {codes} codes give the same sample: it stops changing at {constant}."
+
+
 def _codes(G: Generator, codes: Any, key: jax.Array) -> np.ndarray:
     if isinstance(codes, int | np.integer):
         if codes < 1:
             raise ValueError(f"codes is {codes}; expected at least 1.")
         return np.asarray(G.sample_latent(key, int(codes)))
-    check_codes(codes, G.latent_dim)
-    return np.asarray(codes)
+    return np.asarray(check_codes(codes, G.latent_dim))
 
 
 def _check(G: Generator, D: Distance, top: int, layers: bool | None, compare: Distance | None) -> None:
@@ -249,16 +264,37 @@ def _made(triples: Sequence[Triple], subject: Subject, results: Results, out: Pa
         sections: list[Future[Section]] = []
         try:
             for triple in tqdm(triples, "parts of the report", unit="part", disable=not subject.progress):
-                found = results(triple.name)
-                sections.append(artist.submit(_drawn, triple, subject, found, out))
+                sections.append(artist.submit(_drawn, triple, subject, _found(triple, subject, results), out))
             return [section.result() for section in sections]
         except BaseException:
             artist.shutdown(cancel_futures=True)
             raise
 
 
+def _found(triple: Triple, subject: Subject, results: Results) -> Any:
+    """A result, or the error that says why there is none: the other parts are made all the same."""
+    try:
+        with np.errstate(**subject.undefined):
+            return results(triple.name)
+    except UNDEFINED as error:
+        return error
+
+
 def _drawn(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
-    """A section whose figure, numbers and files are written beside the page."""
+    """A section whose figure, numbers and files are written beside the page, or one that says why there is none."""
+    try:
+        if isinstance(found, Exception):
+            raise found
+        with np.errstate(**subject.undefined):
+            return _written(triple, subject, found, out)
+    except UNDEFINED as error:
+        if subject.undefined:
+            return missing(triple.name, "the metric is zero at every code.")
+        warn(f"the part {triple.name!r} of the report could not be made: {error}")
+        return missing(triple.name, str(error))
+
+
+def _written(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
     section = triple.tell(subject, found)
     place = out / FIGURES
     drawn = triple.draw(subject, found) if triple.draw else None

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.runs.cells import csv_text
 
 Columns = Mapping[str, Any]
 Interval = tuple[float, float, float]  # estimate, low, high
 
 
+@brief
 @dataclass(frozen=True)
 class Section:
     """A part of a report.
@@ -33,6 +35,7 @@ class Section:
         picture: the figure as PNG, if there is one.
         width: of the figure, in inches.
         film: a GIF, if there is one.
+        missing: whether it could not be computed; ``see`` says why.
     """
 
     name: str
@@ -46,11 +49,18 @@ class Section:
     picture: bytes = b""
     width: float = 0.0
     film: bytes = b""
+    missing: bool = False
 
     @property
     def said(self) -> str:
         """What to see, with its numbers."""
         return self.see.format(**self.facts)
+
+
+def missing(name: str, why: str) -> Section:
+    """What stands in the place of a part that could not be computed."""
+    heading = name.replace("_", " ").capitalize()
+    return Section(name, heading, "Not computed: {why}", {"why": why}, missing=True)
 
 
 def interval_columns(label: str, rows: Sequence[Interval]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 from flax.core import FrozenDict
 
+from geomgan.brief import brief
 from geomgan.distances import Distance
 from geomgan.eigen import Eigenpairs
 from geomgan.fields import MetricField
@@ -17,6 +19,7 @@ from geomgan.plot.images import is_image
 CONTROL = "shuffled weights"
 
 
+@brief
 @dataclass(frozen=True)
 class Subject:
     """What every triple of the report is given.
@@ -50,6 +53,11 @@ class Subject:
     def fields(self) -> dict[str, MetricField]:
         """The fields by their labels, the model's first."""
         return {self.name: self.field} | ({CONTROL: self.control[1]} if self.control else {})
+
+    @property
+    def undefined(self) -> dict[str, Any]:
+        """What numpy does where a statistic is undefined: those of a metric that is zero are not told as numbers."""
+        return {} if np.any(self.field.values[self.field.finished]) else {"divide": "raise", "invalid": "raise"}
 
     @property
     def first(self) -> int:
