@@ -31,7 +31,7 @@ class CheckpointError(GeomganError, ValueError):
 
 
 class StoreError(GeomganError, RuntimeError):
-    """A stored metric field belongs to another run, is in use, or cannot be written."""
+    """A stored result belongs to another run, is in use, is damaged, or cannot be written."""
 
 
 class NotHereError(GeomganError, FileNotFoundError):

@@ -357,3 +357,50 @@ def test_random_damage_is_found_on_reading_and_mended_on_resuming(whole, tmp_pat
     assert all(re.match("swap|foreign", said) for said in harmless), harmless  # equal files
     assert len(harmless) < len(outcomes) / 4, harmless
     assert sum(computed > 0 for _, computed, _ in outcomes) > len(outcomes) / 3
+
+
+@pytest.fixture(scope="module")
+def unfinished(whole):
+    """What a run left that was interrupted, some of its batches."""
+    store, calls = whole.parent / "killed.zarr", []
+
+    def dies(program, *arguments):
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return program(*arguments)
+
+    with pytest.raises(KeyboardInterrupt):
+        compute(store, execute=dies)
+    return store
+
+
+@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 208), marks=pytest.mark.slow)], ids=len)
+def test_random_damage_of_an_unfinished_store_gives_no_wrong_number(whole, unfinished, tmp_path, seeds):
+    """A batch whose status is lost is pending, as one whose status was not written; nothing else is."""
+    complete = everything(whole)[0]
+    shutil.copytree(whole, tmp_path / "other.zarr")
+    started = gg.MetricField.read(unfinished).finished
+    assert 0 < len(started) < 7
+    lost = 0
+    for seed in seeds:
+        store = Path(shutil.copytree(unfinished, tmp_path / "run.zarr"))
+        said = damage(store, random.Random(seed), tmp_path / "other.zarr")
+        try:
+            found, _, _ = everything(store)
+            done = np.flatnonzero(found["status"])
+            assert {*done} <= {*started}, said
+            lost += len(done) < len(started)
+            assert all(np.array_equal(found[name][done], complete[name][done]) for name in NAMES), said
+        except gg.StoreError:
+            lost += 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                compute(store)
+            except gg.StoreError as error:
+                assert "zarr.json" in said, (said, error)  # noqa: PT017
+            else:
+                assert same_arrays(everything(store), everything(whole)), said
+        shutil.rmtree(store)
+    assert lost > len(seeds) / 2
