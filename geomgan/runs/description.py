@@ -37,8 +37,11 @@ def read_attributes(path: Path, settings: Any = dict) -> dict[str, Any]:
     Raises:
         StoreError: there is no metric field at ``path``, or what it says of itself is damaged.
     """
-    fix = f"Name the folder that metric_field wrote. {_AGAIN}"
-    with reading(path, fix, found="is not a metric field, or what it says of itself is damaged"):
+    if not (path / METADATA).is_file():
+        found = f"holds no {METADATA}" if path.is_dir() else "is a file" if path.exists() else "does not exist"
+        restore = f" If it was one, restore {METADATA} from a copy." if path.is_dir() else ""
+        raise StoreError(f"{path} is not a metric field: it {found}. Name the folder that metric_field wrote.{restore}")
+    with reading(path, _AGAIN, found=f"is not a metric field, or its {METADATA} is damaged"):
         contents = read_json(path / METADATA)
         check_kind(contents, {"zarr_format": range(3, 4), "node_type": str, "attributes": {"geomgan": int}}, METADATA)
         attributes = contents["attributes"]

@@ -137,7 +137,7 @@ def test_and_before_a_run_goes_on(store, change):
 def test_no_text_ends_otherwise_than_in_words(whole, store, text):
     (store / "zarr.json").write_text(text)
     for attempt in (gg.MetricField.read, compute):
-        with pytest.raises(gg.StoreError, match=r"not a metric field, or what it says of itself is damaged"):
+        with pytest.raises(gg.StoreError, match=r"is not a metric field, or its zarr\.json is damaged"):
             attempt(store)
     shutil.copy(whole / "zarr.json", store)
     (store / "values" / "zarr.json").write_text(text)
