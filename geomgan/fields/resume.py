@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import StoreError
+from geomgan.metric.fingerprint import program_in, weights_in
 from geomgan.metric.probe import alike
 from geomgan.runs.settings import ANOTHER
 from geomgan.runs.store import DONE, NOT_CONVERGED
 
-MODEL = ("generator", "distance")  # "name#hash of weights-hash of program"
 ROUNDING = {"exact": 1e-3, "finite-difference": 1e-2}  # of a metric's largest entry, between versions of JAX
 
 
@@ -36,12 +36,11 @@ def reconciled(store: Path, stored: Mapping[str, Any], now: Mapping[str, Any]) -
     """
     tracer, doubt = stored.get("traced_by"), ""
     compared = dict(now)
-    for name in MODEL:
-        theirs, ours = (str(settings.get(name)).rpartition("#")[2] for settings in (stored, now))
-        if tracer != now["traced_by"]:
-            theirs, ours = theirs.partition("-")[0], ours.partition("-")[0]
-        if tracer is None or theirs == ours:
-            compared[name] = stored.get(name)
+    for name in ("generator", "distance"):
+        theirs, ours = stored.get(name), now[name]
+        same = weights_in(theirs) == weights_in(ours)
+        if tracer is None or (same and (tracer != now["traced_by"] or program_in(theirs) == program_in(ours))):
+            compared[name] = theirs
     if tracer != now["traced_by"]:
         compared["traced_by"] = tracer
         doubt = f"was written with {tracer}; these are {now['traced_by']}"

@@ -8,6 +8,7 @@ arrays. What is out of sight (inside a compiled extension, say) is as with ``jax
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -78,7 +79,7 @@ def _parts(value: Any) -> Iterator[Any]:
         if not _is_of(value, _LIBRARIES):
             yield from (part for part in vars(value).values() if not isinstance(part, types.GetSetDescriptorType))
     elif not isinstance(value, types.ModuleType | types.CodeType):
-        yield from (type(value), getattr(value, "__wrapped__", None))
+        yield from (type(value), inspect.getattr_static(value, "__wrapped__", None))
         if is_dataclass(value):
             yield from (getattr(value, one.name, None) for one in fields(value))
         elif callable(value) or not _is_of(type(value), _OPAQUE):

@@ -22,17 +22,28 @@ def fingerprints(pair: Pair, names: tuple[str, str]) -> dict[str, Any]:
         names: of the generator and of the distance.
 
     Returns:
-        ``"generator"`` and ``"distance"``, each ``"name#hash of its weights-hash of its program"``, and
-        ``"traced_by"``, the versions under which these programs were traced.
+        ``"generator"`` and ``"distance"``, each ``"name#weights HASH, program HASH"``, and ``"traced_by"``, the
+        versions under which these programs were traced.
     """
     assert pair.traced is not None
     return {
-        "generator": f"{names[0]}#{_weights(pair.G)}-{pair.traced.generator}",
-        "distance": f"{names[1]}#{_weights(pair.D)}-{pair.traced.distance}",
+        "generator": _described(names[0], pair.G, pair.traced.generator),
+        "distance": _described(names[1], pair.D, pair.traced.distance),
         "traced_by": ", ".join(f"{package} {version(package)}" for package in TRACERS),
     }
 
 
-def _weights(tree: Any) -> str:
+def weights_in(fingerprint: Any) -> str:
+    """The part of a fingerprint that no version of JAX changes."""
+    return str(fingerprint).rpartition("#")[2].partition(",")[0]
+
+
+def program_in(fingerprint: Any) -> str:
+    """The part of a fingerprint that counts under the versions that traced it."""
+    return str(fingerprint).rpartition(",")[2]
+
+
+def _described(name: str, tree: Any, program: str) -> str:
     with ThreadPoolExecutor() as threads:
-        return joined_hash(list(threads.map(constant_hash, jax.tree.leaves(tree))))
+        weights = joined_hash(list(threads.map(constant_hash, jax.tree.leaves(tree))))
+    return f"{name}#weights {weights}, program {program}"
