@@ -29,10 +29,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LIBRARIES = (*HERE, "<frozen", "<__array", *(path + os.sep for path in sysconfig.get_paths().values()))
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _LONGEST, _HUGE = 60, 10**9  # of a value in a message; of a number that may ask for too much memory
+_NAMED_ALONE = (collections.abc.Callable, os.PathLike, collections.abc.Mapping, dict)  # without what is in them
 _PARTS = 100  # of a sequence that are looked at
 _NO_NUMBERS = (str, bytes, dict, set, type, types.FunctionType, types.BuiltinFunctionType)
 _NUMBERS = {int: numbers.Integral, float: numbers.Real, bool: numbers.Integral}
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None"}
+_WORDS: dict[Any, str] = {
+    **{int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None"},
+    **{np.ndarray: "an array", jax.Array: "an array", os.PathLike: "a path", Path: "a path"},
+    **{collections.abc.Sequence: "a sequence", collections.abc.Mapping: "a mapping", dict: "a dictionary"},
+    collections.abc.Callable: "a function",
+}
 
 
 def guard(room: str) -> None:
@@ -110,16 +116,16 @@ def _explanation(
     """The error that names the arguments that do not fit; None where all do."""
     given = list(_given(function, args, kwargs))
     help_says = f"({said(error)}). help({called}) says what it takes."
-    wrong = [
-        f"{name} is {shown(value)}; expected {words(hint)}" for name, value, hint in given if not fits(value, hint)
-    ]
+    wrong = [f"{name} is {shown(x)}; expected {words(hint)}" for name, x, hint in given if not fits(x, hint)]
     if wrong:
         return TypeError(f"{called}: {', '.join(wrong[:3])} {help_says}")
-    odd = [f"{name} is {what}" for name, value, hint in given if (what := _odd(value, hint, error))]
-    arrays = [f"{name} is {shown(value)}" for name, value, _ in given if _is_array(value)]
-    if odd or arrays:
-        return ValueError(f"{called}: {', '.join(odd[:3] or arrays)} {help_says}")
-    return None
+    suspects = (
+        [f"{name} is {what}" for name, x, hint in given if (what := _odd(x, hint, error))],
+        [f"{name} is {shown(x)}" for name, x, hint in given if _misplaced(x, hint)],
+        [f"{name} is {shown(x)}" for name, x, _ in given if _is_array(x)],
+    )
+    first = next(filter(None, suspects), None)  # the likeliest kind only
+    return ValueError(f"{called}: {', '.join(first[:3])} {help_says}") if first else None
 
 
 def _given(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -196,18 +202,21 @@ def words(hint: Any) -> str:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(map(words, inner)))
-    if isinstance(hint, type) and hint in _WORDS:
-        return _WORDS[hint]
-    if origin is collections.abc.Callable:
-        return "a function"
-    of = [words(one) for one in inner if one not in (Any, Ellipsis)] if origin is not os.PathLike else []
-    return f"a {getattr(origin or hint, '__name__', hint)}" + (f" of {' and '.join(dict.fromkeys(of))}" if of else "")
+    kind = origin or hint
+    inside = (one for one in inner if one not in (Any, Ellipsis) and kind not in _NAMED_ALONE)
+    of = " and ".join(dict.fromkeys(map(words, inside)))
+    package = getattr(kind, "__module__", "").partition(".")[0]
+    name = getattr(kind, "__name__", str(kind))
+    plain = _WORDS.get(kind) or f"a {name if package in ('geomgan', 'builtins') else f'{package} {name}'}"
+    return f"{plain}, each {of}" if of else plain
 
 
 def shown(value: Any) -> str:
     """A short text of any argument: numbers and texts as they are, all else by what it is."""
     if not is_concrete(value):
         return "a traced value, as inside jit, vmap and grad"
+    if is_key(value):
+        return "a typed key"
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if isinstance(shape, tuple) and dtype is not None:
         return f"an array of shape {shape} and dtype {dtype}"
@@ -223,16 +232,20 @@ def _odd(value: Any, hint: Any, error: Exception) -> str:
     """What no function of numbers can use, in words; empty where there is nothing odd about a value."""
     if hint is not Any and isinstance(value, str | types.FunctionType | types.BuiltinFunctionType):
         return ""  # it may be, and what is wrong with it, who takes it says
+    if is_key(value):
+        return "" if jax.Array in (hint, *typing.get_args(hint)) else shown(value)
     if value is None or not is_concrete(value) or isinstance(value, _NO_NUMBERS):
         return shown(value)
     if isinstance(value, numbers.Number):
-        return shown(value) if _odd_number(value, hint, error) else ""
+        return shown(value) if _odd_number(value, error) else ""
     if not isinstance(value, list | tuple) and not _is_array(value):
         return ""
     try:
         array = np.asarray(value)
     except Exception as reason:
         return f"{shown(value)}, which makes no array ({said(reason)})"
+    if array.dtype.kind == "O" and isinstance(value, list | tuple):
+        return ""  # of things that are no numbers, and need not be
     if array.dtype.kind not in "biufV":
         return f"{shown(value)} of {array.dtype} values"
     if array.size == 0:
@@ -242,14 +255,18 @@ def _odd(value: Any, hint: Any, error: Exception) -> str:
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "dtype") and hasattr(value, "shape")
+    return hasattr(value, "dtype") and hasattr(value, "shape") and not is_key(value)
 
 
-def _odd_number(value: Any, hint: Any, error: Exception) -> bool:
+def _odd_number(value: Any, error: Exception) -> bool:
     plain = isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, np.complexfloating)
     if not plain or not abs(value) < _HUGE:
         return True
-    if isinstance(error, TypeError | AttributeError):  # a number in the place of something else
-        return not any(one in _NUMBERS for one in (hint, *typing.get_args(hint)))
-    below = isinstance(error, ValueError | LookupError) and value < 0
+    below = value < 0 and not isinstance(error, TypeError | AttributeError)
     return below or (isinstance(error, ArithmeticError) and value == 0)
+
+
+def _misplaced(value: Any, hint: Any) -> bool:
+    """Whether it is a number, or a list of other things, where no number is asked for."""
+    number = isinstance(value, numbers.Number | list | tuple)
+    return number and not any(one in _NUMBERS for one in (hint, *typing.get_args(hint)))
