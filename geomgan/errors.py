@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import inspect
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -78,8 +79,8 @@ def reading(
 
 def said(error: Exception) -> str:
     """What an exception of Python or of a library says, for a message: on one line, short, never empty."""
-    text = "".join(c if c.isprintable() else " " for c in str(error))
-    text = " ".join(text.split())
+    text = "".join(c if c.isprintable() else "\n" for c in str(error))
+    text = re.sub(r" *\n[ \n]*", " ", text).strip()
     if isinstance(error, KeyError):
         text = f"{text} is missing"
     elif isinstance(error, RecursionError):
