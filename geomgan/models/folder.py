@@ -14,6 +14,7 @@ import numpy as np
 
 from geomgan.backend import free_on_host
 from geomgan.errors import CheckpointError, reading
+from geomgan.models.arrays import read_arrays
 from geomgan.models.card import CARD, Card, again, card_text, is_model, read_card
 from geomgan.models.checksum import check_weights, state_of
 from geomgan.models.sizes import check_sizes
@@ -76,14 +77,11 @@ def read_model(folder: str | os.PathLike[str]) -> tuple[Card, Any]:
 
 def read_unverified(folder: Path) -> tuple[Card, Any]:
     """As :func:`read_model`, of weights that nobody has compared with the card's sha256."""
-    import orbax.checkpoint as ocp
-
     card = read_card(folder)
     path = folder.resolve() / WEIGHTS
     with reading(path, again(folder), error=CheckpointError, found="is missing or damaged"):
         check_sizes(path, card.get("parameters"), max(free_on_host(), SMALL))
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            return card, checkpointer.restore(path)
+        return card, read_arrays(path)
 
 
 def _arrays(tree: Any) -> Any:

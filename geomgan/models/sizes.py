@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.backend import readable
+from geomgan.models.arrays import place
 
 _NAMES = ("/.zarray", "/zarr.json")  # of an array's metadata, in the second and the third version of zarr
 
@@ -43,10 +44,7 @@ def _metadata(folder: Path) -> Iterator[tuple[str, Any]]:
     """The name of each array, and what its metadata says: JSON that nothing has looked at."""
     import tensorstore as ts
 
-    spec: dict[str, Any] = {"driver": "file", "path": f"{folder}/"}
-    if (folder / "manifest.ocdbt").exists():
-        spec = {"driver": "ocdbt", "base": spec}
-    files = ts.KvStore.open(spec).result()
+    files = ts.KvStore.open(place(folder)).result()
     keys = [key for key in files.list().result() if key.endswith(tuple(name.encode() for name in _NAMES))]
     for key, found in [(key, files.read(key)) for key in keys]:
         yield key.decode().rpartition("/")[0], json.loads(found.result().value)
