@@ -24,10 +24,10 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     named = signed(family.signature)
     tensors = state_dict(states[""], "avgG", "netG", fits=lambda tensors: named(renamed(tensors, _bare)))
     tensors = renamed(tensors, _bare)
-    expect_functions(tensors, {"ReLU": {}, "Tanh": {}}, "a DCGAN of the GAN zoo")
     depth = next(i for i in itertools.count() if f"main.convTranspose{i + 1}.weight" not in tensors)
     layers = ["formatLayer", *(f"main.convTranspose{i + 1}" for i in range(depth)), "main.outlayer"]
     norms = [f"main.batchNorm{i}" for i in range(depth + 1)]
+    expect_functions(tensors, {"ReLU": {}, "Tanh": {}}, "a DCGAN of the GAN zoo")
     converted = dcgan(family, "GAN zoo DCGAN", tensors, layers, norms, options, {"tanh": _tanh(states[""], options)})
     return Converted({**converted.card, "licence": "none stated"}, converted.params)
 

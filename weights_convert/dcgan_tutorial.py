@@ -115,7 +115,7 @@ def _check_kernels(what: str, tensors: Tensors, layers: Sequence[str], *, square
     if not 2 <= len(shapes_) <= MAX_LAYERS or not all(four):
         raise CheckpointError(
             f"no {what}: expected 4 x 4 kernels {layers[0]}.weight, {layers[1]}.weight, ... of 2 to {MAX_LAYERS} "
-            f"layers; the file holds {', '.join(list(tensors)[:5])}, ..."
+            f"layers; the file holds {', '.join(list(tensors)[:5])}, .... {OTHERWISE}."
         )
 
 
@@ -280,9 +280,9 @@ def _of_module(tensors: StateDict, layers: Sequence[str], norms: Sequence[str | 
 def _expect(path: str, part: Part, fits: bool) -> None:
     if not fits:
         said = {k: v for k, v in part.attributes.items() if k in ("groups", "dilation", "alpha", "approximate")}
+        kind = f"{part.kind} {said}" if said else part.kind
         raise CheckpointError(
-            f"the module has {part.kind} {said or ''} at {path or 'its root'}, which no DCGAN of this family has. "
-            f"{OTHERWISE}"
+            f"the module has {kind} at {path or 'its root'}, which no DCGAN of this family has. {OTHERWISE}"
         )
 
 

@@ -83,9 +83,8 @@ def expect_functions(tensors: StateDict, allowed: Mapping[str, Mapping[str, Any]
         }
         if part.kind in FUNCTIONS and (wrong or part.kind not in allowed):
             expected = ", ".join(f"{kind} {needs}" if needs else kind for kind, needs in allowed.items())
-            raise CheckpointError(
-                f"the module has {part.kind} {wrong or ''} at {path}; {what} has {expected}. {OTHERWISE}"
-            )
+            kind = f"{part.kind} {wrong}" if wrong else part.kind
+            raise CheckpointError(f"the module has {kind} at {path}; {what} has {expected}. {OTHERWISE}")
 
 
 def without_modules(tree: Any) -> Any:

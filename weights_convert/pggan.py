@@ -35,7 +35,6 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     rate is equalised; without them the GAN zoo's defaults are assumed.
     """
     tensors = state_dict(states[""], "avgG", "netG", fits=signed(family.signature))
-    expect_functions(tensors, FUNCTIONS, "a progressive GAN of the GAN zoo")
     settings = gan_zoo_settings(states[""])
     scales = _count(tensors, "scaleLayers.{}.0")
     project = tensors.get(f"{_source('formatLayer', tensors)}.weight")
@@ -45,6 +44,7 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
             "no progressive GAN of the GAN zoo: expected formatLayer of shape (16 x channels, latent), n scaleLayers "
             f"(up to {MAX_SCALES - 1}) and n + 1 toRGBLayers; the file holds {', '.join(list(tensors)[:5])}, ..."
         )
+    expect_functions(tensors, FUNCTIONS, "a progressive GAN of the GAN zoo")
     larger = [tensors[f"{_source(f'scaleLayers.{s}.0', tensors)}.weight"].shape[0] for s in range(scales)]
     config = {
         "latent_dim": project.shape[1],
@@ -131,7 +131,6 @@ def _count(tensors: Tensors, layer: str) -> int:
 def proggan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Blocks ``features.0``, ``features.1``, ... of which two make a scale; sizes from the tensors' shapes."""
     tensors = state_dict(states[""], "state_dict", "generator", "netG", fits=signed(family.signature))
-    expect_functions(tensors, FUNCTIONS, "a progressive GAN of this layout")
     weights: list[np.ndarray] = []
     while (name := f"features.{len(weights)}.conv.weight") in tensors:
         weights.append(tensors[name])
@@ -142,6 +141,7 @@ def proggan(family: Family, states: Mapping[str, Any], options: Options) -> Conv
             "no progressive GAN of this layout: expected features.0.conv.weight with a 4 x 4 kernel, an even number of "
             f"blocks up to {2 * MAX_SCALES} and output.conv.weight; the file holds {', '.join(list(tensors)[:5])}, ..."
         )
+    expect_functions(tensors, FUNCTIONS, "a progressive GAN of this layout")
     config = {
         "latent_dim": weights[0].shape[1],
         "features": [weight.shape[0] for weight in weights[::2]],

@@ -32,9 +32,9 @@ FUNCTIONS = {"ReLU": {}, "Tanh": {}, "Upsample": {"mode": "nearest", "scale_fact
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Latent size, widths, depth and channels are read from the tensors' shapes; ``args.json`` must agree with them."""
     found = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
-    expect_functions(found, FUNCTIONS, "an SNGAN of this family")
     epsilon, tensors = options.epsilon(found), _without_aliases(found)
     config = _config(tensors)
+    expect_functions(found, FUNCTIONS, "an SNGAN of this family")
     _check_settings(states.get("config", {}), config)
     blocks = len(config["features"]) - 1
     rows: list[Layer | Computed] = [Layer("project", "model.0", "dense_to_map", spatial=(config["seed"],) * 2)]

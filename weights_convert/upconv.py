@@ -31,9 +31,9 @@ TANH_NOTE = (
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layout is told by the names of the layers, every width by the tensors' shapes."""
     tensors = _tensors(states[""])
-    expect_functions(tensors, {"LeakyReLU": {"negative_slope": SLOPE}, "Tanh": {}}, "a DeePSim generator")
     layout = options.get("layout") or _layout(tensors)
     check_choice(layout, LAYOUTS, "layout")
+    expect_functions(tensors, {"LeakyReLU": {"negative_slope": SLOPE}, "Tanh": {}}, "a DeePSim generator")
     side, resolution, stages = LAYOUTS[layout]
     rows: list[Layer | Computed] = []
     features = []

@@ -30,7 +30,6 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     batch norm, ``bn1`` too, which is in every file.
     """
     tensors = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
-    expect_functions(tensors, FUNCTIONS, "a WaveGAN of this family")
     layers = len({name.split(".")[1] for name in tensors if name.startswith("deconv_list.")})
     project = tensors.get("fc1.weight")
     if project is None or project.ndim != 2 or project.shape[0] % FRAMES or layers not in (5, 6):
@@ -44,6 +43,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
             "deconv_list.0.transpose_ops has no weight at 0 or 1; expected a transposed convolution at 0, or padding "
             "there and a convolution at 1. The file is damaged, or of another network."
         )
+    expect_functions(tensors, FUNCTIONS, "a WaveGAN of this family")
     repeats = operation == 1
     last = tensors.parts.get(f"deconv_list.{layers - 1}.transpose_ops.{operation}")
     slice_len, last_factor = _length(options, layers, _factor(last, repeats))

@@ -242,7 +242,7 @@ def test_options_that_a_module_contradicts(tmp_path, options, says):
         (lambda net: net.__setitem__(5, nn.LeakyReLU(0.1)), r"\['leaky_relu', 'relu'\] between its layers"),
         (lambda net: net.__setitem__(6, nn.ConvTranspose2d(4, 2, 4, (2, 1), 1)), r"stride=2,1 at 6; expected the same"),
         (lambda net: net.__setitem__(0, nn.ConvTranspose2d(5, 6, 4, dilation=2)), "the module has ConvTranspose2d"),
-        (lambda net: net.append(nn.Upsample(scale_factor=2)), "the module has Upsample .*at 8"),
+        (lambda net: net.append(nn.Upsample(scale_factor=2)), "the module has Upsample at 8"),
         (lambda net: net.__setitem__(5, nn.Identity()), "expected the same one behind each"),
     ],
     ids=["softplus", "alpha", "two kinds", "two strides", "dilation", "upsampling", "none"],

@@ -95,7 +95,7 @@ def test_another_epsilon(tmp_path, epsilon, whole):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda net: net.__setitem__(-1, torch.nn.Sigmoid()), "has Sigmoid .*has ReLU, Tanh, Upsample"),
+        (lambda net: net.__setitem__(-1, torch.nn.Sigmoid()), "has Sigmoid at .*has ReLU, Tanh, Upsample"),
         (lambda net: net.append(torch.nn.LeakyReLU(0.1)), "has LeakyReLU"),
         (
             lambda net: net.append(torch.nn.Upsample(scale_factor=2, mode="bilinear")),
