@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,10 +20,10 @@ import numpy as np
 from jax.extend.core import Primitive, primitives
 
 from geomgan.backend import matmul_precision
+from geomgan.errors import HERE
 from geomgan.generators.prepared import kernel_use
 
 Hash = bytes
-_PACKAGE = str(Path(__file__).parents[1])
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+", re.IGNORECASE)
 _RULES = ("custom_jvp_call", "custom_vjp_call")  # a program, and functions that give its derivative
 _SILENT = ("debug_callback", "debug_print")  # change no value
@@ -167,7 +166,7 @@ def _is_own(equation: Any) -> bool:
     """Whether a rule is of this package: it changes with its version, and tracing one takes longer than all else."""
     rules = [value for value in equation.params.values() if hasattr(value, "debug_info") and not _is_program(value)]
     files = [str(getattr(rule.debug_info, "func_filename", None)) for rule in rules]
-    return bool(files) and all(file.startswith(_PACKAGE) for file in files)
+    return bool(files) and all(file.startswith(HERE) for file in files)
 
 
 def _text(value: Any, found: Found, held: bool = True) -> str:

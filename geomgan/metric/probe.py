@@ -41,10 +41,13 @@ def alike(stored: Any, now: Probe) -> bool:
     return all(_alike(*both) for both in zip(stored, now, strict=True))
 
 
-def _alike(stored: list[float] | None, now: list[float] | None) -> bool:
+def _alike(stored: Any, now: list[float] | None) -> bool:
     if stored is None or now is None:
         return stored is now
-    a, b = np.asarray(stored), np.asarray(now)
+    try:
+        a, b = np.asarray(stored, np.float64), np.asarray(now)
+    except (TypeError, ValueError):  # of a file that was changed
+        return False
     return bool(a.shape == b.shape and (np.abs(a - b) ** 2).mean() ** 0.5 <= TOLERANCE * max(a[0], b[0]))
 
 

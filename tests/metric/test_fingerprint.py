@@ -253,3 +253,13 @@ def test_a_probe_passes_over_last_digits(change, expected):
 
     assert same(called(0.0), called(change)) is expected
     assert json.loads(json.dumps(called(change))) == called(change)
+
+
+@pytest.mark.parametrize(
+    "stored", [None, [], ["x", "y"], [[1.0], [2.0]], [{}, {}], [["a"] * 16] * 2, "text", [None, None]]
+)
+def test_a_probe_of_a_file_that_was_changed_is_another(stored):
+    G, D, _ = programs.model(list(programs.KINDS).index("callback_weights"), changed=False)
+    now = prints(G, D)["probe"]
+    assert alike(now, now)
+    assert not alike(stored, now)
