@@ -60,7 +60,7 @@ def test_a_finished_run_does_not_train_again(tmp_path):
 def test_other_settings_are_refused(tmp_path):
     loop.save(tmp_path / "state.npz", start(), {"seed": 0}, 0.0)
     with pytest.raises(
-        CheckpointError, match=r"belongs to another run\. seed: stored 0, now 1\. Pass an empty output folder"
+        CheckpointError, match=r"belongs to another run\. seed: stored 0, now 1\. Remove it to start anew"
     ):
         loop.restore(tmp_path / "state.npz", start(), {"seed": 1})
 
