@@ -99,7 +99,7 @@ def test_codes_samples_walks_and_statistics(strict, rng):
     assert np.isfinite(shuffled(codes[0])).all()
     gg.analysis.mean_spectrum(field)
     gg.analysis.anisotropy(field, key=key)
-    gg.analysis.consistency_interval(gg.analysis.consistency(field, progress=False), "log", key=key)
+    gg.analysis.consistency_interval(gg.analysis.consistency(field, progress=False), key, "log")
     gg.analysis.layer_alignment(gg.analysis.layer_metrics(G, D, codes[0]))
     gg.analysis.random_direction_law(field.tensors[0], key)
     gg.analysis.mean_metric(field)
