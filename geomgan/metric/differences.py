@@ -29,6 +29,8 @@ ROUGH = 0.1  # relative error of a Jacobian or a matrix that is worth a warning
 def central_differences(phi: Callable[..., Any], z: jax.Array, chunk: int) -> tuple[list[jax.Array], jax.Array]:
     """``J v ≈ (φ(z + h v) - φ(z - h v)) / 2h`` along all unit vectors, and the noise of what it says.
 
+    Two steps, ``h`` and ``2h``, are extrapolated to none (Richardson): what bends with ``h²`` cancels.
+
     Returns:
         Leaves of rows ``(d, ...)``, and the largest eigenvalue of the Gram matrix of twice their error, relative to
         that of their own: eigenvalues of the metric below it are noise.
@@ -49,7 +51,8 @@ def central_differences(phi: Callable[..., Any], z: jax.Array, chunk: int) -> tu
     small = _chosen(ladder, [leaf[:-1].reshape(RUNGS, -1) for leaf in tried])
     eye = small * jnp.eye(z.size, dtype=z.dtype)
     both = quotients(jnp.concatenate([eye, 2 * eye]))
-    rows, errors = [leaf[: z.size] for leaf in both], [2 * (leaf[: z.size] - leaf[z.size :]) for leaf in both]
+    halves = [(leaf[: z.size], leaf[z.size :]) for leaf in both]
+    rows, errors = [(4 * a - b) / 3 for a, b in halves], [2 * (a - b) for a, b in halves]  # Richardson's
     mark = one_or_nan([leaf[-1] for leaf in tried])
     return [leaf * mark.astype(leaf.dtype) for leaf in rows], _ratio(_largest(gram(errors)), _largest(gram(rows)))
 
