@@ -93,7 +93,7 @@ def is_ours(error: Exception) -> bool:
         return True
     *_, last = traceback_of(error)
     code = last.tb_frame.f_code
-    meant = isinstance(error, TypeError | ValueError | OSError | NotImplementedError)
+    meant = isinstance(error, TypeError | ValueError | OSError | ImportError | NotImplementedError)
     return meant and code.co_filename.startswith(HERE) and code.co_code[last.tb_lasti] == _RAISE
 
 
