@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
@@ -24,6 +25,7 @@ from geomgan.errors import HERE
 from geomgan.generators.prepared import kernel_use
 
 Hash = bytes
+_of_arrays: dict[int, tuple[weakref.ref[jax.Array], Hash]] = {}  # while these arrays live, by identity
 _ADDRESS = re.compile(r"\b0x[0-9a-f]+", re.IGNORECASE)
 _RULES = ("custom_jvp_call", "custom_vjp_call")  # a program, and functions that give its derivative
 _SILENT = ("debug_callback", "debug_print")  # change no value
@@ -88,8 +90,15 @@ def constant_hash(value: Any) -> Hash:
     """Of an array's type, shape and values."""
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         return _hash(f"keys {value.dtype}", constant_hash(jax.random.key_data(value)))
+    known = _of_arrays.get(id(value))
+    if known is not None and known[0]() is value:
+        return known[1]
     array = np.asarray(value)
-    return _hash(f"{array.dtype}{array.shape}", np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    own = _hash(f"{array.dtype}{array.shape}", np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    if isinstance(value, jax.Array):  # of which no value ever changes
+        place = id(value)
+        _of_arrays[place] = weakref.ref(value, lambda _: _of_arrays.pop(place, None)), own
+    return own
 
 
 def _outputs(jaxpr: Any, inputs: Sequence[Hash], constants: Sequence[Hash], found: Found, first: int = 0) -> list[Hash]:

@@ -7,11 +7,13 @@ from importlib.metadata import version
 from typing import Any
 
 import jax
+import numpy as np
 
 from geomgan.generators.program_hash import constant_hash, joined_hash
 from geomgan.metric.pair import Pair
 
 TRACERS = ("jax", "flax", "geomgan")  # another version of one may trace a function to other equations
+_LARGE = 2**18  # numbers of a leaf that take longer to hash than a thread to start
 
 
 def fingerprints(pair: Pair, names: tuple[str, str]) -> dict[str, Any]:
@@ -44,6 +46,9 @@ def program_in(fingerprint: Any) -> str:
 
 
 def _described(name: str, tree: Any, program: str) -> str:
+    leaves = jax.tree.leaves(tree)
     with ThreadPoolExecutor() as threads:
-        weights = joined_hash(list(threads.map(constant_hash, jax.tree.leaves(tree))))
+        large = {i: threads.submit(constant_hash, leaf) for i, leaf in enumerate(leaves) if np.size(leaf) >= _LARGE}
+        hashes = [large[i].result() if i in large else constant_hash(leaf) for i, leaf in enumerate(leaves)]
+    weights = joined_hash(hashes)
     return f"{name}#weights {weights}, program {program}"
