@@ -48,17 +48,19 @@ def key_after(data: int, *earlier: str) -> Callable[[Callable[P, T]], Callable[P
 
         @functools.wraps(function)
         def call(*args: P.args, **options: P.kwargs) -> T:
-            after, given = args[data:], dict(options)
+            after, given, name = args[data:], dict(options), function.__name__
+            taken = new
             if after and not _may_be_key(after[0]) and (after[0] is not None or len(after) > 1 or "key" in given):
-                name = function.__name__
+                taken = old
                 warn(
                     f"the key comes right after the data now, {name}({', '.join(names[:data])}, key, ...); the earlier "
                     f"order, {name}({', '.join(order)}), works in this version only.",
                     DeprecationWarning,
                 )
-                bound = old.bind(*args, **options)
-            else:
-                bound = new.bind(*args, **options)
+            try:
+                bound = taken.bind(*args, **options)
+            except TypeError as error:
+                raise TypeError(f"{name}: {error}; expected {name}({', '.join(taken.parameters)}).") from None
             if bound.arguments.get("key") is None:
                 bound.arguments["key"] = _key_of_seed_0()
             by_name: Any = function
