@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import translate
@@ -30,8 +31,8 @@ def state_dict(state: Any, *keys: str, fits: Fits | None = None) -> StateDict:
     """The flat state dict in a checkpoint: under the first of ``keys`` that is there, or the checkpoint itself.
 
     What lies there may be another container with one of ``keys``: ``{"netG": {"state_dict": ...}}``. With ``fits`` a
-    state dict under any other key, or in a list, is taken too if it alone fits, or is the averaged one of those that
-    do.
+    state dict under any other key, or in a list, is taken too if it alone fits; and of several that do the one that is
+    named as the averaged network (``G_ema`` beside ``G``) is taken, whatever ``keys`` say.
 
     The prefixes ``module.`` of data-parallel training and ``_orig_mod.`` of ``torch.compile`` are dropped.
 
@@ -44,8 +45,8 @@ def state_dict(state: Any, *keys: str, fits: Fits | None = None) -> StateDict:
     whole = isinstance(found, dict) and found and all(isinstance(x, np.ndarray) for x in found.values())
     if fits is not None:
         here = fits(checked(found)) if whole else None
-        if here is None:
-            here = _searched(state, fits)
+        averaged = [tensors for path, tensors in _fitting(state, fits) if _named(path, AVERAGED)]
+        here = averaged[0] if len(averaged) == 1 else here if here is not None else _searched(state, fits)
         if here is not None:
             return here
     if not whole:
@@ -120,16 +121,9 @@ def without_others(tensors: StateDict, prefix: str) -> StateDict:
 
 def _searched(tree: Any, fits: Fits) -> StateDict | None:
     """The one state dict anywhere in ``tree`` that fits, or of several the averaged one, or the generator."""
-    found = []
-    for path, tensors in _state_dicts(tree):
-        try:
-            fitting = fits(checked(tensors))
-        except CheckpointError:
-            continue
-        if fitting is not None:
-            found.append((path, fitting))
+    found = _fitting(tree, fits)
     for wanted in (AVERAGED, GENERATES):
-        named = [(path, tensors) for path, tensors in found if any(wanted.search(str(key)) for key in path)]
+        named = [(path, tensors) for path, tensors in found if _named(path, wanted)]
         found = named if named else found
     if len(found) > 1:
         shown = ", ".join("".join(f"[{key!r:.60}]" for key in path) for path, _ in found[:MAX_SHOWN])
@@ -138,6 +132,20 @@ def _searched(tree: Any, fits: Fits) -> StateDict | None:
             f"torch.save(checkpoint{shown.partition(', ')[0]}, FILE)."
         )
     return found[0][1] if found else None
+
+
+def _fitting(tree: Any, fits: Fits) -> list[tuple[tuple[Any, ...], StateDict]]:
+    """Every state dict anywhere in ``tree`` that fits, and where it lies."""
+    found = []
+    for path, tensors in _state_dicts(tree):
+        with contextlib.suppress(CheckpointError):
+            if (fitting := fits(checked(tensors))) is not None:
+                found.append((path, fitting))
+    return found
+
+
+def _named(path: tuple[Any, ...], wanted: re.Pattern[str]) -> bool:
+    return any(wanted.search(str(key)) for key in path)
 
 
 def _state_dicts(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[Any, np.ndarray]]]:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.model(parser)
     options.distance(parser)
     options.codes(parser)
-    parser.add_argument("--top", type=int, default=8, help="number of axes to show")
+    parser.add_argument("--top", type=int, help="number of axes to show (default: 8, or all of fewer dimensions)")
     options.seed(parser)
     options.memory(parser)
     switch = argparse.BooleanOptionalAction
@@ -45,7 +45,7 @@ def analyze(
     model: str,
     distance: str,
     codes: int,
-    top: int,
+    top: int | None,
     seed: int,
     out: str | os.PathLike[str],
     resize: int | None = None,
@@ -63,7 +63,7 @@ def analyze(
         model: a name of the catalogue, or the folder of a converted checkpoint.
         distance: see ``geomgan.distances.named.DISTANCES``.
         codes: number of latent codes, drawn from the model's prior.
-        top: number of axes to show.
+        top: number of axes to show; None as :func:`geomgan.report` has it.
         seed: of everything random.
         out: the folder.
         resize: interpolate samples to this side before the distances that can.

@@ -44,6 +44,7 @@ from geomgan.runs.lock import locked
 
 LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
 UNDEFINED = (ValueError, ArithmeticError)  # what is raised of numbers that have no such statistic
+AXES = 8  # to show, unless said otherwise
 PAGE, SUMMARY, FIGURES = "report.html", "summary.json", "figures"
 
 
@@ -80,7 +81,7 @@ def report(
     *,
     out: str | os.PathLike[str],
     key: jax.Array,
-    top: int = 8,
+    top: int | None = None,
     control: bool = True,
     layers: bool | None = None,
     compare: Distance | None = None,
@@ -107,7 +108,7 @@ def report(
         codes: ``(n, d)``, or a number of codes to draw from the generator's prior.
         out: the folder.
         key: of everything random, a ``jax.random.key``.
-        top: number of axes to show.
+        top: number of axes to show; by default 8, or all of a smaller latent space.
         control: also analyse the generator with shuffled weights, at the same codes.
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance, for the same codes.
@@ -129,6 +130,7 @@ def report(
     check_types(G, D)
     check_key(key)
     z = _codes(G, codes, key)
+    top = min(AXES, G.latent_dim) if top is None else top
     _check(G, D, top, layers, compare)
     out = local_path(out)
     command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")

@@ -286,7 +286,9 @@ def test_a_later_room_adds_a_part(G, tmp_path):
         Largest,
         lambda subject, results: Largest(float(results("directions").values[0])),
     )
-    made = gg.report(G, gg.distances.mse(), 2, out=tmp_path, control=False, triples=(*TRIPLES, mine), **OPTIONS)
+    options = {**OPTIONS, "top": None, "triples": (*TRIPLES, mine)}
+    made = gg.report(G, gg.distances.mse(), 2, out=tmp_path, control=False, **options)
+    assert np.load(made.directions)["vectors"].shape == (2, 6, 6)  # all, where there are fewer than eight
     section = json.loads(made.summary.read_text())["sections"]["largest"]
     mean = np.mean(gg.MetricField.read(tmp_path / "field.zarr").tensors, axis=0)
     assert section["facts"]["value"] == pytest.approx(np.linalg.eigvalsh(mean)[-1])

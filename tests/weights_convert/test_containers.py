@@ -42,6 +42,11 @@ def test_tensors_are_found(tree):
     assert all((array == 1).all() for array in found.values())
 
 
+def test_the_averaged_network_is_taken_beside_a_known_key():
+    for tree in ({"G": state(value=2.0), "G_ema": state()}, {"ema": [state()], "G": {"model": state(value=2.0)}}):
+        assert all((array == 1).all() for array in state_dict(tree, "G", fits=FITS).values())
+
+
 def test_what_belongs_to_the_network_is_not_dropped():
     tensors = state("decoder.") | {"label_emb.weight": np.ones(3), "encoder.a": np.ones(3)}
     assert set(state_dict(tensors, fits=FITS)) == {*NAMES, "label_emb.weight"}
