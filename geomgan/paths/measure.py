@@ -135,11 +135,12 @@ def _compare(
             carried = nothing
             for part, padded, looks, last in _blocks(rows[index], local, size):
                 moved, measured, carried = _block(pair, carried, padded, looks, last)
-                own = index[part]
-                distances[own] = np.where(own < start, distances[own], np.asarray(measured)[: len(own)])
-                if (kept := wanted[own] & (own >= start)).any():
-                    samples[place[own[kept]]] = np.asarray(moved)[: len(own)][kept]
-                bar.update(int((own >= start).sum()))
+                rows_of = index[part]
+                mine = rows_of >= start  # the row ahead is another thread's to write
+                distances[rows_of[mine]] = np.asarray(measured)[: len(mine)][mine]
+                if (kept := mine & wanted[rows_of]).any():
+                    samples[place[rows_of[kept]]] = np.asarray(moved)[: len(mine)][kept]
+                bar.update(int(mine.sum()))
 
         here = backend()
         parts = here.steps if here.host_threads and len(rows) > 2 * here.steps * size else 1

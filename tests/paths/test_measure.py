@@ -126,3 +126,18 @@ def test_parts_under_way_together_change_nothing(series, monkeypatch, rng):
         np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(along, along_alone, rtol=1e-5, atol=1e-6)
     assert len(np.unique(together.distances)) == together.distances.size
+
+
+def test_every_distance_is_written_once(monkeypatch, rng):
+    """A part that wrote back what it had read of another's row would lose what that one writes meanwhile."""
+    written = []
+
+    class Recorded(np.ndarray):
+        def __setitem__(self, index, value):
+            if self.shape == (230,):
+                written.extend(np.arange(230)[index])
+            super().__setitem__(index, value)
+
+    monkeypatch.setattr(np, "empty", lambda *of, empty=np.empty, **options: empty(*of, **options).view(Recorded))
+    neighbour_distances(smooth_generator(), EUCLIDEAN, rng.standard_normal((1, 230, 6)))
+    assert sorted(written) == list(range(230))
