@@ -74,7 +74,7 @@ def dcgan(module: DCGAN, params: Weights) -> Forward:
             x = F.conv_transpose2d(x, kernel, None, stride, padding)
             x = F.relu(F.batch_norm(x, *identity(bias), training=False))
         x = F.conv_transpose2d(x, *last, 2, 1)
-        return torch.tanh(x) if module.tanh else x
+        return torch.tanh(x) if module.output == "tanh" else x
 
     return forward
 
