@@ -14,17 +14,22 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.restricted_pickle import check_shape, misfit
+from weights_convert.strict_json import once
 
 MAX_HEADER = 32 << 20  # bytes of JSON
 MAX_NPY_HEADER = 10_000
 MAX_PACKED, FREE = 64, 256 << 20  # how much larger than its file an archive may be, and what it may be in any case
-_SAFE = {
+SAFE = {  # the format's name of a type -> ours; its types of 4 and 6 bits are packed, and not read
     "F64": "f8",
     "F32": "f4",
     "F16": "f2",
     "BF16": ml_dtypes.bfloat16,
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
+    "F8_E8M0": ml_dtypes.float8_e8m0fnu,
+    "F8_E4M3FNUZ": ml_dtypes.float8_e4m3fnuz,
+    "F8_E5M2FNUZ": ml_dtypes.float8_e5m2fnuz,
+    "C64": "c8",
     "I64": "i8",
     "I32": "i4",
     "I16": "i2",
@@ -41,13 +46,14 @@ def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
     """Name -> read-only array: the length of a JSON header, the header, and the numbers, each piece once.
 
     Raises:
-        CheckpointError: the header is no such JSON, or its tensors overlap or lie outside of the file.
+        CheckpointError: the header is no such JSON, or its tensors overlap, leave bytes to nobody or lie outside of the
+            file.
     """
     size = int.from_bytes(data[:8], "little")
     if not 2 <= size <= min(MAX_HEADER, len(data) - 8):
         raise misfit(f"a safetensors header of {size} bytes in a file of {len(data)}", f"at most {MAX_HEADER}")
     try:
-        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=_once)
+        header = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise misfit(f"a safetensors header that is no JSON ({str(error)[:100]})", "a whole file") from None
     if not isinstance(header, dict):
@@ -61,14 +67,11 @@ def read_safetensors(data: bytes) -> dict[str, np.ndarray]:
     ends.sort()
     if any(end > start for (_, end), (start, _) in itertools.pairwise(ends)):
         raise misfit("safetensors that overlap", "each in a place of its own")
+    if unused := len(body) - sum(end - start for start, end in ends):
+        raise misfit(
+            f"{unused} bytes that belong to no tensor", "none: the format has no holes, and nothing at its end"
+        )
     return arrays
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name is there twice")
-    return made
 
 
 def _tensor(body: memoryview, name: str, entry: Any) -> tuple[np.ndarray, tuple[int, int]]:
@@ -76,11 +79,11 @@ def _tensor(body: memoryview, name: str, entry: Any) -> tuple[np.ndarray, tuple[
     shown = ascii(name[:100])
     entry = entry if isinstance(entry, dict) else {}
     code, sizes, span = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not isinstance(code, str) or code not in _SAFE:
-        raise misfit(f"the tensor {shown} of type {ascii(code)[:40]}", f"one of {', '.join(_SAFE)}")
+    if not isinstance(code, str) or code not in SAFE:
+        raise misfit(f"the tensor {shown} of type {ascii(code)[:40]}", f"one of {', '.join(SAFE)}")
     shape = check_shape(tuple(sizes) if isinstance(sizes, list) else None)
     whole = isinstance(span, list) and len(span) == 2 and all(type(n) is int and n >= 0 for n in span)
-    dtype = np.dtype(_SAFE[code])
+    dtype = np.dtype(SAFE[code])
     start, end = span if whole and isinstance(span, list) else (0, -1)
     if not whole or end > len(body) or end - start != math.prod(shape) * dtype.itemsize:
         raise misfit(f"the tensor {shown} of shape {shape} at {ascii(span)[:60]}", "its numbers within the file")

@@ -21,6 +21,7 @@ from geomgan.models.measured import write_measured
 from weights_convert.containers import renamed, state_dict, tensor_names
 from weights_convert.files import read_file
 from weights_convert.options import Options, sentence
+from weights_convert.sharded import PATTERN, index_in, with_shards
 
 __all__ = ["Converted", "convert", "read", "renamed", "state_dict"]
 
@@ -72,7 +73,7 @@ def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, 
         check_choice(option, published.options, "option")
     takes = f"{family} takes {published.what}"
     files = _files(published, Path(checkpoint).expanduser(), takes)
-    provenance = [_provenance(path) for path in files]
+    provenance = [_provenance(part) for path in files for part in with_shards(path)]
     for entry in provenance:
         _check_name(published, **entry)
     states = {path.name if published.files else "": _state(published, path, takes) for path in files}
@@ -151,6 +152,8 @@ def _shared_start(a: str, b: str) -> int:
 def _files(published: Checkpoint, checkpoint: Path, takes: str) -> list[Path]:
     if published.files and not checkpoint.is_dir():
         raise NotHereError(f"{checkpoint} is not a folder; {takes}.")
+    if not published.files and checkpoint.is_dir() and any(checkpoint.glob(PATTERN)):
+        checkpoint = index_in(checkpoint)
     if not published.files and not checkpoint.is_file():
         raise NotHereError(f"{checkpoint} is not a file; {takes}.")
     files = [checkpoint / name for name in published.files] or [checkpoint]

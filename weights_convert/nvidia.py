@@ -19,11 +19,11 @@ from geomgan.models.families.stylegan import OFFICIAL, PICKLED
 from geomgan.restricted_pickle import StandIn, misfit
 from weights_convert.containers import Fits
 from weights_convert.convert import state_dict
+from weights_convert.files import read_tree
 from weights_convert.modules import MAX_TENSORS, StateDict, attributes_of, module_state, plain
 from weights_convert.options import Options
 from weights_convert.stylegan2 import check_latent_dim, check_resolution, numbered, shape
 from weights_convert.table import Computed, Layer, Row, Tensors
-from weights_convert.torch_file import read_checkpoint
 
 ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors
 RATE = 0.01  # learning-rate multiplier of the mapping network, where the file does not say: weights are divided by it
@@ -37,7 +37,7 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is damaged, or holds no networks.
     """
-    tree = read_checkpoint(path, stand_ins=PICKLED)
+    tree = read_tree(path, stand_ins=PICKLED)
     try:
         return _networks(tree)
     except CheckpointError as error:
