@@ -96,7 +96,13 @@ class Program:
         """
         tensors = lambda rows: tuple(Tensor(str(n), tuple(map(int, s)), str(d)) for n, s, d in rows)
         nodes = tuple(
-            Node(str(n), str(op), _argument(a), tuple((str(k), _argument(v)) for k, v in o.items()), tuple(map(str, p)))
+            Node(
+                str(n),
+                str(op),
+                tuple(map(_argument, a)),
+                tuple((str(k), _argument(v)) for k, v in o.items()),
+                tuple(map(str, p)),
+            )
             for n, op, a, o, p in data["nodes"]
         )
         program = cls(tensors(data["inputs"]), tensors(data["weights"]), nodes, Value(str(data["output"])))
