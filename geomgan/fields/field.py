@@ -40,6 +40,7 @@ from geomgan.runs.store import (
     NOT_CONVERGED,
     PENDING,
     StoredArray,
+    lazy,
     open_store,
     read_attributes,
     read_store,
@@ -245,15 +246,17 @@ def compute_field(
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:
         opened: dict[str, StoredArray] = {}
-        todo, status = list(range(0, n, plan.batch)), np.zeros(n, np.int8)
+        todo: list[int] = list(range(0, n, plan.batch))
+        arrays: dict[str, Any] = {}
         with together():
             expected, doubt = reconciled(folder, stored, settings) if folder and stored else (settings, "")
             if writer:
                 opened = stack.enter_context(open_store(writer, expected, provenance, shapes, plan.batch))
-                todo = unfinished(writer, opened, {"codes": cast})
-                status = opened["status"][...]
+                todo, arrays = unfinished(writer, opened, {"codes": cast})
+            elif not folder:
+                arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items()}
         todo = agreed(todo, n)
-        arrays: dict[str, Any] = {name: np.zeros(shape, dtype) for name, (shape, dtype) in shapes.items() if not folder}
+        status = arrays.get("status", np.zeros(n, np.int8)).copy()
         attributes = read_attributes(writer) if writer else {"failures": {}, "runs": []}
         failures = {int(code): where for code, where in attributes["failures"].items()}
         again = agreed(best_finished(status, todo, plan.batch), n) if doubt else []
@@ -300,11 +303,16 @@ def compute_field(
             done += rows.stop - start
         with together():
             say(ended=now())
+        if writer:  # all of it was read or written just now
+            arrays |= lazy(opened, arrays["status"])
+            provenance, settings = attributes["provenance"], attributes["settings"]
     if folder:
         wait_for_writer()
+    if folder and not writer:
         field = MetricField.read(folder)
         return replace(field, provenance={**field.provenance, "computed_codes": done})
-    provenance |= {**settings, "runs": [run], "computed_codes": done}
+    runs = attributes["runs"] if writer else [run]
+    provenance = {**provenance, **settings, "runs": runs, "computed_codes": done}
     return MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
 
 

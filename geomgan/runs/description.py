@@ -17,8 +17,7 @@ from geomgan.runs.files import local_path, write_whole
 from geomgan.runs.kinds import COUNT, check_kind, read_json
 
 FORMAT = 3
-OLDER = 2  # whose fill values are 0, and which wrote no chunk of zeros, no checksums and no sizes
-CHECKSUMS = "checksums"  # (batches, arrays + 1): of each chunk in the order of the arrays' names, and of the status
+OLDER = 2  # whose fill values are 0, and which wrote no chunk of zeros, no lines of checksums and no sizes
 _KINDS = {"settings": dict, "provenance": dict, "runs": [dict], "failures": {...: str}}
 _SIZES = {"batch": COUNT, "arrays": {...: {"shape": [COUNT], "dtype": str}}}
 _OLDER_SETTINGS = {"n": COUNT, "k": COUNT, "batch": COUNT, "solver": str}
@@ -83,17 +82,6 @@ def sizes_of(path: Path, attributes: Mapping[str, Any]) -> Sizes:
         return _older_sizes(path, attributes["settings"]) if attributes["geomgan"] == OLDER else _sizes(attributes)
 
 
-def with_checksums(sizes: Sizes) -> Sizes:
-    """Arrays of a store, with that of their checksums."""
-    (n, *_), _, batch = sizes["status"]
-    return sizes | {CHECKSUMS: ((-(-n // batch), len(summed(sizes)) + 1), np.dtype(np.uint32), 1)}
-
-
-def summed(arrays: Mapping[str, Any]) -> list[str]:
-    """The arrays whose checksums are kept, in the order of the columns."""
-    return sorted(name for name in arrays if name not in ("status", CHECKSUMS))
-
-
 def _sizes(attributes: Mapping[str, Any]) -> Sizes:
     arrays, batch = attributes["arrays"], attributes["batch"]
     sizes = {name: (tuple(size["shape"]), np.dtype(size["dtype"]), batch) for name, size in arrays.items()}
@@ -101,7 +89,7 @@ def _sizes(attributes: Mapping[str, Any]) -> Sizes:
         raise ValueError(f"{sorted(arrays)} are no arrays of codes")
     if len({shape[0] for shape, _, _ in sizes.values()}) != 1 or "status" not in sizes:
         raise ValueError("they are not of as many codes")
-    return with_checksums(sizes)
+    return sizes
 
 
 def _older_sizes(path: Path, settings: Mapping[str, Any]) -> Sizes:

@@ -1,9 +1,9 @@
 """A metric field on disk: a Zarr v3 group, one chunk per batch of codes, readable with plain zarr and numpy.
 
-A batch counts only when its ``status`` and its ``checksums`` are written, which happens after its data: a run that
-dies loses the batch it was computing and nothing else. Every chunk carries a checksum; ``checksums`` keeps those of
-all arrays for each batch, and what the store says of itself carries one too. So what is damaged, missing, or lies in
-another's place is found: an error on reading, computed again on resuming.
+A batch counts only when its ``status`` is written, which happens after its data: a run that dies loses the batch it
+was computing and nothing else. Every chunk carries a checksum; :mod:`geomgan.runs.checksums` keeps those of all arrays
+for each batch, and what the store says of itself carries one too. So what is damaged, missing, or lies in another's
+place is found: an error on reading, computed again on resuming.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 from geomgan.backend import free_on_host, readable
 from geomgan.errors import StoreError, warn
+from geomgan.runs import checksums
 from geomgan.runs.arrays import (
     METADATA,
     check_process,
@@ -32,7 +33,7 @@ from geomgan.runs.arrays import (
     write_rows,
 )
 from geomgan.runs.arrays import StoredArray as StoredArray  # what open_store and read_store give
-from geomgan.runs.description import CHECKSUMS, OLDER, Sizes, sizes_of, summed, with_checksums
+from geomgan.runs.description import OLDER, Sizes, sizes_of
 from geomgan.runs.description import read_attributes as read_attributes
 from geomgan.runs.description import write_attributes as write_attributes
 from geomgan.runs.files import is_partial, local_path
@@ -40,9 +41,10 @@ from geomgan.runs.lock import locked
 from geomgan.runs.settings import ANOTHER, check_settings
 from geomgan.runs.survey import DONE as DONE
 from geomgan.runs.survey import FAILED as FAILED
-from geomgan.runs.survey import LAZY, by_batch, of_status, said_of, survey
+from geomgan.runs.survey import LAZY, by_batch, of_status, said_of, summed, survey
 from geomgan.runs.survey import NOT_CONVERGED as NOT_CONVERGED
 from geomgan.runs.survey import PENDING as PENDING
+from geomgan.runs.survey import lazy as lazy
 
 
 @contextlib.contextmanager
@@ -89,7 +91,6 @@ def open_store(
             )
         older = attributes is not None and attributes["geomgan"] == OLDER
         sizes: Sizes = {name: (shape, np.dtype(dtype), batch) for name, (shape, dtype) in arrays.items()}
-        sizes = with_checksums(sizes) if sizes and not older else sizes
         with _writing(path, "the store"):
             lost = _mended(path, sizes, zeros=older)
             if lost and attributes:
@@ -101,6 +102,7 @@ def open_store(
                 said = {"settings": dict(settings), "provenance": dict(provenance), "runs": [], "failures": {}}
                 shapes = {name: {"shape": list(sizes[name][0]), "dtype": sizes[name][1].name} for name in arrays}
                 write_attributes(path, {**said, "batch": batch, "arrays": shapes})
+            checksums.begin(path)
         yield opened
 
 
@@ -112,7 +114,7 @@ def write_batch(
     *,
     write: Callable[[StoredArray, slice, np.ndarray], Any] = write_rows,
 ) -> None:
-    """Write one batch, its ``status`` and ``checksums`` last.
+    """Write one batch: its data, their checksums, its ``status``.
 
     Args:
         path: the store.
@@ -128,13 +130,10 @@ def write_batch(
         pending = [write(opened[name], rows, values) for name, values in batch.items() if name != "status"]
         for started in pending:
             started.result()
-        pending = [write(opened["status"], rows, batch["status"])]
-        if CHECKSUMS in opened:
-            i = rows.start // opened["status"].batch
-            sums = [checksum(opened[name], i) for name in summed(opened)] + [of_status(batch["status"])]
-            pending.append(write(opened[CHECKSUMS], slice(i, i + 1), np.array([sums], np.uint32)))
-        for started in pending:
-            started.result()
+        i = rows.start // opened["status"].batch
+        sums = [checksum(opened[name], i) for name in summed(opened)] + [of_status(batch["status"])]
+        checksums.append(opened["status"].path.parent, i, sums)
+        write(opened["status"], rows, batch["status"]).result()
 
 
 def read_store(path: str | os.PathLike[str], settings: Any = dict) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -164,11 +163,13 @@ def read_store(path: str | os.PathLike[str], settings: Any = dict) -> tuple[dict
     return values, attributes
 
 
-def unfinished(path: str | os.PathLike[str], opened: Mapping[str, StoredArray], known: Mapping[str, Any]) -> list[int]:
-    """The first codes of the batches of an open store that are to be computed, in order.
+def unfinished(
+    path: str | os.PathLike[str], opened: Mapping[str, StoredArray], known: Mapping[str, Any]
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """The first codes of the batches of an open store that are to be computed, in order; and the small arrays.
 
     They are those that are pending, and those of which something is damaged, missing or in another's place, which a
-    warning names. Everything is read; what is left of these batches is removed.
+    warning names. Everything is read; what is left of these batches is removed, and pending in the status.
 
     Args:
         path: the store.
@@ -189,7 +190,8 @@ def unfinished(path: str | os.PathLike[str], opened: Mapping[str, StoredArray], 
         for array in opened.values():
             for i in todo:
                 array.remove(i)
-    return [i * status.batch for i in todo]
+    values["status"] = np.where(np.repeat(done, status.batch)[: len(status)], values["status"], PENDING)
+    return [i * status.batch for i in todo], {name: x for name, x in values.items() if name not in LAZY}
 
 
 def _mended(path: Path, sizes: Sizes, *, zeros: bool) -> str:
@@ -203,7 +205,7 @@ def _mended(path: Path, sizes: Sizes, *, zeros: bool) -> str:
 
 def _unfinished(path: Path, arrays: Mapping[str, Any]) -> bool:
     """Whether a folder without a description is empty, or what a run left that died while creating the store."""
-    return all(p.name in (*arrays, CHECKSUMS) or is_partial(p) for p in path.iterdir())
+    return all(p.name in arrays or is_partial(p) for p in path.iterdir())
 
 
 @contextlib.contextmanager

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from geomgan.runs import checksums
 from geomgan.runs.arrays import StoredArray
-from geomgan.runs.description import CHECKSUMS, summed
+from geomgan.runs.description import OLDER
 
 PENDING, DONE, NOT_CONVERGED, FAILED = 0, 1, 2, 3  # values of `status`
 LAZY = ("tensors", "vectors")  # arrays that grow with the square of the dimension are read when they are asked for
@@ -26,23 +27,24 @@ def survey(
 
     The status is read first: what it says to be done then is there, also beside a run that goes on.
     """
-    status, sums = opened["status"], opened.get(CHECKSUMS)
-    written = status.present() if sums is None else status.present() & sums.present()
-    ended = sums is not None and any(run.get("ended") for run in attributes["runs"])  # so all batches are there
-    expected = np.ones_like(written) if ended else written
-    faults: Faults = {}
+    status, older = opened["status"], attributes["geomgan"] == OLDER
+    written, table = status.present(), np.zeros((0, 0), np.uint32)
+    expected, faults = written, Faults()
+    if not older:
+        table, known = checksums.read(status.path.parent, len(written), len(opened))
+        ended = any(run.get("ended") for run in attributes["runs"])  # so all batches are there
+        lost = ~known if ended else known & False
+        faults["checksums"] = {int(i): f"{checksums.FILE} has no line of it" for i in np.flatnonzero(lost)}
+        expected, written = written | ended, written & known
     states, faults["status"] = replace(status, kept=expected).whole()
     done = written & by_batch(states != PENDING, status.batch)
-    columns: dict[str, np.ndarray] = {}
-    if sums is not None:
-        table, faults[CHECKSUMS] = replace(sums, kept=expected).whole()
-        columns = dict(zip(summed(opened), table.T, strict=False))
-        for i in set(np.flatnonzero(written).tolist()) - {*faults[CHECKSUMS]}:
-            if of_status(states[i * status.batch : (i + 1) * status.batch]) != table[i, -1]:
-                faults["status"].setdefault(i, "it is not the status that was written")
+    for i in [] if older else np.flatnonzero(written).tolist():
+        if of_status(states[i * status.batch : (i + 1) * status.batch]) != table[i, -1]:
+            faults["status"].setdefault(i, "it is not the status that was written")
     done[[i for found in faults.values() for i in found]] = False
     values: dict[str, Any] = {}
-    for name, kept in _kept(opened, done, older=sums is None).items():
+    columns = dict(zip(summed(opened), table.T, strict=False))  # older stores have none
+    for name, kept in _kept(opened, done, older=older).items():
         array = replace(opened[name], kept=kept, sums=columns.get(name))
         if name in LAZY:
             values[name], faults[name] = array, array.faults(deep=deep)
@@ -50,6 +52,25 @@ def survey(
             values[name], faults[name] = array.whole()
     values["status"] = np.where(np.repeat(done, status.batch)[: len(states)], states, PENDING).astype(states.dtype)
     return values, faults
+
+
+def summed(arrays: Iterable[str]) -> list[str]:
+    """The arrays whose chunks' checksums are kept, in the order of the columns; behind them is that of the status."""
+    return sorted(name for name in arrays if name != "status")
+
+
+def lazy(opened: Mapping[str, StoredArray], status: np.ndarray) -> dict[str, StoredArray]:
+    """The large arrays of a store that is open, as :func:`survey` gives them where nothing is wrong.
+
+    Args:
+        opened: its arrays.
+        status: of all codes.
+    """
+    of_status = opened["status"]
+    done = by_batch(status != PENDING, of_status.batch)
+    table, known = checksums.read(of_status.path.parent, len(done), len(opened))
+    columns = dict(zip(summed(opened), table.T, strict=False)) if known[done].all() else {}
+    return {name: replace(opened[name], kept=done, sums=columns.get(name)) for name in LAZY if name in opened}
 
 
 def _kept(opened: Mapping[str, StoredArray], done: np.ndarray, *, older: bool) -> dict[str, np.ndarray]:
