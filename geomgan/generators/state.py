@@ -19,7 +19,8 @@ import numpy as np
 
 from geomgan.generators.program_hash import constant_hash
 
-_LIBRARIES = frozenset({"builtins", "flax", "geomgan", "jax", "jaxlib", "numpy", "optax", "scipy", "torch"})
+_STANDARD = frozenset({"abc", "collections", "contextlib", "dataclasses", "enum", "functools", "types", "typing"})
+_LIBRARIES = _STANDARD | {"builtins", "flax", "geomgan", "jax", "jaxlib", "numpy", "optax", "scipy", "torch"}
 _OPAQUE = _LIBRARIES - {"flax", "geomgan"}  # whose objects are not looked into, unless they wrap functions
 _MOST = 5000  # objects that are looked at
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -31,8 +32,13 @@ def fingerprints(pair: Pair, names: tuple[str, str]) -> dict[str, Any]:
     return {
         "generator": _described(names[0], pair.G, pair.traced.generator),
         "distance": _described(names[1], pair.D, pair.traced.distance),
-        "traced_by": ", ".join(f"{package} {version(package)}" for package in TRACERS),
+        "traced_by": _versions(),
     }
+
+
+@cache
+def _versions() -> str:
+    return ", ".join(f"{package} {version(package)}" for package in TRACERS)
 
 
 def weights_in(fingerprint: Any) -> str:
