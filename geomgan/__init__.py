@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from geomgan.generators import Gaussian, Generator, Network
     from geomgan.generators.ensemble import ensemble
     from geomgan.metric import MetricOperator, hessian_operator, metric_operator, metric_tensor
+    from geomgan.models.save import save
     from geomgan.report import report
     from geomgan.zoo.load import load
 
@@ -62,6 +63,7 @@ __all__ = [
     "plan",
     "plot",
     "report",
+    "save",
     "study",
     "training",
     "zoo",
@@ -78,6 +80,7 @@ _HOMES = {
     "geomgan.fields": ("MetricField", "metric_field"),
     "geomgan.generators": ("Gaussian", "Generator", "Network", "ensemble"),
     "geomgan.metric": ("MetricOperator", "hessian_operator", "metric_operator", "metric_tensor"),
+    "geomgan.models.save": ("save",),
     "geomgan.zoo": ("load",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -17,9 +17,9 @@ import jax
 import numpy as np
 
 from geomgan.errors import CheckpointError
+from geomgan.generators import layouts
 from geomgan.generators.biggan import inputs, network
 from geomgan.models.families import Family
-from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, renamed, state_dict
 from weights_convert.options import Options, positive

@@ -14,9 +14,9 @@ import numpy as np
 from flax import traverse_util
 
 from geomgan.errors import CheckpointError
+from geomgan.generators import layouts
 from geomgan.generators.biggan_deep import LAST_NORM, inputs, network
 from geomgan.models.families import Family
-from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
 from weights_convert.options import Options, positive

@@ -10,10 +10,10 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.generators import stylegan2
+from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
 from weights_convert.containers import signed
 from weights_convert.convert import Converted
-from weights_convert.layouts import kernel
 from weights_convert.modules import StateDict
 from weights_convert.nvidia import (
     GAIN,

@@ -12,12 +12,12 @@ import numpy as np
 
 from geomgan.errors import CheckpointError
 from geomgan.generators import nvidia_stylegan3
+from geomgan.generators.layouts import kernel
 from geomgan.generators.stylegan3_sampling import Sampling
 from geomgan.models.families import Family
 from geomgan.models.families.stylegan import SAMPLING
 from weights_convert.containers import signed
 from weights_convert.convert import Converted
-from weights_convert.layouts import kernel
 from weights_convert.nvidia import (
     GAIN,
     check_sides,

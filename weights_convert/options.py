@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from geomgan.errors import OptionError, check_choice
-from weights_convert import layouts
+from geomgan.generators import layouts
 from weights_convert.modules import StateDict
 
 T = TypeVar("T")

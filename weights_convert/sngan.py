@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError
+from geomgan.generators import layouts
 from geomgan.models.families import Family
-from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
 from weights_convert.modules import expect_functions

@@ -10,10 +10,10 @@ import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan
+from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
-from weights_convert.layouts import kernel
 from weights_convert.options import Options
 from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill

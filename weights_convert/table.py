@@ -18,7 +18,7 @@ from flax import traverse_util
 
 from geomgan.backend import usual_promotion
 from geomgan.errors import CheckpointError
-from weights_convert import layouts
+from geomgan.generators import layouts
 
 Tensors = Mapping[str, np.ndarray]
 MAX_GROWTH, MAX_ADDED = 8, 1 << 25  # parameters per number in the file, and what conversion may add (noise maps)
@@ -32,7 +32,7 @@ class Layer:
     Attributes:
         target: path of our layer, ``/`` between modules.
         source: published prefix, for example ``main.0``.
-        layout: a rule of ``weights_convert.layouts``.
+        layout: a rule of ``geomgan.generators.layouts``.
         norm: prefix of the batch norm that follows, folded into kernel and bias.
         spectral_norm: ``"stored"`` for a weight stored as ``weight_orig``, ``weight_u``, ``weight_v`` (PyTorch; a
             plain ``weight`` is taken as already folded), ``"half-step"`` for ``weight`` and ``u0`` (BigGAN-PyTorch).

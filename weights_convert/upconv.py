@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
+from geomgan.generators import layouts
 from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE, SLOPE
 from geomgan.models.families import Family
-from weights_convert import layouts
 from weights_convert.convert import Converted, renamed, state_dict
 from weights_convert.modules import StateDict, expect_functions
 from weights_convert.options import Options

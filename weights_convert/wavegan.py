@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from geomgan.errors import CheckpointError, OptionError, check_choice
+from geomgan.generators import layouts
 from geomgan.generators.wavegan import FRAMES, KERNEL, REPEATS, kernel_positions
 from geomgan.models.families import Family
 from geomgan.models.families.maps import WAVEGAN_LENGTHS
-from weights_convert import layouts
 from weights_convert.containers import signed
 from weights_convert.convert import Converted, state_dict
 from weights_convert.modules import Part, expect_functions

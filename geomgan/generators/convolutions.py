@@ -127,6 +127,10 @@ def transposed_convolve(x: jax.Array, kernel: Kernel, stride: int, padding: int,
     is up to three times faster on CPU; wider layers have small maps, and fast reverse passes only as they are.
     """
     weights = unprepared(kernel)
+    axes = x.ndim - 1
+    if x.shape[:-1] == (1,) * axes and padding == output_padding == 0:
+        # a projection: matrix products, no dilated zeros; the map is flipped, not the kernel, which is larger
+        return jnp.flip(jnp.tensordot(x.ravel(), weights, axes=(0, axes)), tuple(range(axes)))
     plain = partial(_transposed_convolve, stride=stride, padding=padding, output_padding=output_padding)
     if (weights.shape[0], stride, padding, output_padding) == (4, 2, 1, 0):
         return with_fast_tangents(plain, TRANSPOSED_4, x, kernel)

@@ -9,7 +9,6 @@ from jax import lax
 
 from geomgan.backend import backend
 from geomgan.generators.convolutions import convolve, transposed_convolve, upsample, upsample_convolve
-from geomgan.generators.prepared import unprepared
 
 ACTIVATIONS = "activations"  # the collection that `tap` fills
 
@@ -82,11 +81,7 @@ class ConvTranspose(nn.Module):
         axes = x.ndim - 1
         shape = (self.kernel,) * axes + (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.02), shape)
-        if x.shape[:-1] == (1,) * axes and self.padding == self.output_padding == 0:
-            # a projection: matrix products, no dilated zeros; the map is flipped, not the kernel, which is larger
-            x = jnp.flip(jnp.tensordot(x.ravel(), unprepared(kernel), axes=(0, axes)), tuple(range(axes)))
-        else:
-            x = transposed_convolve(x, kernel, self.stride, self.padding, self.output_padding)
+        x = transposed_convolve(x, kernel, self.stride, self.padding, self.output_padding)
         return x + self.param("bias", nn.initializers.zeros, (self.features,)) if self.bias else x
 
 

@@ -41,9 +41,10 @@ def build(
     if part not in params:
         raise ValueError(f"{name} was converted without its {part}. Convert it again from a checkpoint that has it.")
     kind = parts[part]
-    if unknown := sorted(set(options) - set(kind.options)):
-        if kind.options:
-            raise TypeError(f"{name} ({family}) has no option {', '.join(unknown)}; it has {', '.join(kind.options)}.")
+    known = kind.options_of(card.get("config", {}))
+    if unknown := sorted(set(options) - set(known)):
+        if known:
+            raise TypeError(f"{name} ({family}) has no option {', '.join(unknown)}; it has {', '.join(known)}.")
         network = name if len(parts) == 1 else f"the {part} of {name}"
         raise TypeError(
             f"{network} takes no options, got {', '.join(unknown)}. Leave {'it' if len(unknown) == 1 else 'them'} out."

@@ -45,7 +45,7 @@ class Card(TypedDict, total=False):
         format: of the folder, ``FORMAT``.
         family: one of ``geomgan.models.families``.
         config: what the family's network is made from: sizes, behaviour.
-        output_range: ``[low, high]`` of a generator's samples.
+        output_range: ``[low, high]`` of a generator's samples; null where there is none.
         prior: the law of the codes, in words.
         summary, latent: what the model is and its latent spaces, in words.
         source, licence, code_licence: where it comes from; the licences of its weights and of the original's code.
@@ -64,7 +64,7 @@ class Card(TypedDict, total=False):
     format: int
     family: str
     config: dict[str, Any]
-    output_range: list[float]
+    output_range: list[float] | None
     prior: str
     summary: str
     latent: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 
 import jax
 import numpy as np
@@ -11,9 +12,13 @@ import pytest
 import geomgan as gg
 from geomgan.errors import CheckpointError
 from geomgan.generators import nvidia_stylegan3
+from geomgan.generators.aten import Program
+from geomgan.generators.aten.generator import configuration
 from geomgan.models.build import build
+from geomgan.models.card import card_text, read_card
 from geomgan.models.families import NETWORKS
 from tests.fixtures import random_params
+from tests.generators.aten.drawn import Drawing, dcgan
 
 CONFIGS = {
     "dcgan-tutorial": {"latent_dim": 3, "features": [4, 4], "channels": 1, "resolution": 16},
@@ -22,6 +27,8 @@ CONFIGS = {
     "proggan": {"latent_dim": 4, "features": [4, 3], "channels": 3, "resolution": 8, "slope": 0.2, "tanh": False},
     "generative-latent-space-vae": {"latent_dim": 4, "centers": 64, "channels": 1, "resolution": 28},
 }
+_DRAWN, _PROGRAM = dcgan(3, (4,), 1)
+CONFIGS["torch-export"] = configuration(_PROGRAM, {})
 VALUES = (0, -1, 1, 2**20, 1e300, "text", None, [], [0], [1, 2, 3], [[]], {}, {"a": 1})
 
 
@@ -68,3 +75,65 @@ def test_sizes_that_no_weight_contradicts():
         layers = [{**layer, key: value} if k == 3 else layer for k, layer in enumerate(config["layers"])]
         with pytest.raises(CheckpointError, match="do not fit each other"):
             build({**card, "config": {**config, "layers": layers}}, params, None, "small", {})
+
+
+LARGE = 2**19  # which a card may say
+HOSTILE = {  # nodes -> what is said of them
+    "full": ([["x", "full", [[LARGE, LARGE], 1.0], {}, []]], "makes 274877906944 numbers"),
+    "zeros of nothing": ([["x", "zeros", [[-1]], {}, []]], "zeros at x does not fit"),
+    "expand": ([["x", "expand", [{"value": "z"}, [LARGE, 3, LARGE, 1]], {}, []]], "numbers; expected at most"),
+    "repeat": ([["x", "repeat", [{"value": "z"}, [LARGE, 1, LARGE, 1]], {}, []]], "numbers; expected at most"),
+    "arange": ([["x", "arange.start_step", [0, 1.0, 1e-9], {}, []]], "arange.start_step at x asks for more"),
+    "linspace": ([["x", "linspace", [0, 1.0, 2**40], {}, []]], "linspace at x asks for more"),
+    "eye": ([["x", "eye", [LARGE], {}, []]], "eye at x"),
+    "one_hot": ([["i", "arange", [LARGE], {}, []], ["x", "one_hot", [{"value": "i"}, LARGE], {}, []]], "one_hot at x"),
+    "upsampled": (
+        [["x", "upsample_nearest2d.vec", [{"value": "z"}, [LARGE, LARGE], None], {}, []]],
+        "nearest2d.vec at x",
+    ),
+    "linear upsampling": (
+        [["x", "upsample_bilinear2d.vec", [{"value": "z"}, [LARGE, 2**30], True, None], {}, []]],
+        "upsample_bilinear2d.vec at x asks for more",
+    ),
+    "padded": ([["x", "constant_pad_nd", [{"value": "z"}, [LARGE] * 4], {}, []]], "constant_pad_nd at x"),
+    "outer": (
+        [
+            ["a", "reshape", [{"value": "z"}, [3, 1]], {}, []],
+            *([f"x{i}", "cat", [[{"value": f"x{i - 1}" if i else "a"}] * 64, i % 2], {}, []] for i in range(6)),
+        ],
+        "cat at x4 makes 3221225472 numbers",
+    ),
+    "unknown": ([["x", "os.system", ["true"], {}, []]], "os.system at x is no operator that is known here"),
+    "an operator of nothing": ([["x", "relu", [], {}, []]], "relu at x does not fit"),
+    "words": ([["x", "relu", ["z"], {"out": {"weight": "w"}}, []]], "which nothing before it makes"),
+    "itself": ([["x", "relu", [{"value": "x"}], {}, []]], "which nothing before it makes"),
+    "parts": ([["x", "relu", [{"value": "z"}], {}, ["x", "b"]]], "relu at x does not fit"),
+    "no sample": ([["x", "gt", [{"value": "z"}, 0], {}, []]], "expected one floating-point array"),
+    "no node": (["x"], "do not fit each other"),
+    "an argument of two": ([["x", "relu", [{"value": "z", "weight": "w"}], {}, []]], "do not fit each other"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_programs_that_no_network_has(case):
+    """What a program of a folder asks for is known before anything is computed."""
+    nodes, says = HOSTILE[case]
+    program = {"inputs": [["z", [1, 3, 1, 1], "float32"]], "weights": [], "nodes": nodes}
+    output = nodes[-1][0] if isinstance(nodes[-1], list) else "x"
+    config = {"latent_dim": 3, "program": {**program, "output": output}}
+    grown, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(CheckpointError, match=says):
+        build({"family": "torch-export", "config": config, "output_range": [-1, 1]}, {"generator": {}}, None, "x", {})
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown < 1 << 19  # in KiB
+    assert time.monotonic() - start < 20
+
+
+def test_a_card_of_several_thousand_nodes(tmp_path):
+    d = Drawing(4)
+    x = d.code
+    for i in range(1500):
+        x = d("add", d.layer("linear", x, f"layers.{i}.linear", 4, 4), x, alpha=0.01)
+    config = configuration(d.program(x), {})
+    (tmp_path / "model.json").write_text(card_text({"family": "torch-export", "config": config}))
+    assert len(read_card(tmp_path)["config"]["program"]["nodes"]) == 3000
+    assert Program.from_json(read_card(tmp_path)["config"]["program"]) == d.program(x)

@@ -12,9 +12,9 @@ from torch.nn.utils import spectral_norm
 
 from geomgan.errors import CheckpointError
 from geomgan.generators.layers import Conv, ConvTranspose, Dense
+from geomgan.generators.layouts import flush_denormals
 from tests.fixtures import assert_close
 from tests.weights_convert.torch_models import randomise
-from weights_convert.layouts import flush_denormals
 from weights_convert.table import Layer, Tensor, fill, shapes
 
 # --- Layout rules ---

@@ -7,9 +7,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from geomgan.generators.aten.operators import OPERATORS
-from geomgan.generators.aten.program import Argument, Node, Program, Value, Weight
+from geomgan.generators.aten.layout import ChannelsLast
+from geomgan.generators.aten.program import Program, Tensor
+from geomgan.generators.aten.run import run
 from geomgan.generators.layers import tap
+from geomgan.generators.prepared import unprepared
 
 
 class Aten(nn.Module):
@@ -23,35 +25,27 @@ class Aten(nn.Module):
 
     @nn.compact
     def __call__(self, *inputs):
-        program = self.program
-        weights = {w.name: self.param(w.name, nn.initializers.zeros, w.shape, w.dtype) for w in program.weights}
-        values: dict[str, Any] = {
-            t.name: jnp.asarray(x, t.dtype).reshape(t.shape) for t, x in zip(program.inputs, inputs, strict=True)
-        }
+        values = run(self.program, inputs, {w.name: self._weight(w) for w in self.program.weights})
+        samples = {name: sample_of(value) for name, value in values.items()}
+        given = {t.name for t in self.program.inputs}
+        for name, sample in samples.items():
+            if name not in given and jnp.issubdtype(sample.dtype, jnp.floating):
+                tap(self, name, sample)
+        return samples[self.program.output.name]
 
-        def resolved(argument: Argument) -> Any:
-            if isinstance(argument, tuple):
-                return [resolved(part) for part in argument]
-            if isinstance(argument, Value):
-                return values[argument.name]
-            return weights[argument.name] if isinstance(argument, Weight) else argument
-
-        for node in program.nodes:
-            result = OPERATORS[node.operator](*map(resolved, node.arguments), **_options(node, resolved))
-            if node.parts:
-                values |= {name: part for name, part in zip(node.parts, result, strict=True) if name}
-            else:
-                values[node.name] = result
-                if jnp.issubdtype(result.dtype, jnp.floating):
-                    tap(self, node.name, sample_of(result))
-        return sample_of(values[program.output.name])
-
-
-def _options(node: Node, resolved: Any) -> dict[str, Any]:
-    return {name: resolved(value) for name, value in node.options}
+    def _weight(self, weight: Tensor) -> Any:
+        """Not by ``param``, which refuses names that Flax has for its own, such as ``init``."""
+        if not self.has_variable("params", weight.name):
+            self.put_variable("params", weight.name, jnp.zeros(weight.shape, weight.dtype))
+        value: Any = self.get_variable("params", weight.name)
+        if (shape := unprepared(value).shape) != weight.shape:
+            raise ValueError(f"the weight {weight.name} has the shape {shape}; expected {weight.shape}")
+        return value
 
 
 def sample_of(value: Any) -> Any:
-    """A value of torch's layout as a sample: without its batch of one, channels last."""
+    """A value as a sample: without its batch of one, channels last."""
+    if isinstance(value, ChannelsLast):
+        return value.array[0]
     x = value[0] if value.ndim and value.shape[0] == 1 else value
     return jnp.moveaxis(x, 0, -1) if x.ndim > 1 else x

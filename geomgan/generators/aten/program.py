@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -133,6 +133,23 @@ def references(argument: Argument) -> list[Value | Weight]:
     if isinstance(argument, tuple):
         return [found for part in argument for found in references(part)]
     return [argument] if isinstance(argument, Value | Weight) else []
+
+
+def with_nodes(program: Program, nodes: Iterable[Node]) -> Program:
+    """The program with these nodes."""
+    return replace(program, nodes=tuple(nodes))
+
+
+def with_taken(node: Node, of: Callable[[Value | Weight], Argument]) -> Node:
+    """The node with ``of(taken)`` in the place of every value and weight that it takes."""
+
+    def changed(argument: Argument) -> Argument:
+        if isinstance(argument, tuple):
+            return tuple(map(changed, argument))
+        return of(argument) if isinstance(argument, Value | Weight) else argument
+
+    options = tuple((name, changed(value)) for name, value in node.options)
+    return replace(node, arguments=tuple(map(changed, node.arguments)), options=options)
 
 
 def _json(argument: Argument) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,8 @@ class Part:
         inputs: the shapes of its inputs, of a configuration.
         generator: for a family whose codes are not simply what the network takes:
             ``(config, params, *, option=default, ...) -> Settings``. Its keyword-only parameters are the options
-            of ``geomgan.load``. ``params`` are all parts of the folder, in numpy.
+            of ``geomgan.load``; with ``**options`` those are the names in ``config["inputs"]``. ``params`` are all
+            parts of the folder, in numpy.
     """
 
     module: Callable[[Config], nn.Module]
@@ -34,8 +35,16 @@ class Part:
     @property
     def options(self) -> tuple[str, ...]:
         """What ``geomgan.load`` takes for this family."""
-        parameters = inspect.signature(self.generator).parameters.values() if self.generator else ()
-        return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+        return tuple(p.name for p in self._parameters() if p.kind is inspect.Parameter.KEYWORD_ONLY)
+
+    def options_of(self, config: Config) -> tuple[str, ...]:
+        """What ``geomgan.load`` takes for the model of this configuration."""
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self._parameters()):
+            return (*self.options, *config.get("inputs", {}))
+        return self.options
+
+    def _parameters(self) -> Collection[inspect.Parameter]:
+        return inspect.signature(self.generator).parameters.values() if self.generator else ()
 
 
 @dataclass(frozen=True)
