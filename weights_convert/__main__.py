@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-h", "--help", nargs=0, action=Help, default=argparse.SUPPRESS, help="explain, also one FAMILY"
     )
-    parser.add_argument("family", metavar="FAMILY", help="of the checkpoint; --help lists them")
+    parser.add_argument("family", metavar="FAMILY", help="of the checkpoint, or auto to be told; --help lists them")
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
     parser.add_argument("out", metavar="OUT_DIR")
     parser.add_argument(
@@ -41,25 +41,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert as the arguments say, and print the folder, or the error."""
     from geomgan.errors import GeomganError
     from geomgan.models.families import FAMILIES
+    from weights_convert.auto import NAME, convert_any
     from weights_convert.convert import convert
 
+    say = lambda text: print(text, file=sys.stderr)
     try:
         pairs = [option.partition("=") for option in arguments.option]
         unpaired = [key for key, equals, _ in pairs if not equals]
         if unpaired:
             raise ValueError(f"--option {unpaired[0]}: expected KEY=VALUE.")
         options = {key: value for key, _, value in pairs}
-        folder = convert(
-            arguments.family,
-            arguments.checkpoint,
-            arguments.out,
-            options,
-            say=lambda text: print(text, file=sys.stderr),
-        )
+        family, files = arguments.family, (arguments.checkpoint, arguments.out, options)
+        if family == NAME:
+            family, folder = convert_any(*files, say=say)
+        else:
+            folder = convert(family, *files, say=say)
     except (GeomganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Converted to {folder}. Open it with {FAMILIES[arguments.family].use(repr(str(folder)))}.")
+    print(f"Converted to {folder}. Open it with {FAMILIES[family].use(repr(str(folder)))}.")
     return 0
 
 

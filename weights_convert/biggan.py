@@ -20,8 +20,7 @@ from geomgan.errors import CheckpointError
 from geomgan.generators import layouts
 from geomgan.generators.biggan import inputs, network
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, renamed, state_dict
+from weights_convert.convert import Converted
 from weights_convert.options import Options, positive
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
 
@@ -65,8 +64,7 @@ def _converted(
 
     The two epsilons are those of the published model, unless the module or an option says others.
     """
-    found = state_dict(states[""], fits=signed(family.signature))
-    tensors = renamed(found, lambda name: name.removeprefix("big_gan."))
+    tensors = states[""]
     config = _config(tensors, classes)
     epsilon_bn = options.epsilon(tensors, epsilon_bn)("blocks.0.0.bn1")
     said = tensors.parts["linear"].attributes.get("eps") if "linear" in tensors.parts else None

@@ -17,8 +17,7 @@ from geomgan.errors import CheckpointError
 from geomgan.generators import layouts
 from geomgan.generators.biggan_deep import LAST_NORM, inputs, network
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.options import Options, positive
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes, stored_spectral_norm
 
@@ -30,7 +29,7 @@ ATTENTION = {"theta": "snconv1x1_theta", "phi": "snconv1x1_phi", "g": "snconv1x1
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The parts ``generator`` (weights without statistics), ``statistics`` (tables) and ``classes`` (embeddings)."""
-    tensors = state_dict(states[""], fits=signed(family.signature))
+    tensors = states[""]
     config = _config(states["config"], tensors, options)
     card = {
         "config": config,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
@@ -18,12 +17,13 @@ import numpy as np
 from geomgan.errors import CheckpointError, NotHereError, OptionError, check_choice, reading, warn
 from geomgan.models.families import CHECKPOINTS, FAMILIES, Checkpoint
 from geomgan.models.measured import write_measured
-from weights_convert.containers import renamed, state_dict, tensor_names
+from weights_convert.containers import Found, find, renamed, state_dict
 from weights_convert.files import read_file
-from weights_convert.options import Options, sentence
+from weights_convert.options import Options, sentence, taken
+from weights_convert.recognised import fits_of, recognised
 from weights_convert.sharded import PATTERN, index_in, with_shards
 
-__all__ = ["Converted", "convert", "read", "renamed", "state_dict"]
+__all__ = ["Converted", "convert", "read", "renamed", "state_dict", "write"]
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,36 @@ def convert(
         out: the folder to write; it appears complete or not at all.
         options: what the file does not say.
         card: further entries for ``model.json`` (licence, source).
-        say: is told what was assumed because neither file nor options say it; by default a warning. The card keeps it
-            as ``assumed``.
+        say: is told what was taken from a file that has its network elsewhere than the published one, and what was
+            assumed because neither file nor options say it; by default a warning. The card keeps both, as ``taken``
+            and ``assumed``.
 
     Raises:
         ValueError: unknown family or option; the nearest names are given.
         NotHereError: a file is missing.
         CheckpointError: the checkpoint is damaged, of another family, or names a forbidden class.
     """
-    made = read(family, checkpoint, options)
-    if text := sentence(made.card.get("assumed", {}), family):
-        say(f"{checkpoint}: {text}")
+    return write(out, read(family, checkpoint, options, say), card)
+
+
+def write(out: str | os.PathLike[str], made: Converted, card: Mapping[str, Any] | None = None) -> Path:
+    """The folder ``out`` with what was converted; errors as of :func:`convert`."""
     return write_measured(out, {**made.card, **(card or {})}, made.params)
 
 
-def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Converted:
+def read(
+    family: str,
+    checkpoint: str | os.PathLike[str],
+    options: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = warn,
+) -> Converted:
     """What :func:`convert` writes: the card, with ``family`` and ``files``, and the weights; errors as there."""
     check_choice(family, CHECKPOINTS, "family")
     published = CHECKPOINTS[family]
-    said = Options(options or {}, published.options)
+    helps = taken(published)
+    said = Options(options or {}, helps)
     for option in said:
-        check_choice(option, published.options, "option")
+        check_choice(option, helps, "option")
     takes = f"{family} takes {published.what}"
     files = _files(published, Path(checkpoint).expanduser(), takes)
     provenance = [_provenance(part) for path in files for part in with_shards(path)]
@@ -83,6 +92,9 @@ def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, 
         raise NotHereError(f"{error}{_other_family(family, states)}") from None
     converter = _named(published.converter)
     try:
+        networks = _networks(published, states, said.get("network"))
+        states |= {"file": states[""]} if "" in states else {}
+        states |= {file: network.tensors for file, network in networks.items()}
         with np.errstate(all="ignore"):  # what overflows is reported as not finite, with its name
             converted: Converted = converter(FAMILIES[family], {**states, **config}, said)
     except OptionError:
@@ -91,8 +103,15 @@ def read(family: str, checkpoint: str | os.PathLike[str], options: Mapping[str, 
         mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
         reason = str(error) if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
-    assumed = {"assumed": dict(said.assumed)} if said.assumed else {}
-    return Converted({"family": family, **converted.card, **assumed, "files": provenance}, converted.params)
+    took = [f"{file}: {network}" if file else str(network) for file, network in networks.items() if str(network)]
+    for file, network in networks.items():
+        if network.chosen:
+            say(f"{Path(checkpoint) / file}: {network}.")
+    if text := sentence(said.assumed, family):
+        say(f"{checkpoint}: {text}")
+    notes: dict[str, Any] = {"taken": "; ".join(took)} if took else {}
+    notes |= {"assumed": dict(said.assumed)} if said.assumed else {}
+    return Converted({"family": family, **converted.card, **notes, "files": provenance}, converted.params)
 
 
 def _named(function: str) -> Callable[..., Any]:
@@ -100,6 +119,15 @@ def _named(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
     found: Callable[..., Any] = getattr(import_module(f"weights_convert.{module}"), name)
     return found
+
+
+def _networks(published: Checkpoint, states: Mapping[str, Any], wanted: str | None) -> dict[str, Found]:
+    """The network in each file by the file's name; none for a family whose converter takes the whole file."""
+    signatures = published.files or ({"": published.signature} if published.signature else {})
+    return {
+        file: find(states[file], published.keys, fits_of(published, signature), wanted)
+        for file, signature in signatures.items()
+    }
 
 
 def _state(published: Checkpoint, path: Path, takes: str) -> Any:
@@ -112,12 +140,7 @@ def _state(published: Checkpoint, path: Path, takes: str) -> Any:
 
 def _other_family(family: str, states: Mapping[str, Any]) -> str:
     """A sentence that names the family whose tensor names fit best, if it is another one."""
-    names = set().union(*(tensor_names(state) for state in states.values()))
-    fitting = {
-        name: len(published.signature)
-        for name, published in CHECKPOINTS.items()
-        if published.signature and all(fnmatch.filter(names, pattern) for pattern in published.signature)
-    }
+    fitting = recognised(list(states.values()))
     best = [name for name in fitting if fitting[name] == max(fitting.values())] or [family]
     known = " or ".join(best)  # several where only the values tell them apart
     return "" if family in best else f" Its tensor names are those of {known}: convert it as that family."

@@ -8,8 +8,7 @@ from typing import Any
 
 from geomgan.errors import CheckpointError
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, renamed, state_dict
+from weights_convert.convert import Converted
 from weights_convert.dcgan_tutorial import dcgan
 from weights_convert.modules import expect_functions
 from weights_convert.options import Options, choice
@@ -21,19 +20,15 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
 
     A file without a loss has the GAN zoo's default one, DCGAN's, and ends in ``tanh``.
     """
-    named = signed(family.signature)
-    tensors = state_dict(states[""], "avgG", "netG", fits=lambda tensors: named(renamed(tensors, _bare)))
-    tensors = renamed(tensors, _bare)
+    tensors = states[""]
     depth = next(i for i in itertools.count() if f"main.convTranspose{i + 1}.weight" not in tensors)
     layers = ["formatLayer", *(f"main.convTranspose{i + 1}" for i in range(depth)), "main.outlayer"]
     norms = [f"main.batchNorm{i}" for i in range(depth + 1)]
     expect_functions(tensors, {"ReLU": {}, "Tanh": {}}, "a DCGAN of the GAN zoo")
-    converted = dcgan(family, "GAN zoo DCGAN", tensors, layers, norms, options, {"tanh": _tanh(states[""], options)})
+    converted = dcgan(
+        family, "GAN zoo DCGAN", tensors, layers, norms, options, {"tanh": _tanh(states["file"], options)}
+    )
     return Converted({**converted.card, "licence": "none stated"}, converted.params)
-
-
-def _bare(name: str) -> str:
-    return name.replace(".module.", ".")
 
 
 def _tanh(state: Any, options: Options) -> bool:

@@ -7,7 +7,6 @@ transposed convolutions follow each other, with batch norms between.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,21 +16,14 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators.activations import HIDDEN, OUTPUT_RANGES, SLOPE
 from geomgan.generators.dcgan import Stage, tutorial_stages
 from geomgan.models.families import Family
-from weights_convert.containers import GENERATES, without_others
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.modules import OTHERWISE, Part, StateDict
 from weights_convert.options import Options, choice, number, shown, whole
+from weights_convert.sequences import kernels_of, path_of, sequence
 from weights_convert.table import Layer, Tensors, fill, not_of, shapes
 
 MAX_LAYERS = 10  # each doubles the side: 2048 pixels
 MAX_SIDE = 4096
-GENERATOR = ("netG", "generator", "G", "gen", "modelG", "model_G")  # what people call it
-NESTS = (
-    *(f"{name}{suffix}" for suffix in ("_state_dict", "") for name in GENERATOR),
-    *("model_state_dict", "state_dict", "model"),
-)
-PLACE = re.compile(r"(?P<prefix>(?:[^.]+\.)*?)(?P<place>\d{1,6}(?:\.\d{1,6})*)\.(?P<part>\w+)")  # the shortest prefix
-Places = dict[tuple[int, ...], dict[str, str]]  # place in the sequence -> part -> name of the tensor
 
 ACTIVATIONS = {  # of torch -> ours
     "ReLU": "relu",
@@ -52,15 +44,15 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
 
     Strides, paddings and activations are in a whole module; elsewhere they are options, by default the tutorial's.
     """
-    tensors = state_dict(states[""], *NESTS, fits=_chain)
-    prefix, places = _sequence(tensors)
-    kernels = _kernels(places)
-    layers = [_path(prefix, place) for place in kernels] or ["main.0"]
+    tensors = states[""]
+    prefix, places = sequence(tensors)
+    kernels = kernels_of(places)
+    layers = [path_of(prefix, place) for place in kernels] or ["main.0"]
     layers += ["main.3"] if len(layers) == 1 else []
     norms: list[str | None] = []
     for before, after in itertools.pairwise(kernels):
         between = [place for place, parts in places.items() if before < place < after and "running_mean" in parts]
-        norms += [_path(prefix, between[0]) if between else None]
+        norms += [path_of(prefix, between[0]) if between else None]
     norms += [None] * (len(layers) - 1 - len(norms))
     _check_kernels("tutorial DCGAN", tensors, layers, square=True)
     if outside := sorted(set(tensors) - {name for parts in places.values() for name in parts.values()}):
@@ -136,44 +128,6 @@ def _resolution(stages: Sequence[Stage]) -> int:
 # --- Where the layers are ---
 
 
-def _sequences(tensors: Mapping[str, Any]) -> dict[str, Places]:
-    """Prefix -> what is at each place of the sequence of layers behind it, in order."""
-    found: dict[str, Places] = {}
-    for name in tensors:
-        if match := PLACE.fullmatch(name):
-            place = tuple(map(int, match["place"].split(".")))
-            found.setdefault(match["prefix"], {}).setdefault(place, {})[match["part"]] = name
-    return {prefix: dict(sorted(places.items())) for prefix, places in found.items()}
-
-
-def _chains(tensors: Mapping[str, np.ndarray]) -> list[str]:
-    """The prefixes behind which transposed convolutions follow each other; of several those of generators."""
-    found = []
-    for prefix, places in _sequences(tensors).items():
-        weights = [np.shape(tensors[places[place]["weight"]]) for place in _kernels(places)]
-        if len(weights) > 1 and all(len(shape) == 4 for shape in weights):
-            found += [prefix] if all(a[1] == b[0] for a, b in itertools.pairwise(weights)) else []
-    return [prefix for prefix in found if GENERATES.search(prefix)] or found
-
-
-def _chain(tensors: StateDict) -> StateDict | None:
-    """The tensors with the one sequence of transposed convolutions, without those of other networks."""
-    found = _chains(tensors)
-    return without_others(tensors, found[0]) if len(found) == 1 else None
-
-
-def _sequence(tensors: Mapping[str, np.ndarray]) -> tuple[str, Places]:
-    """The prefix that the layers have before their places, and what is at each place."""
-    found, chains = _sequences(tensors), _chains(tensors)
-    prefix = max(chains or found, key=lambda prefix: len(found[prefix]), default="main.")
-    return prefix, found.get(prefix, {})
-
-
-def _kernels(places: Places) -> list[tuple[int, ...]]:
-    """The places with a weight that is no norm's."""
-    return [place for place, parts in places.items() if "weight" in parts and "running_mean" not in parts]
-
-
 def _check_places(prefix: str, kernels: Sequence[tuple[int, ...]], others: Sequence[tuple[int, ...]]) -> None:
     """Raise unless a norm comes at once behind its layer, and one thing without tensors before the next layer.
 
@@ -187,16 +141,12 @@ def _check_places(prefix: str, kernels: Sequence[tuple[int, ...]], others: Seque
         k = next(i for i, (a, b) in enumerate(zip(last, after, strict=False)) if a != b)  # where they part
         step = 1 if len(last) > k + 1 else 2  # of a block in the sequence no name tells where it ends
         if not at_once or after[k] != last[k] + step or any(after[k + 1 :]):
+            held = ", ".join(path_of(prefix, place) for place in norms) or "nothing"
             raise CheckpointError(
-                f"between {_path(prefix, before)} and {_path(prefix, after)} the file has "
-                f"{', '.join(_path(prefix, place) for place in norms) or 'nothing'}; expected a batch norm at once or "
-                "none, then one activation. What else lies there (dropout, upsampling, an activation before it) no "
-                "tensor says: convert the whole module, torch.save(model, FILE), which does"
+                f"between {path_of(prefix, before)} and {path_of(prefix, after)} the file has {held}; expected a batch "
+                "norm at once or none, then one activation. What else lies there (dropout, upsampling, an activation "
+                "before it) no tensor says: convert the whole module, torch.save(model, FILE), which does"
             )
-
-
-def _path(prefix: str, place: tuple[int, ...]) -> str:
-    return prefix + ".".join(map(str, place))
 
 
 # --- What no tensor says ---

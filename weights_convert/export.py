@@ -102,11 +102,13 @@ def _of_file(source: str | os.PathLike[str], key: str | None) -> StateDict:
         return state_dict(state if key is None else state[key], fits=_network)
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error}") from None
+    except OptionError as error:
+        raise OptionError(f"{source}: {str(error).replace('--option network=', '--key ')}") from None
 
 
-def _network(tensors: StateDict) -> StateDict | None:
+def _network(tensors: StateDict) -> dict[str, StateDict]:
     """Any network: tensors of layers, not the moments of an optimizer."""
-    return tensors if any("." in name or name == "weight" for name in tensors) else None
+    return {"": tensors} if any("." in name or name == "weight" for name in tensors) else {}
 
 
 def _of_model(folder: Path, key: str | None) -> StateDict:

@@ -13,6 +13,7 @@ from geomgan.restricted_pickle import looks_like, read_bytes
 from weights_convert.arrays import read_npz, read_safetensors
 from weights_convert.exported import read_exported
 from weights_convert.modules import without_modules
+from weights_convert.shadows import named_shadows
 from weights_convert.sharded import index_in, is_index, read_sharded
 from weights_convert.torch_file import parse, zip_names
 
@@ -46,7 +47,7 @@ def read_file(path: str | Path, *, stand_ins: Sequence[str] = ANY_CLASS) -> Any:
         CheckpointError: it is another file, is damaged, or too large; the shortest way on is said.
         NotHereError: shards are missing.
     """
-    return without_modules(read_tree(path, stand_ins=stand_ins))
+    return named_shadows(without_modules(read_tree(path, stand_ins=stand_ins)))
 
 
 def read_tree(path: str | Path, *, stand_ins: Sequence[str]) -> Any:

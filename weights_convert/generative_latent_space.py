@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from geomgan.models.families import Family
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.options import Options
 from weights_convert.table import Layer, Tensor, fill, shapes
 
@@ -83,7 +83,7 @@ def bigan(family: Family, states: Mapping[str, Any], options: Options) -> Conver
 def _converted(family: Family, states: Mapping[str, Any], tables: Tables, options: Options) -> Converted:
     """Each part from its file; files are declared in the order of the networks."""
     files = dict(zip(family.networks, states, strict=True))
-    tensors = {part: state_dict(states[file]) for part, file in files.items()}
+    tensors = {part: states[file] for part, file in files.items()}
     generator = tensors["generator"]
     latent_dim = generator["lin.weight"].shape[1] if "lin.weight" in generator else 16
     centers = generator["rbfNN.bandwidth"].shape[0] if "rbfNN.bandwidth" in generator else 64

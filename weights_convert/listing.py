@@ -14,16 +14,22 @@ from typing import Any
 
 FILE = Path(__file__).parent / "families.json"
 _WIDTH = 100
+AUTO = {  # what is no family, but takes its place
+    "takes": "any file of weights: says which of these it is, and converts it as that",
+    "options": {"...": "those of the families: only the ones that have all of them are tried"},
+    "opens": [],
+}
 
 
 def declared() -> dict[str, dict[str, Any]]:
     """Family -> ``{"takes", "options", "opens"}``, as the families are declared now."""
     from geomgan.models.families import CHECKPOINTS, FAMILIES
+    from weights_convert.options import taken
 
-    return {
+    return {"auto": AUTO} | {
         name: {
             "takes": checkpoint.what,
-            "options": dict(checkpoint.options),
+            "options": taken(checkpoint),
             "opens": list(dict.fromkeys(x for part in FAMILIES[name].networks.values() for x in part.options)),
         }
         for name, checkpoint in CHECKPOINTS.items()

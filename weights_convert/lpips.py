@@ -17,7 +17,7 @@ from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import CheckpointError
 from geomgan.models.families import Family
 from geomgan.models.families.judges import TORCHVISION
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.options import Options, choice
 from weights_convert.table import Layer, Row, Tensor, Tensors, fill, shapes
 
@@ -45,20 +45,20 @@ def trunk(family: Family, states: Mapping[str, Any], options: Mapping[str, str])
     """The convolutions of torchvision's network."""
     del options
     what = f"torchvision's {TORCHVISION[family.net][0]}"
-    params = fill(state_dict(states[""]), _trunk_rows(family.net), {"trunk": _trunk(family.net)}, what, IGNORED)
+    params = fill(states[""], _trunk_rows(family.net), {"trunk": _trunk(family.net)}, what, IGNORED)
     return Converted({"config": {"net": family.net}, "ignored": IGNORED, "licence": LICENCE}, params)
 
 
 def heads(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The weights of LPIPS on top of a network."""
-    tensors, net = state_dict(states[""]), family.net
+    tensors, net = states[""], family.net
     params = fill(tensors, _head_rows(net), {"heads": _heads(net)}, f"LPIPS heads for {net}")
     return Converted({"config": {"net": net, "version": _version(tensors, net, options)}}, params)
 
 
 def both(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Convolutions and heads from one state dict."""
-    tensors, net = state_dict(states[""]), family.net
+    tensors, net = states[""], family.net
     template = {"trunk": _trunk(net), "heads": _heads(net)}
     params = fill(tensors, [*_trunk_rows(net), *_head_rows(net)], template, f"LPIPS with {net}", IGNORED)
     config = {"net": net, "version": _version(tensors, net, options)}

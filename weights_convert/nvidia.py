@@ -17,8 +17,6 @@ import numpy as np
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.models.families.stylegan import OFFICIAL, PICKLED
 from geomgan.restricted_pickle import StandIn, misfit
-from weights_convert.containers import Fits
-from weights_convert.convert import state_dict
 from weights_convert.files import read_tree
 from weights_convert.modules import MAX_TENSORS, StateDict, attributes_of, module_state, plain
 from weights_convert.options import Options
@@ -58,11 +56,10 @@ def _networks(tree: Any) -> dict[str, Any]:
     return {"G_ema": tensors, ARGUMENTS: plain(attributes_of(held).get("_init_kwargs"))}
 
 
-def generator_of(state: Any, fits: Fits) -> tuple[StateDict, dict[str, Any]]:
-    """The tensors of the generator, and the arguments of its construction with those of its synthesis network."""
+def arguments_of(state: Any) -> dict[str, Any]:
+    """The arguments of the generator's construction with those of its synthesis network; none in tensors alone."""
     arguments = plain(state.get(ARGUMENTS)) if isinstance(state, dict) else {}
-    tensors = state_dict(state, "G_ema", fits=fits)
-    return tensors, {**arguments, **plain(arguments.get("synthesis_kwargs"))}
+    return {**arguments, **plain(arguments.get("synthesis_kwargs"))}
 
 
 def check_sides(options: Mapping[str, str], arguments: Mapping[str, Any], resolution: int) -> None:

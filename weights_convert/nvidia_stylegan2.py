@@ -12,13 +12,12 @@ from geomgan.errors import CheckpointError
 from geomgan.generators import stylegan2
 from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
-from weights_convert.containers import signed
 from weights_convert.convert import Converted
 from weights_convert.modules import StateDict
 from weights_convert.nvidia import (
     GAIN,
+    arguments_of,
     check_sides,
-    generator_of,
     mapping_config,
     mapping_rows,
 )
@@ -37,7 +36,7 @@ FILTERS = {"*resample_filter": "the resampling filter; it is in the configuratio
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Resolution, widths, depth of the mapping, classes and the filter are read from the tensors."""
-    tensors, arguments = generator_of(states[""], signed(family.signature))
+    tensors, arguments = states[""], arguments_of(states["file"])
     config = configuration(tensors, options, arguments)
     check_sides(options, arguments, config["resolution"])
     if (activation := arguments.get("activation", "lrelu")) != "lrelu":

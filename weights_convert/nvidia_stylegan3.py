@@ -16,12 +16,11 @@ from geomgan.generators.layouts import kernel
 from geomgan.generators.stylegan3_sampling import Sampling
 from geomgan.models.families import Family
 from geomgan.models.families.stylegan import SAMPLING
-from weights_convert.containers import signed
 from weights_convert.convert import Converted
 from weights_convert.nvidia import (
     GAIN,
+    arguments_of,
     check_sides,
-    generator_of,
     mapping_config,
     mapping_rows,
     number,
@@ -38,7 +37,7 @@ MAY_BE_ZERO = ("num_critical", "margin_size")
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Widths, kernels and filters are read from the tensors, sampling rates follow from the arguments."""
-    tensors, arguments = generator_of(states[""], signed(family.signature))
+    tensors, arguments = states[""], arguments_of(states["file"])
     first = ("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.input.weight")
     expect_generator(tensors, first, "StyleGAN3")
     names, sides = _layers(tensors)

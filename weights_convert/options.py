@@ -8,10 +8,17 @@ from typing import Any, TypeVar
 
 from geomgan.errors import OptionError, check_choice
 from geomgan.generators import layouts
+from geomgan.models.families import Checkpoint
 from weights_convert.modules import StateDict
 
 T = TypeVar("T")
+NETWORK = {"network": "which one, where a file holds several that fit: its keys and prefix with dots between"}
 Epsilon = Callable[[str | None], float]
+
+
+def taken(published: Checkpoint) -> dict[str, str]:
+    """The options that the conversion of a family takes, each with its help."""
+    return {**published.options, **(NETWORK if published.signature else {})}
 
 
 class Options(Mapping[str, str]):

@@ -12,8 +12,7 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators.pggan import checked_alpha
 from geomgan.models.families import Family
 from geomgan.restricted_pickle import StandIn
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.modules import expect_functions
 from weights_convert.options import Options, choice, flag, module_slope, number
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill, shapes
@@ -34,18 +33,18 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     The pickled settings say what no tensor does: ``alpha``, the leaky ReLU's slope, ``tanh``, whether the learning
     rate is equalised; without them the GAN zoo's defaults are assumed.
     """
-    tensors = state_dict(states[""], "avgG", "netG", fits=signed(family.signature))
-    settings = gan_zoo_settings(states[""])
+    tensors = states[""]
+    settings = gan_zoo_settings(states["file"])
     scales = _count(tensors, "scaleLayers.{}.0")
-    project = tensors.get(f"{_source('formatLayer', tensors)}.weight")
-    rgb = tensors.get(f"{_source(f'toRGBLayers.{scales}', tensors)}.weight")
+    project = tensors.get("formatLayer.weight")
+    rgb = tensors.get(f"toRGBLayers.{scales}.weight")
     if project is None or rgb is None or project.ndim != 2 or project.shape[0] % 16 or scales >= MAX_SCALES:
         raise CheckpointError(
             "no progressive GAN of the GAN zoo: expected formatLayer of shape (16 x channels, latent), n scaleLayers "
             f"(up to {MAX_SCALES - 1}) and n + 1 toRGBLayers; the file holds {', '.join(list(tensors)[:5])}, ..."
         )
     expect_functions(tensors, FUNCTIONS, "a progressive GAN of the GAN zoo")
-    larger = [tensors[f"{_source(f'scaleLayers.{s}.0', tensors)}.weight"].shape[0] for s in range(scales)]
+    larger = [tensors[f"scaleLayers.{s}.0.weight"].shape[0] for s in range(scales)]
     config = {
         "latent_dim": project.shape[1],
         "features": [project.shape[0] // 16, *larger],
@@ -56,8 +55,7 @@ def gan_zoo(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     said = settings.get("equalizedlR")
     equalised = options.ask("equalised", flag, known=said if isinstance(said, bool) else None, assumed=True)
 
-    def row(target: str, published: str, layout: str = "conv", **more: Any) -> Layer:
-        source = _source(published, tensors)
+    def row(target: str, source: str, layout: str = "conv", **more: Any) -> Layer:
         shape = np.shape(tensors.get(f"{source}.weight", ()))
         # the whole output of a layer is scaled, its bias too
         scale = math.sqrt(2 / math.prod(shape[1:])) if equalised else 1.0
@@ -115,14 +113,9 @@ def _behaviour(tensors: Tensors, settings: Mapping[str, Any], scales: int, optio
     return {"slope": slope, "tanh": tanh, "alpha": alpha}
 
 
-def _source(layer: str, tensors: Tensors) -> str:
-    """``layer.module``, or ``layer`` as files of the GAN zoo's first version have it."""
-    return layer if f"{layer}.weight" in tensors else f"{layer}.module"
-
-
 def _count(tensors: Tensors, layer: str) -> int:
     """How many of the layers ``layer.format(0)``, ``layer.format(1)``, ... a file holds."""
-    return next(i for i in range(len(tensors) + 1) if f"{_source(layer.format(i), tensors)}.weight" not in tensors)
+    return next(i for i in range(len(tensors) + 1) if f"{layer.format(i)}.weight" not in tensors)
 
 
 # --- CelebA-HQ 1024, from Theano ---
@@ -130,7 +123,7 @@ def _count(tensors: Tensors, layer: str) -> int:
 
 def proggan(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Blocks ``features.0``, ``features.1``, ... of which two make a scale; sizes from the tensors' shapes."""
-    tensors = state_dict(states[""], "state_dict", "generator", "netG", fits=signed(family.signature))
+    tensors = states[""]
     weights: list[np.ndarray] = []
     while (name := f"features.{len(weights)}.conv.weight") in tensors:
         weights.append(tensors[name])

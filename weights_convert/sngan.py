@@ -17,8 +17,7 @@ import numpy as np
 from geomgan.errors import CheckpointError
 from geomgan.generators import layouts
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.modules import expect_functions
 from weights_convert.options import Epsilon, Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
@@ -31,7 +30,7 @@ FUNCTIONS = {"ReLU": {}, "Tanh": {}, "Upsample": {"mode": "nearest", "scale_fact
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Latent size, widths, depth and channels are read from the tensors' shapes; ``args.json`` must agree with them."""
-    found = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
+    found = states[""]
     epsilon, tensors = options.epsilon(found), _without_aliases(found)
     config = _config(tensors)
     expect_functions(found, FUNCTIONS, "an SNGAN of this family")

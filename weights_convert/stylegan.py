@@ -12,8 +12,7 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan
 from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.options import Options
 from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill
@@ -25,7 +24,7 @@ BLURS = {f"*.conv1.[12].{name}": "the blur [1, 2, 1], checked" for name in ("wei
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Widths and depths are read from the tensors; the resolution it was trained to is an option."""
-    tensors = state_dict(states[""], "g_running", fits=signed(family.signature))
+    tensors = states[""]
     config = configuration(tensors)
     config["resolution"] = _resolution(options, config["resolution"])
     _check_blurs(tensors)

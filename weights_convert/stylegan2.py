@@ -13,8 +13,7 @@ from geomgan.errors import CheckpointError, OptionError
 from geomgan.generators import stylegan2
 from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.modules import StateDict
 from weights_convert.options import Options, positive, whole
 from weights_convert.table import Computed, Layer, Row, fill
@@ -38,10 +37,11 @@ DISCRIMINATOR = (  # tensors that every discriminator of the StyleGAN families h
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Resolution, widths, depth of the mapping and the filter are read from the tensors."""
-    tensors = state_dict(states[""], "g_ema", fits=signed(family.signature))
+    tensors = states[""]
     config = configuration(tensors, options)
     check_resolution(options, config["resolution"])
-    average = states[""].get("latent_avg") if isinstance(states[""], Mapping) else None
+    beside = states["file"] if isinstance(states["file"], dict) else {}
+    average = _average(tensors.get("latent_avg", beside.get("latent_avg")), config)
     template: dict[str, Any] = {"generator": stylegan2.template(config)}
     said = tensors.parts["style.1"].attributes.get("lr_mul") if "style.1" in tensors.parts else None
     rate = options.ask("lr_multiplier", positive, known=said if isinstance(said, float) else None, assumed=MAPPING_RATE)
@@ -50,13 +50,23 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     if any(name.startswith("noises.") for name in tensors):
         template["noise"] = {f"map{i}": shape(side, side) for i, side in enumerate(sides)}
         rows += [Computed(f"noise/map{i}", (f"noises.noise_{i}",), _map) for i in range(len(sides))]
-    if isinstance(average, np.ndarray):
-        tensors = StateDict({**tensors, "latent_avg": average})
-        template["average"] = {"latent": shape(config["mapping"][-1])}
-        rows.append(Computed("average/latent", ("latent_avg",), np.ravel))
+    if average is not None:
+        tensors = StateDict({**tensors, "latent_avg": average}, tensors.parts)
+        template["average"] = {"latent": shape(*average.shape[:-1], config["mapping"][-1])}
+        rows.append(Computed("average/latent", ("latent_avg",), np.asarray))
     params = fill(tensors, rows, template, f"a StyleGAN2 of {config['resolution']} pixels", FILTERS)
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I); w, w+ and s by mapping z"}
     return Converted(card, params)
+
+
+def _average(latent: Any, config: Mapping[str, Any]) -> np.ndarray | None:
+    """The mean latent ``(w,)``; of an encoder's file, with a row for each style layer, ``(n, w)`` where rows differ."""
+    if not isinstance(latent, np.ndarray):
+        return None
+    rows = 2 * len(config["features"])
+    if latent.ndim != 2 or len(latent) != rows:
+        return latent.ravel()
+    return latent[0] if (latent == latent[0]).all() else latent
 
 
 def configuration(tensors: Mapping[str, np.ndarray], options: Options) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from geomgan.errors import CheckpointError, OptionError, check_choice
 from geomgan.generators import layouts
 from geomgan.generators.upconv import LAYOUTS, MEAN, SIDE, SLOPE
 from geomgan.models.families import Family
-from weights_convert.convert import Converted, renamed, state_dict
-from weights_convert.modules import StateDict, expect_functions
+from weights_convert.convert import Converted
+from weights_convert.modules import expect_functions
 from weights_convert.options import Options
 from weights_convert.table import Computed, Layer, Tensors, fill, shapes
 
@@ -30,7 +30,7 @@ TANH_NOTE = (
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layout is told by the names of the layers, every width by the tensors' shapes."""
-    tensors = _tensors(states[""])
+    tensors = states[""]
     layout = options.get("layout") or _layout(tensors)
     check_choice(layout, LAYOUTS, "layout")
     expect_functions(tensors, {"LeakyReLU": {"negative_slope": SLOPE}, "Tanh": {}}, "a DeePSim generator")
@@ -68,11 +68,6 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     if note := " ".join(filter(None, notes)):
         card["note"] = note
     return Converted(card, {"generator": fill(tensors, rows, template, f"a DeePSim generator ({layout})")})
-
-
-def _tensors(state: Any) -> StateDict:
-    """The state dict, without the ``.1`` that older files have in their names and the ``G.`` of the whole module."""
-    return renamed(state_dict(state, "state_dict"), lambda name: name.removeprefix("G.").replace(".1.", "."))
 
 
 def _layout(tensors: Tensors) -> str:

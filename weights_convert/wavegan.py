@@ -12,8 +12,7 @@ from geomgan.generators import layouts
 from geomgan.generators.wavegan import FRAMES, KERNEL, REPEATS, kernel_positions
 from geomgan.models.families import Family
 from geomgan.models.families.maps import WAVEGAN_LENGTHS
-from weights_convert.containers import signed
-from weights_convert.convert import Converted, state_dict
+from weights_convert.convert import Converted
 from weights_convert.modules import Part, expect_functions
 from weights_convert.options import Epsilon, Options, choice
 from weights_convert.table import Computed, Layer, Row, Tensors, fill, shapes
@@ -29,7 +28,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     padding there and the convolution next (``transpose_ops.1``). A batch norm behind it says that the network uses
     batch norm, ``bn1`` too, which is in every file.
     """
-    tensors = state_dict(states[""], "generator", "state_dict", fits=signed(family.signature))
+    tensors = states[""]
     layers = len({name.split(".")[1] for name in tensors if name.startswith("deconv_list.")})
     project = tensors.get("fc1.weight")
     if project is None or project.ndim != 2 or project.shape[0] % FRAMES or layers not in (5, 6):

@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.seed(parser)
     options.memory(parser)
     switch = argparse.BooleanOptionalAction
-    parser.add_argument("--control", action=switch, default=True, help="also the model with shuffled weights")
+    parser.add_argument(
+        "--control", action=switch, help="also the model with shuffled weights (default: where it has any)"
+    )
     parser.add_argument("--layers", action=switch, help="compare the layers (default: where it is little work)")
     parser.add_argument("--compare", metavar="DISTANCE", help="a second distance, at the same codes")
     options.out(parser, "folder for the results (default: runs/MODEL-DISTANCE)")
@@ -51,7 +53,7 @@ def analyze(
     resize: int | None = None,
     memory: int | str | None = None,
     *,
-    control: bool = True,
+    control: bool | None = None,
     layers: bool | None = None,
     compare: str | None = None,
     sample_rate: float | None = None,
@@ -68,7 +70,7 @@ def analyze(
         out: the folder.
         resize: interpolate samples to this side before the distances that can.
         memory: what one device may use; see :func:`geomgan.metric_field`.
-        control: also analyse the generator with shuffled weights, at the same codes.
+        control: also analyse the generator with shuffled weights, at the same codes; None does where it has any.
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance for the same codes.
         sample_rate: of the samples, for the distances that need it.
@@ -90,7 +92,7 @@ def analyze(
     said |= {"sample-rate": sample_rate, "compare": compare}
     words = ["geomgan", "analyze", model, *options.model_words(own)]
     words += [word for name, x in said.items() if x is not None for word in (f"--{name}", str(x))]
-    words += [] if control else ["--no-control"]
+    words += [] if control is None else ["--control"] if control else ["--no-control"]
     words += [] if layers is None else ["--layers"] if layers else ["--no-layers"]
     call = ", ".join([repr(model), *(f"{name}={x!r}" for name, x in own.items())])
     notes: dict[str, Any] = {"model": model, "distance": distance, "seed": seed, "resize": resize, "compare": compare}

@@ -83,12 +83,14 @@ def layers_of(value: Any, depth: int) -> tuple[int, int] | None:
     return None if pair == (0, depth) else (int(pair[0]), int(pair[1]))
 
 
-def mean_latent_of(value: Any, width: int) -> np.ndarray:
-    """``(width,)`` from ``(width,)`` or ``(1, width)``; raises ``OptionError``."""
+def mean_latent_of(value: Any, depth: int, width: int) -> np.ndarray:
+    """``(width,)`` from ``(width,)`` or ``(1, width)``, or one per style layer; raises ``OptionError``."""
     mean = numbers_of(value, "mean_latent")
-    if mean.shape not in ((width,), (1, width)):
-        raise OptionError(f"mean_latent has shape {mean.shape}; expected ({width},) or (1, {width}).")
-    return mean.reshape(width)
+    if mean.shape not in ((width,), (1, width), (depth, width)):
+        raise OptionError(
+            f"mean_latent has shape {mean.shape}; expected ({width},), (1, {width}) or ({depth}, {width})."
+        )
+    return mean if len(mean) == depth and mean.ndim == 2 else mean.reshape(width)
 
 
 def base_of(value: Any, depth: int, width: int, style_size: int | None = None) -> np.ndarray:

@@ -32,8 +32,8 @@ MEAN_DRAWS = 4096  # codes of jax.random.key(0) behind the mean latent of a mode
 class StyleNetwork(nn.Module):
     """``(code, context) -> sample`` of a style-based generator, in one of its spaces.
 
-    ``context`` holds arrays: ``truncation (L,)``, ``mean_latent (w,)``, ``inputs`` (what the synthesis takes besides
-    styles: noise maps) and, where codes drive some layers only, ``base`` (``(L, w)``, in ``s`` ``(S,)``).
+    ``context`` holds arrays: ``truncation (L,)``, ``mean_latent (w,)`` or ``(L, w)``, ``inputs`` (what the synthesis
+    takes besides styles: noise maps) and, where codes drive some layers only, ``base`` (``(L, w)``, in ``s`` ``(S,)``).
     Activations: those of the three networks, ``w_plus (L, w)`` and ``s (S,)``.
 
     Attributes:
@@ -82,12 +82,13 @@ class StyleNetwork(nn.Module):
         """The rows ``(b - a, w)`` of ``w+`` that a code of ``z``, ``w`` or ``w+`` makes."""
         if self.space == "z":
             return self._truncated(code, context)
-        (first, last), width = self.rows, context["mean_latent"].size
+        (first, last), width = self.rows, context["mean_latent"].shape[-1]
         return jnp.broadcast_to(code.reshape(-1, width), (last - first, width))
 
     def _truncated(self, z: jax.Array, context: PyTree) -> jax.Array:
         """``w̄ + ψ_l (w - w̄)`` for every layer that codes drive."""
         psi, mean = context["truncation"][slice(*self.rows), None], context["mean_latent"]
+        mean = mean if mean.ndim == 1 else mean[slice(*self.rows)]
         return mean + psi * (self.mapping(z) - mean)
 
     def _among(self, context: PyTree, driven: jax.Array, where: tuple[int, int]) -> jax.Array:
@@ -141,7 +142,8 @@ def settings(
         space: one of :data:`SPACES`.
         truncation: ``ψ`` in ``[-1, 1]`` of ``w̄ + ψ (w - w̄)``, for the ``w`` that ``z`` is mapped to: in space ``z``
             and in every prior. One number, or one per style layer. Codes of ``w``, ``w+`` and ``s`` are used as given.
-        mean_latent: ``w̄``, ``(w,)`` or ``(1, w)``; None for the mean of ``w`` over :data:`MEAN_DRAWS` codes ``z``.
+        mean_latent: ``w̄``, ``(w,)``, ``(1, w)`` or ``(L, w)``; None for the mean of ``w`` over :data:`MEAN_DRAWS`
+            codes ``z``.
         layers: ``(a, b)``, the style layers that codes drive; None for all. In ``w+`` a code then has ``(b - a) w``
             entries, in ``s`` it has the style vectors that come from these layers.
         base: the code of the other layers: ``(w,)``, ``(L, w)`` or that flattened, in ``s`` also ``(S,)``; None for
@@ -158,7 +160,7 @@ def settings(
     truncation = truncation_of(truncation, depth)
     if mean_latent is None:
         mean_latent = average_latent(mapping, weights["mapping"], latent_dim)
-    mean = mean_latent_of(mean_latent, width)
+    mean = mean_latent_of(mean_latent, depth, width)
     context = {"truncation": truncation, "mean_latent": mean, "inputs": dict(inputs)}
     if network.layers is not None:
         others = base_of(mean if base is None else base, depth, width, total if space == "s" else None)

@@ -169,7 +169,7 @@ def generator(
     Args:
         config: see :func:`configuration`.
         params: ``generator`` (:func:`template`); where the checkpoint has them, ``noise`` (``map0``, ``map1``, ...)
-            and ``average`` (``latent (w,)``).
+            and ``average`` (``latent (w,)`` or ``(L, w)``).
         space: ``"z"``, ``"w"``, ``"w+"`` or ``"s"``.
         truncation: see :func:`geomgan.generators.style_spaces.settings`.
         mean_latent: by default the stored one.

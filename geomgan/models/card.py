@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.models.schema import misfit
-from geomgan.restricted_pickle import looks_like_file
 
 FORMAT = 1
 CARD = "model.json"
@@ -52,6 +50,7 @@ class Card(TypedDict, total=False):
         note: what a user should know besides.
         files: the published files that it was made from; absent for a model that this project trained.
         ignored: pattern of published tensors that are not used -> why.
+        taken: which network of the files it is, where they hold more than it.
         assumed: option of the conversion -> value that was taken because neither the files nor the user said it.
         parameters: how many numbers, by part.
         weights_sha256: of all weights, by :func:`geomgan.models.measured.weights_sha256`.
@@ -75,6 +74,7 @@ class Card(TypedDict, total=False):
     files: list[SourceFile]
     ignored: dict[str, str]
     parameters: dict[str, int]
+    taken: str
     assumed: dict[str, Any]
     weights_sha256: str
     forward_gflop: float
@@ -104,12 +104,9 @@ def read_card(folder: str | os.PathLike[str]) -> Card:
     folder = Path(os.path.expanduser(folder))
     path = folder / CARD
     if os.path.isfile(folder):
-        raise NotHereError(_about_file(folder))
+        raise NotHereError(f"{folder} is a file; expected the folder of a converted model.")
     if not is_model(folder):
-        raise NotHereError(
-            f"{folder} holds no {CARD}: it is not a converted model. Convert a published checkpoint with "
-            "`geomgan convert FAMILY CHECKPOINT OUT_DIR`."
-        )
+        raise NotHereError(without_card(folder))
     fix = again(folder)
     with reading(path, fix, error=CheckpointError, found="is damaged"):
         if (size := path.stat().st_size) > LARGEST:
@@ -135,17 +132,11 @@ def _sizes(config: Any) -> Iterator[int]:
         yield abs(config)
 
 
-def _about_file(file: Path) -> str:
-    """What a file is that was named as a model, and the shortest way from it to one."""
-    if file.name == CARD:
-        return f"{file} is the card of a model; expected its folder. Name {file.parent}."
-    kind = looks_like_file(file)
-    if ":" in kind:  # which says what to do with it
-        return f"{file} is {kind}."
-    command = f"geomgan convert FAMILY {shlex.quote(str(file))} OUT_DIR"
+def without_card(folder: Path) -> str:
+    """What is said of a folder that is no model."""
     return (
-        f"{file} is a file ({kind}); expected the folder of a converted model. Convert it first: `{command}`; "
-        "`geomgan convert --help` lists the families and what they take."
+        f"{folder} holds no {CARD}: it is not a converted model. Convert a checkpoint with "
+        "`geomgan convert auto CHECKPOINT OUT_DIR`."
     )
 
 

@@ -29,7 +29,7 @@ from geomgan.generators.generator import activations_of, output_of
 from geomgan.generators.program_hash import program_hash
 from geomgan.metric.diagnose import first_constant
 from geomgan.metric.outputs import squared_distance
-from geomgan.metric.pair import bind, bound, check_types, profile_of
+from geomgan.metric.pair import bind, bound, check_options, check_types, profile_of
 from geomgan.plot import files
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
@@ -82,10 +82,11 @@ def report(
     out: str | os.PathLike[str],
     key: jax.Array,
     top: int | None = None,
-    control: bool = True,
+    control: bool | None = None,
     layers: bool | None = None,
     compare: Distance | None = None,
     memory: int | str | None = None,
+    hvp: str = "exact",
     progress: bool = True,
     notes: Mapping[str, Any] | None = None,
     triples: Sequence[Triple] = TRIPLES,
@@ -109,10 +110,11 @@ def report(
         out: the folder.
         key: of everything random, a ``jax.random.key``.
         top: number of axes to show; by default 8, or all of a smaller latent space.
-        control: also analyse the generator with shuffled weights, at the same codes.
+        control: also analyse the generator with shuffled weights, at the same codes; None does where it has any.
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance, for the same codes.
         memory: what one device may use; see :func:`geomgan.metric_field`.
+        hvp: ``"exact"``, or ``"finite-difference"`` for what has no derivatives: its layers are not compared then.
         progress: show progress bars, with the time left.
         notes: recorded with the results. ``"model"``, ``"distance"`` and ``"compare"`` are what the page calls them,
             ``"command"`` is what makes it again, and ``"opened"`` the Python expression that gives the generator.
@@ -129,15 +131,19 @@ def report(
     notes = dict(notes or {})
     check_types(G, D)
     check_key(key)
+    check_options("highest", hvp)
     z = _codes(G, codes, key)
     top = min(AXES, G.latent_dim) if top is None else top
+    layers = False if hvp != "exact" and layers is None else layers
     _check(G, D, top, layers, compare)
+    mixed = _shuffled(G, key, control)
     out = local_path(out)
     command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")
     model, distance = str(notes.get("model", G.name)), called(D, str(notes.get("distance", D.name)))
-    run = {"codes": len(z), "top": top, "control": control, "layers": layers} | notes
+    run = {"codes": len(z), "top": top, "control": mixed is not None, "layers": layers} | notes
+    run |= {"hvp": hvp} if hvp != "exact" else {}
     run["compare"] = notes.get("compare", compare.name if compare else None)
-    options: dict[str, Any] = {"memory": memory, "progress": progress, "notes": run}
+    options: dict[str, Any] = {"memory": memory, "hvp": hvp, "progress": progress, "notes": run}
     if constant := first_constant(G, D, z):
         warn(
             f"{_same(len(z), constant)} The metric is zero then; what can be computed is written all the same. Look at "
@@ -146,7 +152,6 @@ def report(
     Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
-    mixed = analysis.shuffle_weights(G, key) if control else None
     shuffled = (mixed, metric_field(mixed, D, z, store=out / "control.zarr", **options)) if mixed else None
     second = metric_field(G, compare, z, store=out / "other.zarr", **options) if compare else None
     other = (str(run["compare"]), second) if second else None
@@ -177,6 +182,16 @@ def report(
             write_whole(page, html_report(title, finding, sections))
             write_whole(summary, json.dumps(told, indent=1) + "\n")
         return Report(told["finding"], page, summary, out / "directions.npz", out, tuple(journal.computed))
+
+
+def _shuffled(G: Generator, key: jax.Array, control: bool | None) -> Generator | None:
+    """The control, where it is wanted or, unless that is said, where there are weights to shuffle."""
+    try:
+        return None if control is False else analysis.shuffle_weights(G, key)
+    except ValueError:
+        if control:
+            raise
+        return None
 
 
 def _same(codes: int, constant: str) -> str:
@@ -317,5 +332,6 @@ def _written(triple: Triple, subject: Subject, found: Any, out: Path) -> Section
 
 def _call(run: Mapping[str, Any]) -> str:
     """The call that makes a report again, where no command was given."""
-    more = "".join(f", {name}={run[name]}" for name in ("top", "control", "layers") if run[name] is not None)
+    names = ("top", "control", "layers", "hvp")
+    more = "".join(f", {name}={run[name]!r}" for name in names if run.get(name) is not None)
     return f"geomgan.report(G, D, codes, out=..., key=...{more})"

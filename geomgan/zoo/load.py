@@ -6,14 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from geomgan.errors import NotHereError, OptionError
+from geomgan.errors import NotHereError, OptionError, warn
 from geomgan.generators import Generator
 from geomgan.models.build import build
-from geomgan.models.card import is_model, read_card
+from geomgan.models.card import CARD, is_model, read_card, without_card
 from geomgan.models.folder import read_model
-from geomgan.restricted_pickle import looks_like_file
 from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
-from weights_convert.files import OWN, WAYS
 
 
 def load(model: str | os.PathLike[str], *, part: str | None = None, **options: Any) -> Any:
@@ -54,19 +52,38 @@ def load_generator(model: str | os.PathLike[str], **options: Any) -> Generator:
 
 
 def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
-    """The folder of a model that is here, and its name."""
-    folder = Path(os.path.expanduser(model))
+    """The folder of a model that is here, and its name.
+
+    A path, with a separator in it or as an object, is a folder. A bare name is a known model; a folder of that name is
+    taken where the known one is not here, and is told of where both are.
+    """
+    folder, known = Path(os.path.expanduser(model)), catalogue().get(str(model))
+    is_path = isinstance(model, os.PathLike) or os.sep in str(model)
+    if known and not is_path and known.is_here:
+        if is_model(folder) and folder.resolve() != known.folder.resolve():
+            warn(f"{model} is a known model and a folder here: took the known one. The folder is ./{model}.")
+        return known.folder, known.name
     if is_model(folder):
         return folder, folder.resolve().name
-    is_path = os.sep in str(model) or os.path.exists(folder)
-    if isinstance(model, os.PathLike) or (is_path and str(model) not in catalogue()):
-        if os.path.isfile(folder) and (kind := looks_like_file(folder)) in WAYS:
-            raise NotHereError(f"{folder} is {kind}. {WAYS[kind]}. {OWN}.")
-        read_card(folder)  # raises, saying what is missing, or what a file is that can be converted
-    known = entry(str(model))
+    if is_path or (os.path.exists(folder) and not known):
+        raise NotHereError(_about(folder))
+    known = known or entry(str(model))
     if not known.is_here:
         raise NotHereError(f"{model} is not on this machine: {known.how_to_get}.")
     return known.folder, known.name
+
+
+def _about(path: Path) -> str:
+    """What a path is that is no converted model, and the shortest way from it to one."""
+    from weights_convert.auto import about
+    from weights_convert.folders import weight_files
+
+    if path.name == CARD:
+        return f"{path} is the card of a model; expected its folder. Name {path.parent}."
+    if os.path.isfile(path):
+        return about(path)
+    found = about(path) if weight_files(path) else ""
+    return found or without_card(path)
 
 
 def card(model: str | os.PathLike[str]) -> dict[str, Any]:

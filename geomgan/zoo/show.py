@@ -57,6 +57,7 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
         reference = ", ".join([*figures, "and numbers of one sample, which `geomgan models --check` compares"])
     yield from _line("reference", reference)
     yield from _line("parity", card.get("parity"))
+    yield from _line("taken", card.get("taken", ""))
     yield from _line("assumed", ", ".join(f"{name}={shown(value)}" for name, value in card.get("assumed", {}).items()))
     yield from _line("note", card.get("note"))
     yield from _line("how to get it", card.get("how_to_get"))

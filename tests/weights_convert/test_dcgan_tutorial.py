@@ -6,6 +6,7 @@ import argparse
 import itertools
 
 import jax
+import numpy as np
 import pytest
 import torch
 
@@ -311,8 +312,12 @@ def test_the_end_of_a_class_is_assumed(tmp_path):
 def test_two_networks_that_fit_are_not_chosen_from(tmp_path):
     other = {name: tensor + 1 for name, tensor in BARE.items()}
     (tmp_path / "a.pth").write_bytes(saved({"A": BARE, "B": other}))
-    with pytest.raises(CheckpointError, match=r"2 networks that fit, \['A'\], \['B'\], .*save\(checkpoint\['A'\]"):
+    with pytest.raises(OptionError, match=r"2 networks that fit, A, B, .*--option network=B\."):
         convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model")
+    G = gg.load(convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model", {"network": "A"}))
+    (tmp_path / "alone.pth").write_bytes(saved(BARE))
+    alone = gg.load(convert("dcgan-tutorial", tmp_path / "alone.pth", tmp_path / "alone"))
+    np.testing.assert_array_equal(G(np.ones(G.latent_dim)), alone(np.ones(G.latent_dim)))
 
 
 BETWEEN = {

@@ -97,6 +97,26 @@ def small():
     return StyleGAN2(5, 6, (7, 5, 4))
 
 
+@pytest.mark.parametrize("equal", [True, False], ids=["one mean", "a mean for each layer"])
+def test_the_decoder_of_an_encoders_file(tmp_path, small, equal, capsys):
+    average = codes(6, 6) if not equal else codes(1, 6).repeat(6, 1)
+    decoder = {f"decoder.{name}": tensor for name, tensor in small.state_dict().items()}
+    tree = {"state_dict": decoder | {"encoder.input_layer.0.weight": torch.ones(3)}, "latent_avg": average, "opts": {}}
+    (tmp_path / "e4e.pt").write_bytes(saved(tree))
+    said: list[str] = []
+    folder = convert("stylegan2", tmp_path / "e4e.pt", tmp_path / "model", say=said.append)
+    took = "took state_dict, without the prefix decoder.; left encoder"
+    assert (said[0], gg.zoo.card(folder)["taken"]) == (f"{tmp_path / 'e4e.pt'}: {took}.", took)
+    z = codes(3, 5)
+    truncated = average + 0.6 * (rows_of(small.mapped(z), (7, 5, 4)) - average)
+    theirs = images(small(truncated))
+    assert_close(jax.vmap(gg.load(folder, truncation=0.6))(z.numpy()), theirs)
+    prior = gg.load(folder, space="w+", truncation=0.6, layers=(2, 5))
+    assert prior.latent_dim == 18
+    np.testing.assert_allclose(prior(truncated[0, 2:5].ravel().detach().numpy()), images(small(
+        torch.cat([average[:2], truncated[0, 2:5], average[5:]])[None]))[0], atol=2e-4)  # fmt: skip
+
+
 def test_a_training_file_in_half_precision_with_prefixes(tmp_path, small):
     ours = {f"module.{name}": tensor.half() for name, tensor in small.state_dict().items()}
     other = {name: torch.zeros_like(tensor) for name, tensor in small.state_dict().items()}

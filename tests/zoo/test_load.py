@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -243,16 +244,16 @@ def test_a_card_that_does_not_fit(model, changes, says):
 FILES = {  # name -> contents, and what is said of it
     "netG.pth": (
         b"PK\x03\x04" + bytes(90),
-        r"netG\.pth is a file \(a zip archive\); expected the folder",
+        r"netG\.pth: found a damaged or truncated zip archive",
     ),
     "old.pt": (
         pickle.dumps(0x1950A86A20F9469CFC6C),
-        r"\(a Python pickle\).*`geomgan convert FAMILY .*old\.pt OUT",
+        r"old\.pt: byte 24 .*the file is truncated or damaged",
     ),
-    "network.pkl": (pickle.dumps({"a": 1}), r"\(a Python pickle\).*`geomgan convert --help` lists the families"),
+    "network.pkl": (pickle.dumps({"a": 1}), r"is a Python pickle\. It holds no tensors\. .*`geomgan export-recipe`"),
     "a b.safetensors": (
         b"\x08" + bytes(7) + b'{"a":{}}',
-        r"\(a safetensors file\).*FAMILY '.*a b\.safetensors' OUT",
+        r"a b\.safetensors: found the tensor 'a' of type None",
     ),
     "model.h5": (
         b"\x89HDF\r\n\x1a\n",
@@ -262,12 +263,12 @@ FILES = {  # name -> contents, and what is said of it
     "G.onnx": (b"\x08\x08\x12\x07pytorch", r"is a network in ONNX\. Its weights alone, with the package onnx: "),
     "G.pt2": (
         b"PK\x03\x04" + bytes(99) + b"G/models/model.json",
-        r"\(a network of torch\.export\).*FAMILY .*G\.pt2 OUT",
+        r"G\.pt2: found a damaged or truncated zip archive",
     ),
     "weights.bin": (b"<!DOCTYPE html><html>", r"weights\.bin is an HTML page: the download link needs a login"),
     "lfs.pt": (b"version https://git-lfs.github.com/spec/v1", r"is a git-lfs pointer: .*`git lfs pull`\.$"),
     "empty.ckpt": (b"", r"empty\.ckpt is an empty file: the download failed\.$"),
-    "odd": (bytes(100), r"odd is a file \(no known format\)"),
+    "odd": (bytes(100), r"odd: found no known format; expected a file written by torch\.save"),
     "model.json": (b"{}", r"model\.json is the card of a model; expected its folder\. Name "),
 }
 
@@ -303,10 +304,23 @@ def test_folders_of_any_name(tmp_path, name):
     assert gg.load(str(folder)).latent_dim == 3
 
 
-def test_a_file_with_the_name_of_a_known_model_does_not_hide_it(tmp_path, monkeypatch):
-    (tmp_path / "digits-dcgan").write_bytes(b"mine")
+def test_what_has_the_name_of_a_known_model_does_not_hide_it(tmp_path, monkeypatch, recwarn):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits-dcgan").write_bytes(b"mine")
     assert gg.load("digits-dcgan").latent_dim == 64
+    assert not recwarn
+    (tmp_path / "digits-dcgan").unlink()
+    folder = written(tmp_path / "digits-dcgan", DCGAN)
+    with pytest.warns(UserWarning, match=r"digits-dcgan is a known model and a folder here.*The folder is \./digits-d"):
+        assert gg.load("digits-dcgan").latent_dim == 64
+    for path in ("./digits-dcgan", folder, Path("digits-dcgan")):
+        assert gg.load(path).latent_dim == 3
+
+
+def test_a_folder_with_the_name_of_a_known_model_that_is_not_here(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "faces64", DCGAN)
+    assert gg.load("faces64").latent_dim == 3
 
 
 HOSTILE = {  # a field of the card, and values that no card has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from geomgan.generators import biggan, biggan_deep
 from geomgan.models.families.declaration import Checkpoint, Family, Part
 
-_SIGNATURE = ("*shared.weight", "*linear.u0", "*blocks.0.0.conv_sc.u0", "*output_layer.0.gain")
+_SIGNATURE = ("shared.weight", "linear.u0", "blocks.0.0.conv_sc.u0", "output_layer.0.gain")
 
 _EPSILONS = {
     "epsilon": "of the batch norms, where training set another BN_eps than the published model",

@@ -54,17 +54,20 @@ class Checkpoint:
     Attributes:
         what: which file or folder it is, for the help and for messages.
         converter: ``"module:function"`` in ``weights_convert``, imported when a checkpoint is converted;
-            ``function(family, states, options) -> Converted`` takes the state of each file by name (``""`` for a single
-            one).
+            ``function(family, states, options) -> Converted`` takes the network of each file by name (``""`` for a
+            single one), found by ``signature``, and under ``"file"`` all that a single one holds.
         reader: ``"module:function"`` there, ``(path) -> state``, which reads one file; empty:
             ``files:read_file``, which takes what any common program writes.
-        files: names inside the folder where a model comes in several files; empty for a single file.
+        files: names inside the folder where a model comes in several files -> the ``signature`` of each; empty for a
+            single file.
         options: option -> help, for what the file does not say.
         config_files: patterns of a JSON file beside the checkpoint that says what the tensors do not; what is found is
             ``states["config"]``. The first pattern that matches one file is taken.
         needs_config: whether it cannot be converted without one.
-        signature: patterns of tensor names that every checkpoint of the family has and few others: they tell which
-            family a file of another one is.
+        signature: patterns of tensor names that every checkpoint of the family has and few others: they tell where in
+            a file the network is, and which family a file is of. Without one the converter takes the whole file.
+        finder: a function of ``weights_convert.finders``, ``(signature) -> Fits``, that tells its networks.
+        keys: under which the published file has the network, the first that is there.
         stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
             must keep that promise.
     """
@@ -72,11 +75,13 @@ class Checkpoint:
     what: str
     converter: str
     reader: str = ""
-    files: tuple[str, ...] = ()
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     config_files: tuple[str, ...] = ()
     needs_config: bool = False
     signature: tuple[str, ...] = ()
+    finder: str = "signed"
+    keys: tuple[str, ...] = ()
     stem: str = ""
 
 
@@ -95,11 +100,6 @@ class Family:
     networks: Mapping[str, Part] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     net: str = ""
-
-    @property
-    def signature(self) -> tuple[str, ...]:
-        """That of its checkpoint."""
-        return self.checkpoint.signature if self.checkpoint else ()
 
     def use(self, folder: str) -> str:
         """The call that opens a model of this family, with ``folder`` as its argument."""

@@ -13,18 +13,27 @@ TORCHVISION = {  # net -> torchvision's name of it, and its published file
     "squeeze": ("squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"),
 }
 _HEADS = {"alex": 5, "vgg": 5, "squeeze": 7}
+_TRUNKS = {  # net -> names that tell torchvision's from each other
+    "alex": ("features.0.weight", "features.3.weight", "features.8.weight"),
+    "vgg": ("features.0.weight", "features.2.weight", "features.28.weight"),
+    "squeeze": ("features.0.weight", "features.3.squeeze.weight", "features.12.squeeze.weight"),
+}
 _VERSION = {"version": "0.1 or 0.0, of heads other than the published ones"}
 
 
 def _of_lpips(net: str) -> Iterator[Family]:
     """Trunk, heads, and both in one state dict."""
     model, file = TORCHVISION[net]
-    trunk = Checkpoint(f"a file: torchvision's {file}", "lpips:trunk", stem=file.rpartition("-")[0])
-    heads = Checkpoint(f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", "lpips:heads", options=_VERSION)
+    of_trunk, of_heads = _TRUNKS[net], tuple(f"lin{i}.model.1.weight" for i in range(_HEADS[net]))
+    trunk = Checkpoint(f"a file: torchvision's {file}", "lpips:trunk", stem=file.rpartition("-")[0], signature=of_trunk)
+    heads = Checkpoint(
+        f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", "lpips:heads", options=_VERSION, signature=of_heads
+    )
     beside = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin{_HEADS[net] - 1} beside them"
     yield Family(f"torchvision-{model}", checkpoint=trunk, net=net)
     yield Family(f"lpips-heads-{net}", checkpoint=heads, net=net)
-    yield Family(f"lpips-{net}", checkpoint=Checkpoint(beside, "lpips:both", options=_VERSION), net=net)
+    both = Checkpoint(beside, "lpips:both", options=_VERSION, signature=(*of_trunk, *of_heads))
+    yield Family(f"lpips-{net}", checkpoint=both, net=net)
 
 
 FAMILIES = (

@@ -11,8 +11,20 @@ from geomgan.generators.wavegan import WaveGAN
 from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 
 _DIGIT = (28, 28, 1)
-_VAE = ("trainedVAE_D.pth", "trainedVAE_E.pth")  # in the order of the networks
-_BIGAN = ("trainedBiGAN_G.pth", "trainedBiGAN_E.pth", "trainedBiGAN_D.pth")
+_VAE = {  # in the order of the networks
+    "trainedVAE_D.pth": ("lin.weight", "conv.0.ConvTranspose.weight*", "Xmean.0.weight"),
+    "trainedVAE_E.pth": ("enc.0.Convolution.weight*", "zmean.weight"),
+}
+_BIGAN = {
+    "trainedBiGAN_G.pth": ("lin.weight", "conv.0.ConvTranspose.weight*", "conv.2.weight"),
+    "trainedBiGAN_E.pth": ("conv.0.Convolution.weight*", "lin.weight"),
+    "trainedBiGAN_D.pth": ("Xconv.0.Convolution.weight*", "post_cat.1.weight"),
+}
+_GENERATOR = ("netG", "generator", "G", "gen", "modelG", "model_G")  # what people call it
+_NESTS = (
+    *(f"{name}{suffix}" for suffix in ("_state_dict", "") for name in _GENERATOR),
+    *("model_state_dict", "state_dict", "model"),
+)
 WAVEGAN_LENGTHS = {16384: (5, 4), 32768: (6, 2), 65536: (6, 4)}  # samples -> layers, factor of the last one
 _EPSILON = {"epsilon": "of the batch norms (1e-05, PyTorch's, unless given or in the module)"}
 
@@ -25,6 +37,8 @@ FAMILIES = (
             "dcgan_gan_zoo:convert",
             options={"output": "tanh or linear: the last activation, where the file's loss does not tell", **_EPSILON},
             signature=("formatLayer.weight", "main.batchNorm0.running_mean", "main.outlayer.weight"),
+            finder="gan_zoo",
+            keys=("avgG", "netG"),
         ),
     ),
     Family(
@@ -43,6 +57,8 @@ FAMILIES = (
                 **_EPSILON,
             },
             signature=("main.0.weight", "main.1.running_mean", "main.3.weight"),
+            finder="chains",
+            keys=_NESTS,
         ),
     ),
     Family(
@@ -76,7 +92,9 @@ FAMILIES = (
                 "alpha": "weight of the old branch, where they do not say (0 unless given)",
                 "equalised": "true or false: the learning rate, where they do not say (true unless given)",
             },
-            signature=("formatLayer.*weight", "groupScale0.0.*weight", "toRGBLayers.0.*weight"),
+            signature=("formatLayer.weight", "groupScale0.0.weight", "toRGBLayers.0.weight"),
+            finder="gan_zoo",
+            keys=("avgG", "netG"),
         ),
     ),
     Family(
@@ -90,6 +108,7 @@ FAMILIES = (
                 "output": "tanh or linear: the last activation (linear, as published, unless given)",
             },
             signature=("features.0.conv.weight", "features.0.wscale.scale", "output.wscale.b"),
+            keys=("state_dict", "generator", "netG"),
         ),
     ),
     Family(
@@ -106,6 +125,7 @@ FAMILIES = (
                 "model.2.model.0.running_mean",
                 "model.2.model.4.weight",
             ),
+            keys=("generator", "state_dict"),
         ),
     ),
     Family(
@@ -118,7 +138,9 @@ FAMILIES = (
                 "layout": f"{', '.join(LAYOUTS)}, where the names and shapes of tensors do not tell",
                 "scale": "factor on the tanh of conv, norm2 and conv1: 1 as in PyTorch (default), 255 as in Caffe",
             },
-            signature=("deconv4*.weight", "deconv3*.weight", "conv4_1*.weight", "conv3_1*.weight", "deconv1*.weight"),
+            signature=("deconv4.weight", "deconv3.weight", "conv4_1.weight", "conv3_1.weight", "deconv1.weight"),
+            finder="deepsim",
+            keys=("state_dict",),
         ),
     ),
     Family(
@@ -137,6 +159,7 @@ FAMILIES = (
                 **_EPSILON,
             },
             signature=("fc1.weight", "bn1.running_mean", "deconv_list.0.transpose_ops.*.weight"),
+            keys=("generator", "state_dict"),
         ),
     ),
 )

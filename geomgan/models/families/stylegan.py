@@ -39,6 +39,7 @@ FAMILIES = (
             "nvidia:read",
             options=_OF_OFFICIAL,
             signature=("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight"),
+            keys=("G_ema",),
         ),
     ),
     Family(
@@ -56,6 +57,7 @@ FAMILIES = (
                 },
             },
             signature=("mapping.fc0.weight", "synthesis.input.freqs", "synthesis.L0_*.affine.weight"),
+            keys=("G_ema",),
         ),
     ),
     Family(
@@ -72,16 +74,18 @@ FAMILIES = (
                 "generator.progression.0.conv1.input",
                 "generator.to_rgb.0.conv.bias",
             ),
+            keys=("g_running",),
         ),
     ),
     Family(
         "stylegan2",
         {"generator": Part(stylegan2.network, code, stylegan2.generator)},
         Checkpoint(
-            "a file: {g_ema, latent_avg} of stylegan2-pytorch, or g_ema's state dict alone",
+            "a file: {g_ema, latent_avg} of stylegan2-pytorch, g_ema's state dict alone, or an encoder's of pSp or e4e",
             "stylegan2:convert",
             options=_OF_OFFICIAL,
             signature=("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight"),
+            keys=("g_ema",),
         ),
     ),
 )
