@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from geomgan.generators.aten.layout import ChannelsLast
+from geomgan.generators.aten.layout import ChannelsLast, channels_first
 from geomgan.generators.aten.program import Program, Tensor
 from geomgan.generators.aten.run import run
 from geomgan.generators.layers import tap
@@ -45,7 +45,8 @@ class Aten(nn.Module):
 
 def sample_of(value: Any) -> Any:
     """A value as a sample: without its batch of one, channels last."""
-    if isinstance(value, ChannelsLast):
+    if isinstance(value, ChannelsLast) and value.array.shape[0] == 1:
         return value.array[0]
+    value = channels_first(value)
     x = value[0] if value.ndim and value.shape[0] == 1 else value
     return jnp.moveaxis(x, 0, -1) if x.ndim > 1 else x

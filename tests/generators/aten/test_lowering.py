@@ -7,7 +7,10 @@ import pytest
 
 import geomgan as gg
 from geomgan.generators.aten import Aten, Node, Program, Value, Weight
+from geomgan.generators.aten.layers import LAYERS
+from geomgan.generators.aten.layout import KEEPING
 from geomgan.generators.aten.lowering import lowered
+from geomgan.generators.aten.operators import OPERATORS
 from geomgan.generators.aten.program import Tensor
 from geomgan.generators.aten.weights import stored
 from geomgan.generators.prepared import kernels_used
@@ -114,6 +117,21 @@ def test_what_is_no_layer_of_ours_is_left():
     low, _ = both(d, d.layer("conv3d", volume, "volume", 2, 1, 3, 3, 3))
     assert operators(low).count("convolve") == 1  # the rectangular one
     assert "transposed_convolve" not in operators(low)
+
+
+def test_operators_that_keep_a_layout_are_there():
+    assert OPERATORS.keys() >= KEEPING
+    assert not LAYERS.keys() & OPERATORS.keys()
+
+
+def test_values_of_other_shapes_meet_in_torchs_layout():
+    """A batch from broadcasting, a value of more axes, a mask, a scalar."""
+    d = Drawing(4, 3, 3)
+    x = d.layer("conv2d", d.code, "conv", 4, 4, 3, 3, padding=1)
+    x = d("where", d("gt", x, 0), x, d("mul", d.weight("scalar"), d("mul", x, d.weight("map", 3, 3))))
+    five = d("add", x, d.weight("five", 2, 1, 4, 3, 3))
+    batch = d("mul", x, d.weight("batch", 3, 4, 1, 1))
+    both(d, d("add", d("sum", five), batch))
 
 
 def test_signals_of_one_axis():
