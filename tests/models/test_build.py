@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import resource
 import time
 
@@ -14,6 +16,7 @@ from geomgan.errors import CheckpointError
 from geomgan.generators import nvidia_stylegan3
 from geomgan.generators.aten import Program
 from geomgan.generators.aten.generator import configuration
+from geomgan.generators.aten.operators import OPERATORS
 from geomgan.models.build import build
 from geomgan.models.card import card_text, read_card
 from geomgan.models.families import NETWORKS
@@ -137,3 +140,40 @@ def test_a_card_of_several_thousand_nodes(tmp_path):
     (tmp_path / "model.json").write_text(card_text({"family": "torch-export", "config": config}))
     assert len(read_card(tmp_path)["config"]["program"]["nodes"]) == 3000
     assert Program.from_json(read_card(tmp_path)["config"]["program"]) == d.program(x)
+
+
+@pytest.mark.slow  # two thousand programs, each traced: a minute and a half
+def test_two_thousand_damaged_programs():
+    """Any operator in the place of any other, and numbers and names that do not belong there."""
+    card, params = model("torch-export")
+    rng, text = random.Random(0), json.dumps(card["config"]["program"])
+    strange = [*VALUES, -(2**20), 0.5, "float64", "bool", {"value": "z"}, {"weight": "main.0.weight"}, [2**19] * 4]
+    operators = sorted(OPERATORS)
+    grown, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
+    for _ in range(2000):
+        program = json.loads(text)
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            node = rng.choice(program["nodes"])
+            if rng.random() < 0.4:
+                node[1] = rng.choice(operators)
+            _change(node[2], rng, strange)
+        try:
+            build({**card, "config": {"latent_dim": 3, "program": program}}, params, None, "damaged", {})
+        except CheckpointError as error:
+            assert "do not fit each other" in str(error)  # noqa: PT017  either outcome is right
+            refused += 1
+    assert 1000 < refused < 2000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown < 2 << 20  # in KiB
+
+
+def _change(values, rng, strange):
+    """Another value at a random place, a value more, or one less."""
+    inner = [value for value in values if isinstance(value, list)]
+    if inner and rng.random() < 0.3:
+        _change(rng.choice(inner), rng, strange)
+    elif not values or rng.random() < 0.2:
+        values.append(rng.choice(strange))
+    elif rng.random() < 0.2:
+        values.pop()
+    else:
+        values[rng.randrange(len(values))] = rng.choice(strange)
