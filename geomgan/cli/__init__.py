@@ -11,7 +11,18 @@ import warnings
 from typing import Any
 
 import geomgan
-from geomgan.cli import analyze, convert, export, export_weights, fetch, models, plan, study, study_results
+from geomgan.cli import (
+    analyze,
+    convert,
+    export,
+    export_recipe,
+    export_weights,
+    fetch,
+    models,
+    plan,
+    study,
+    study_results,
+)
 from geomgan.cli.words import of_command
 
 COMMANDS = {
@@ -23,6 +34,7 @@ COMMANDS = {
     "study-results": study_results,
     "plan": plan,
     "export": export,
+    "export-recipe": export_recipe,
     "export-weights": export_weights,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geomgan.generators.aten.generator import generator, network
-from geomgan.models.families.declaration import Family, Part, code
+from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 
 NETWORK = {"generator": Part(network, code, generator)}
 OPTIONS = {  # of every way
@@ -17,7 +17,19 @@ SAVED = "program"  # as geomgan.save writes it
 
 FAMILIES = (
     Family(SAVED, NETWORK),
-    Family("torch-export", NETWORK),
+    Family(
+        "torch-export",
+        NETWORK,
+        Checkpoint(
+            "a file of torch.export.save (.pt2); `geomgan export-recipe` prints the lines that write it",
+            "torch_export:convert",
+            "exported:read_archive",
+            options={
+                "output": "of a network that returns several tensors: which of them is the sample, from 0, or its name",
+                **OPTIONS,
+            },
+        ),
+    ),
     Family("torch-module", NETWORK),
     Family("torch-layers", NETWORK),
     Family("keras-layers", NETWORK),

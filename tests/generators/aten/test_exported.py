@@ -1,0 +1,33 @@
+"""What shares numbers with what: programs without changes in place, against torch's own schemas."""
+
+from __future__ import annotations
+
+import pytest
+
+from geomgan.generators.aten.exported.functional import PERHAPS, VIEWS
+from geomgan.generators.aten.exported.refusals import _ALWAYS, _TRAINING
+from geomgan.generators.aten.operators import OPERATORS, RANDOM, key_of
+
+torch = pytest.importorskip("torch", reason="torch says what its operators share and draw")
+
+
+def test_every_operator_that_shares_numbers_is_known_as_such():
+    """Otherwise a change in place would be lost."""
+    sharing = {
+        schema.name.removeprefix("aten::")
+        for schema in torch._C._jit_get_all_schemas()
+        if any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
+    }
+    assert not {name for name in sharing if key_of(name) in OPERATORS} - VIEWS - PERHAPS
+
+
+def test_every_operator_that_draws_numbers_is_known_as_such():
+    drawing = {
+        name
+        for name in dir(torch.ops.aten)
+        for overload in getattr(getattr(torch.ops.aten, name), "overloads", list)()
+        if torch.Tag.nondeterministic_seeded in getattr(getattr(torch.ops.aten, name), overload).tags
+    }
+    recurrent = {"gru", "lstm", "rnn_relu", "rnn_tanh"}  # between their layers, while they train
+    unknown = {name for name in drawing if key_of(name) not in RANDOM} - _TRAINING.keys() - {*_ALWAYS} - recurrent
+    assert not {name for name in unknown if key_of(name) in OPERATORS}
