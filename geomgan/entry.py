@@ -2,7 +2,8 @@
 
 Functions check what they know of; what no one thought of ends somewhere in numpy, JAX or Python, with an error that
 names neither the function nor the argument. Only then, and without a cost before, the arguments are compared with their
-annotations, and those that do not fit are named. Errors of geomgan, and of a user's own functions, pass as they are.
+annotations, and those that do not fit are named. Errors of geomgan pass as they are, and so do those of a user's own
+functions, with a note below them that says which of them was at work, and for whom.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 _LONGEST, _HUGE = 60, 10**9  # of a value in a message; of a number that may ask for too much memory
 _NAMED_ALONE = (collections.abc.Callable, os.PathLike, collections.abc.Mapping, dict)  # without what is in them
 _PARTS = 100  # of a sequence that are looked at
+_CALLBACK = "allback"  # in what JAX says of a host function that has raised
 _NO_NUMBERS = (str, bytes, dict, set, type, types.FunctionType, types.BuiltinFunctionType)
 _NUMBERS = {int: numbers.Integral, float: numbers.Real, bool: numbers.Integral}
 _WORDS: dict[Any, str] = {
@@ -77,8 +79,13 @@ def _explained(function: Any, called: str) -> Any:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            passes = is_ours(error) or _is_users(error)
-            better = None if passes else _explanation(function, called, args, kwargs, error)
+            if is_ours(error):
+                raise
+            if note := _of_a_user(error, called):
+                if not any(text.startswith("geomgan.") for text in getattr(error, "__notes__", ())):
+                    error.add_note(note)  # of the room that is nearest to it
+                raise
+            better = _explanation(function, called, args, kwargs, error)
             if better is None:
                 raise
             raise better from error
@@ -97,10 +104,26 @@ def is_ours(error: Exception) -> bool:
     return meant and code.co_filename.startswith(HERE) and code.co_code[last.tb_lasti] == _RAISE
 
 
-def _is_users(error: Exception) -> bool:
-    """Whether it comes of a function that a user passed: behind ours there is a frame that is of no library."""
-    files = [frame.tb_frame.f_code.co_filename for frame in traceback_of(error)][2:]
-    return any(not file.startswith(_LIBRARIES) for file in files)
+def _of_a_user(error: Exception, called: str) -> str:
+    """Of an error from a function that a user passed, what was at work: behind ours a frame is of no library.
+
+    What fails behind ``jax.pure_callback`` has left its frames in the text of JAX's own error.
+    """
+    if isinstance(error, jax.errors.JaxRuntimeError) and _CALLBACK in str(error):
+        return f"{called} called a function behind a callback of JAX, which failed: its traceback is in the text above."
+    frames = list(traceback_of(error))[2:]
+    theirs = [frame for frame in frames if not frame.tb_frame.f_code.co_filename.startswith(_LIBRARIES)]
+    if not theirs:
+        return ""
+    code, line = theirs[-1].tb_frame.f_code, theirs[-1].tb_lineno
+    way_out = ""
+    if isinstance(error, jax.errors.JAXTypeError | jax.errors.JAXIndexError):
+        way_out = (
+            " There it got values that JAX traces, which are known only when the compiled program runs: take jax.numpy "
+            "for numpy, and jnp.where or jax.lax.cond for if; or put it behind jax.pure_callback, and take "
+            "hvp='finite-difference'."
+        )
+    return f"{called} was calling {code.co_name} ({code.co_filename}, line {line}), a function of yours.{way_out}"
 
 
 def traceback_of(error: Exception) -> Iterator[types.TracebackType]:

@@ -119,6 +119,23 @@ def called(name: str) -> str:
     return "this generator" if name == "<lambda>" else name
 
 
+def check_not_traced(what: str, instead: str, *trees: Any) -> None:
+    """Raise :class:`TracedError` where a leaf of ``trees`` is traced: ``what`` runs on the host; ``instead`` is how."""
+    if not all(map(is_concrete, jax.tree.leaves(trees))):
+        raise TracedError(
+            f"{what} runs on the host, and cannot be inside jit, vmap or grad: it was given a traced value. {instead}."
+        )
+
+
+def check_folder(path: Path, what: str) -> None:
+    """Raise ``StoreError`` where ``path``, to be a folder with ``what`` in it, is a file or lies in one."""
+    for place in (path, *path.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise StoreError(f"{place} is a file; expected a folder for {what}. Name another folder.")
+
+
 def is_concrete(x: Any) -> bool:
     """Whether ``x`` holds values, and not a tracer inside ``jit`` or ``vmap``."""
     return not isinstance(x, jax.core.Tracer)
@@ -131,8 +148,16 @@ def is_key(x: Any) -> bool:
 
 def check_key(key: Any) -> None:
     """Raise ``TypeError`` unless ``key`` is one typed key, as ``jax.random.key`` makes them; also of tracers."""
-    if not is_key(key) or key.shape != ():
-        raise TypeError(f"key is {key!r}; expected one typed key. Pass jax.random.key(0).")
+    if is_key(key) and key.shape == ():
+        return
+    got, fix = repr(key), "jax.random.key(0)"
+    if isinstance(key, int | np.integer) and not isinstance(key, bool) and 0 <= key <= MOST:
+        got, fix = f"the number {key}", f"jax.random.key({key})"
+    elif is_key(key):
+        got, fix = f"keys of shape {key.shape}", "one of them"
+    elif getattr(key, "dtype", None) == np.uint32:
+        got, fix = "an untyped key, as jax.random.PRNGKey makes them", "jax.random.wrap_key_data(key)"
+    raise TypeError(f"key is {got}; expected one typed key. Pass {fix}.")
 
 
 def check_count(value: Any, most: float, what: str, why: str = "") -> int:
@@ -187,6 +212,7 @@ def check_codes(codes: Any, dim: int) -> Any:
     shape = np.shape(codes)
     if len(shape) != 2 or shape[1] != dim or shape[0] == 0:
         fix = "codes[None] makes a stack of one" if shape == (dim,) else "one row per code, at least one row"
+        fix = f"G.sample_latent(jax.random.key(0), {codes}) draws so many" if shape == () else fix
         raise ValueError(f"codes have shape {shape}; expected (n, {dim}): {fix}.")
     check_floating(codes, "codes")
     check_finite(codes, "codes")

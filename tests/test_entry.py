@@ -13,6 +13,7 @@ import pytest
 import geomgan as gg
 from geomgan import distances, entry
 from geomgan.entry import explained, is_ours
+from geomgan.errors import TracedError
 from tests.child import python
 from tests.odd_calls import good_calls, odd_values
 from tests.small_models import linear_generator
@@ -74,6 +75,85 @@ def test_errors_of_ours_of_python_and_of_a_users_function_pass():
 
 def _stops(params, x):
     raise KeyError("a user's own")
+
+
+# A function of the user's own
+
+
+def branching(params, z):
+    return z if z[0] > 0 else -z
+
+
+def in_numpy(params, x):
+    return np.tanh(np.asarray(x))
+
+
+def host(z):
+    raise LookupError("no such file on the host")
+
+
+def behind_a_callback(params, z):
+    return jax.pure_callback(host, jax.ShapeDtypeStruct((2,), jnp.float32), z, vmap_method="sequential")
+
+
+def notes_of(call):
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        call()
+    return caught.value, [note for note in getattr(caught.value, "__notes__", []) if note.startswith("geomgan.")]
+
+
+def test_a_note_says_which_function_was_at_work_and_for_whom():
+    G, z = linear_generator(jnp.eye(2)), jnp.ones((1, 2))
+    error, notes = notes_of(lambda: gg.metric_field(G, distances.features(_stops), z, progress=False))
+    assert isinstance(error, KeyError)
+    line = _stops.__code__.co_firstlineno + 1
+    room, _, what = notes[0].partition(" was calling ")
+    assert (len(notes), what) == (1, f"_stops ({__file__}, line {line}), a function of yours.")
+    assert room in ("geomgan.metric_field", "geomgan.fields.metric_field")
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: gg.Generator.from_function(branching, (), 2), "branching"),
+        (lambda: gg.metric_tensor(linear_generator(jnp.eye(2)), distances.features(in_numpy), jnp.ones(2)), "in_numpy"),
+    ],
+)
+def test_what_jax_cannot_trace_is_told_with_the_way_out(call, name):
+    error, notes = notes_of(call)
+    assert isinstance(error, jax.errors.JAXTypeError)
+    assert f"was calling {name} (" in notes[0]
+    assert "take jax.numpy for numpy, and jnp.where or jax.lax.cond for if; or put it behind" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda G, z: G(z),
+        lambda G, z: gg.metric_tensor(G, distances.euclidean(), z, hvp="finite-difference"),
+        lambda G, z: gg.metric_field(G, distances.euclidean(), z[None], hvp="finite-difference", progress=False),
+    ],
+)
+def test_what_fails_behind_a_callback_blames_no_argument(call):
+    G = gg.Generator.from_function(behind_a_callback, (), 2, output_range=None)
+    error, notes = notes_of(lambda: call(G, jnp.ones(2)))
+    assert "no such file on the host" in str(error)
+    assert "help(" not in str(error)
+    assert len(notes) == 1
+
+
+def test_what_runs_on_the_host_says_so_inside_jit(tmp_path):
+    G, D, z = linear_generator(jnp.eye(2)), distances.euclidean(), jnp.ones((1, 2))
+    field = lambda z, G=G: gg.metric_field(G, D, z, progress=False).values
+    way_out = r"geomgan.metric_field runs on the host.*Take jax.vmap\(geomgan.metric_tensor, \(None, None, 0\)\)"
+    for call in (lambda: jax.jit(field)(z), lambda: jax.vmap(field)(z[None]), lambda: jax.jit(field)(z, G)):
+        with pytest.raises(TracedError, match=way_out):
+            call()
+    with pytest.raises(TracedError, match=r"MetricOperator\.to_dense runs .*Take geomgan\.metric_tensor there"):
+        jax.jit(lambda z: gg.metric_operator(G, D, z).to_dense())(z[0])
+    with pytest.raises(TracedError, match=r"geomgan\.report runs on the host"):
+        jax.jit(lambda z: gg.report(G, D, z, out=tmp_path / "run", key=jax.random.key(0)))(z)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

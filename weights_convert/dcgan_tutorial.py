@@ -45,6 +45,8 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     Strides, paddings and activations are in a whole module; elsewhere they are options, by default the tutorial's.
     """
     tensors = states[""]
+    for path, part in tensors.parts.items():
+        _expect(path, part, part.kind != "PReLU")  # its slopes would be taken for the kernel of a layer
     prefix, places = sequence(tensors)
     kernels = kernels_of(places)
     layers = [path_of(prefix, place) for place in kernels] or ["main.0"]

@@ -19,9 +19,10 @@ from geomgan.restricted_pickle import StandIn, misfit
 MAX_TENSORS, MAX_NAME = 10_000, 256
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"  # of the official StyleGAN repositories
 SCRIPT = "__torch__."  # what TorchScript puts before the name of a class
-FUNCTIONS = (  # modules of torch without tensors that change what passes
-    *("CELU", "ELU", "GELU", "GLU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid", "Mish"),
-    *("PixelShuffle", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh"),
+FUNCTIONS = (  # modules of torch that change what passes; none has tensors but PReLU, its slopes
+    *("CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid"),
+    *("LogSoftmax", "Mish", "PReLU", "PixelShuffle", "PixelUnshuffle", "RReLU", "ReLU", "ReLU6", "SELU", "SiLU"),
+    *("Sigmoid", "Softmax", "Softmin", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold"),
     *("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),
 )
 OTHERWISE = "docs/own_generator.md says how any network is analysed: as a table, or as a function"

@@ -13,6 +13,7 @@ from geomgan.analysis.correlation import pearson, rate_correlations, regression
 from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import Spectra, spectra_of
 from geomgan.brief import brief
+from geomgan.eigen.dense import largest_pairs
 from geomgan.errors import check_count, check_finite, check_floating
 from geomgan.fields.field import MetricField
 
@@ -217,7 +218,7 @@ def _columns(x: Any, name: str) -> np.ndarray:
         return columns
     spectra = spectra_of(x, "eigenspaces", partial=True)
     mean = spectra.tensors.mean(axis=0)
-    return np.linalg.eigh(0.5 * (mean + mean.T))[1][:, ::-1][:, : spectra.values.shape[1]]
+    return largest_pairs(mean, spectra.values.shape[1])[1]
 
 
 def _principal(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

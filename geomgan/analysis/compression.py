@@ -20,6 +20,7 @@ from geomgan.fields.field import MetricField
 from geomgan.generators.generator import Generator
 from geomgan.metric.pair import bind, check_types
 from geomgan.paths import measure
+from geomgan.paths.measure import check_overflow
 
 
 @brief
@@ -109,6 +110,7 @@ def compression(
     moved = np.moveaxis(centre + projected, 0, 1).reshape(-1, len(counts), G.latent_dim)  # code by code, every frame
     few = (np.arange(len(z)) < shown)[:, None] & (np.arange(1 + draws) < 2)
     measured = measure(G, D, np.repeat(z, 1 + draws, axis=0), moved, keep=few.ravel(), progress=progress)
+    check_overflow(measured.distances, G.dtype)
     distances = np.moveaxis(measured.distances.astype(np.float64).reshape(len(z), 1 + draws, -1), 1, 0)
     return Compression(
         ks=counts,

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.analysis.bootstrap import check_resampling, key_after, random_of
+from geomgan.analysis.bootstrap import check_resampling, fewest, key_after, random_of
 from geomgan.analysis.correlation import regression
 from geomgan.analysis.homogeneity import Consistency
 from geomgan.brief import brief
@@ -55,6 +55,11 @@ class DistanceRelation:
         low, high = sorted(self.interval)
         span = float(np.ptp(self.distances))
         return self.slope * span, low * span, high * span
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the interval is worth showing: it has ends, and codes enough for an interval of its level."""
+        return bool(np.isfinite(self.interval).all()) and self.count >= fewest(self.level)
 
 
 @key_after(1, "codes", "name")

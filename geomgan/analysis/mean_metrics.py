@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.analysis.spectra_of import Spectra, spectra_of
+from geomgan.eigen.lapack import symmetric
 from geomgan.errors import check_choice
 
 KINDS = ("arithmetic", "log-euclidean", "affine-invariant")
@@ -118,7 +119,7 @@ def _karcher(factors: np.ndarray, mean_log: np.ndarray, tol: float, iterations: 
 
 def _function(matrix: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """A function of a symmetric matrix, by its eigenvalues."""
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    values, vectors = symmetric(0.5 * (matrix + matrix.T))
     return _composed(vectors, function(values))
 
 

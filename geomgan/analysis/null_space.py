@@ -16,6 +16,7 @@ from geomgan.eigen.ranks import axes_of_rank
 from geomgan.errors import check_count
 from geomgan.generators.generator import Generator
 from geomgan.paths import leaving, measure
+from geomgan.paths.measure import check_overflow
 
 KINDS = ("top", "bottom")
 
@@ -154,6 +155,7 @@ def null_space(
     codes = np.stack([one(steps) for one in leaving(z, directions.reshape(2 * draws, -1).T, path)])
     kept = np.arange(2 * draws) % draws < shown
     measured = measure(G, D, np.broadcast_to(z, codes[:, 0].shape), codes, keep=kept, progress=progress)
+    check_overflow(measured.distances, G.dtype)
     curvature = (directions @ pairs.vectors) ** 2 @ pairs.values
     by_kind = lambda x: x.reshape(2, -1, *x.shape[1:])
     return NullSpace(
@@ -224,6 +226,7 @@ def equivalent_directions(
     kept = np.arange(2 * draws) % draws < shown
     measured = measure(G, D, np.broadcast_to(end, drawn.shape), codes, keep=kept, progress=progress)
     moved = measure(G, D, z[None], end[None, None], keep=True)
+    check_overflow(measured.distances, G.dtype)
     return EquivalentDirections(
         mus=mus,
         dims=dims,

@@ -28,6 +28,7 @@ class RandomDirectionLaw:
         values: ``(d,)``, eigenvalues, descending.
         interval: of ``observed``, percentile bootstrap over draws.
         level: of the interval.
+        noise_floor: eigenvalues below it are rounding noise.
     """
 
     predicted: float
@@ -38,10 +39,22 @@ class RandomDirectionLaw:
     values: np.ndarray
     interval: tuple[float, float]
     level: float
+    noise_floor: float = 0.0
+
+    @property
+    def known(self) -> np.ndarray:
+        """The eigenvalues above the noise floor, descending."""
+        return self.values[self.values > self.noise_floor]
 
 
 def random_direction_law(
-    g: Any, key: jax.Array, draws: int = 3000, *, level: float = 0.95, resamples: int = 1000
+    g: Any,
+    key: jax.Array,
+    draws: int = 3000,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    noise_floor: float | None = None,
 ) -> RandomDirectionLaw:
     """The law ``E α = mean(λ)``, ``Var α = 2 / (d + 2) · Var(λ)`` for ``v ~ N(0, I)``, and what draws give.
 
@@ -56,6 +69,7 @@ def random_direction_law(
         draws: how many directions.
         level: of the interval of the observed variance.
         resamples: of its bootstrap.
+        noise_floor: of the eigenvalues of ``g``; by default that of a matrix in its type.
 
     Raises:
         ValueError: ``g`` is not one symmetric, finite matrix; a number is out of range.
@@ -66,7 +80,8 @@ def random_direction_law(
         raise ValueError(f"g has shape {shape}; expected one tensor (d, d): {fix}.")
     check_resampling(draws, level)
     check_resampling(resamples, level)
-    values = spectra_of(np.asarray(g)[None], "random_direction_law", vectors=False).values[0]
+    spectra = spectra_of(np.asarray(g)[None], "random_direction_law", vectors=False)
+    values = spectra.values[0]
     tensor, rng = np.asarray(g, np.float64), random_of(key)
     directions = np.asarray(jax.random.normal(key, (draws, len(values)), jnp.float32), np.float64)
     samples = np.einsum("nd,nd->n", directions @ tensor, directions) / (directions**2).sum(axis=1)
@@ -78,6 +93,7 @@ def random_direction_law(
         mean_observed=float(samples.mean()),
         samples=samples,
         values=values,
-        interval=percentile_interval(variances, level),
+        interval=percentile_interval(variances, level, draws),
         level=level,
+        noise_floor=float(spectra.noise_floor[0] if noise_floor is None else noise_floor),
     )

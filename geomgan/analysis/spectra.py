@@ -58,8 +58,8 @@ class Anisotropy:
         orders: ``(n,)``, orders of magnitude from the largest eigenvalue down to the smallest above the noise floor.
         intervals: ``"participation_ratio"``, ``"entropy_dimension"``, ``"orders"``, and for each share
             ``"dimensions_0.99"`` -> (median over codes, low, high), by a percentile bootstrap over codes; the ends are
-            NaN for one code. Dimensions are counts, and so are their medians, so many as do for half of the codes or
-            more, and the ends.
+            NaN for too few codes, fewer than 6 for 95 %. Dimensions are counts, and so are their medians, so many as
+            do for half of the codes or more, and the ends.
         level: of the intervals.
         left_out: codes that were pending or failed, or whose metric has no positive eigenvalue.
         indices: ``(n,)``, place of each code in what was given.

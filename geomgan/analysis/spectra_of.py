@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.brief import brief
-from geomgan.eigen.dense import largest_pairs
-from geomgan.errors import check_finite, check_floating
+from geomgan.eigen.dense import check_symmetric, largest_pairs
+from geomgan.errors import as_array, check_finite, check_floating
 from geomgan.fields.field import MetricField
 
 ASYMMETRY = 1e-4  # of the largest entry: rounding of single precision is below it, a wrong matrix is not
@@ -97,6 +97,7 @@ def _of_field(field: MetricField, what: str, least: int, vectors: bool, partial:
 def _of_stack(stack: Any, what: str, least: int, vectors: bool, progress: bool) -> Spectra:
     from tqdm import tqdm
 
+    stack = as_array(stack, "the stack of tensors")
     shape = np.shape(stack)
     if len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
         fix = "g[None] makes a stack of one" if len(shape) == 2 and shape[0] == shape[1] else "one tensor for each code"
@@ -107,7 +108,7 @@ def _of_stack(stack: Any, what: str, least: int, vectors: bool, progress: bool) 
     _check_count(count, least, what, f"the stack holds {count}")
     epsilon = float(jnp.finfo(stack.dtype if hasattr(stack, "dtype") else np.float64).eps)
     tensors = np.asarray(stack, np.float64)
-    check_symmetric(tensors)
+    check_stack(tensors)
     values, frames = np.empty((count, dim)), np.empty((count, dim, dim if vectors else 0))
     for p in tqdm(range(count), desc="eigenpairs", unit="code", disable=not progress):
         if vectors:
@@ -119,15 +120,10 @@ def _of_stack(stack: Any, what: str, least: int, vectors: bool, progress: bool) 
     return Spectra(values, frames, kept, None, floor, 0, np.arange(count))
 
 
-def check_symmetric(tensors: np.ndarray) -> None:
+def check_stack(tensors: np.ndarray) -> None:
     """Raise ``ValueError`` naming the first of the tensors ``(P, d, d)`` that differs from its transpose."""
     for p, tensor in enumerate(tensors):
-        difference, scale = float(np.abs(tensor - tensor.T).max()), float(np.abs(tensor).max())
-        if difference > ASYMMETRY * scale:
-            raise ValueError(
-                f"tensor {p} differs from its transpose by {difference:.3g}, its largest entry is {scale:.3g}; "
-                "expected symmetric tensors. Pass 0.5 * (g + g.transpose(0, 2, 1)) if the symmetric part is meant."
-            )
+        check_symmetric(tensor, f"tensor {p}", ASYMMETRY)
 
 
 def _check_count(count: int, least: int, what: str, got: str) -> None:

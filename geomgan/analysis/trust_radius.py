@@ -15,6 +15,7 @@ from geomgan.eigen.ranks import axes_of_rank
 from geomgan.errors import check_count
 from geomgan.generators.generator import Generator
 from geomgan.paths import lines, measure, walk
+from geomgan.paths.measure import check_overflow
 
 NEAREST = 1e-4  # the first step, in units of the reach
 
@@ -86,6 +87,7 @@ def trust_radius(
 
     Raises:
         ValueError: shapes do not fit, a rank is beyond the eigenpairs, or a number is not positive.
+        NotFiniteError: squared distances overflow.
     """
     D, z = checked_code(G, D, z)
     if not (0 < tolerance < np.inf and 0 < reach < np.inf):
@@ -98,10 +100,13 @@ def trust_radius(
     walks = walk(G, D, lines(z, vectors), both, keep=False, progress=progress)
     distances = walks.distances.astype(np.float64).reshape(-1, 2, count)
     resolution = _resolution(G, D, z, reach)
+    check_overflow(np.append(distances, resolution), G.dtype)
     predictions = np.broadcast_to(np.sqrt(np.maximum(values, 0.0))[:, None, None] * lengths, distances.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.where(predictions > 0, distances / predictions - 1, np.nan)
-    excess = np.abs(distances - predictions) / np.maximum(tolerance * predictions + resolution, np.finfo(float).tiny)
+    allowed = np.maximum(tolerance * predictions + resolution, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):
+        excess = np.abs(distances - predictions) / allowed
     sides = np.array([[_crossing(lengths, side) for side in axis] for axis in excess])
     return TrustRadius(
         ranks=chosen,

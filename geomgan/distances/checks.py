@@ -72,6 +72,12 @@ def check(distance: Distance, x: Any, y: Any) -> DistanceReport:
             f"its slope at x = y is {at_x:.3g} (at the other sample {at_y:.3g}): square it, or remove the kink there",
         ),
         _say(
+            curvature != 0 or not scale > 0,
+            f"{named} changes with small steps",
+            "its second derivative at x = y is exactly zero, although the samples differ: it rounds, casts or is "
+            "constant in pieces. Take metric_tensor(..., hvp='finite-difference'), which measures steps",
+        ),
+        _say(
             np.isfinite(curvature) and curvature >= -1e-6 * max(scale, 1e-12),
             f"{named} curves upwards at x = y, {curvature:.4g} towards the other sample",
             f"its second derivative at x = y towards the other sample is {curvature:.4g}, expected >= 0 and finite",

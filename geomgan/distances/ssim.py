@@ -162,13 +162,23 @@ class ShapeCheck:
             )
         smallest = (self.window - 1) * 2 ** (self.scales - 1) + 1  # halving rounds up
         if min(shape[:2]) < smallest:
-            fitting = sum((self.window - 1) * 2**scale < min(shape[:2]) for scale in range(self.scales))
-            fewer = f"Give at most {fitting} weight{'s' * (fitting > 1)}, " if fitting else ""
+            on = f" on {self.scales} scales" if self.scales > 1 else ""
             raise ValueError(
                 f"{self.name} got an image of {shape[0]} x {shape[1]} pixels; expected at least {smallest} a side for "
-                f"a window of {self.window} pixels (scales: {self.scales}). {fewer}{'u' if fewer else 'U'}se a smaller "
-                "window, or resize the image first."
+                f"a window of {self.window} pixels{on}. What fits: {self._fitting(min(shape[:2]))}; or resize "
+                "the images."
             )
+
+    def _fitting(self, side: int) -> str:
+        """What fits images of so many pixels, as calls."""
+        scales = sum((self.window - 1) * 2**scale < side for scale in range(self.scales))
+        own, one = ((side - 1) // 2 ** (of - 1) + 1 for of in (self.scales, 1))
+        own, one = (window - (window % 2 == 0) for window in (own, one))  # the largest that are odd
+        name = self.name.replace("-", "_")
+        ways = [f"{name}(weights={SCALE_WEIGHTS[:scales]}), of {scales} scales"] if scales > 1 else []
+        ways += [f"{name}(window={own})"] if own >= 3 else []
+        ways += ["ssim()"] if scales == 1 else [f"ssim(window={one})"] if not scales and one >= 3 > own else []
+        return ", ".join([*ways, "mse()"])
 
 
 def _distance(

@@ -12,14 +12,16 @@ from geomgan.eigen.choice import WHICH
 from geomgan.eigen.found import Pairs
 from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.threads import one_blas_thread
-from geomgan.errors import check_choice, check_count
+from geomgan.errors import as_array, check_choice, check_count, is_concrete
+
+ASYMMETRY = 1e-3  # relative to the largest entry: rounding is below it, a wrong matrix is not
 
 
 def eigh(g: Any, k: int | None = None, *, which: str = "largest") -> tuple[jax.Array, jax.Array]:
     """The ``k`` largest eigenpairs of a symmetric matrix, as a pure function: ``jit`` and ``vmap`` it.
 
     Args:
-        g: ``(d, d)``, of which the symmetric part is taken.
+        g: ``(d, d)``, symmetric; what rounding makes otherwise is evened out.
         k: how many, static; by default all ``d``.
         which: ``"largest"``, ``"smallest"`` or ``"magnitude"``, static; in descending order always.
 
@@ -30,14 +32,17 @@ def eigh(g: Any, k: int | None = None, *, which: str = "largest") -> tuple[jax.A
         begins. Not differentiable where eigenvalues coincide.
 
     Raises:
-        ValueError: ``g`` is not one square matrix, ``k`` is not from 1 to ``d``, or ``which`` is unknown; raised before
-            tracing.
+        ValueError: ``g`` is not one square matrix, or not symmetric (not seen while tracing); ``k`` is not from 1 to
+            ``d``, or ``which`` is unknown; these are raised before tracing.
     """
+    g = as_array(g, "g")
     shape = np.shape(g)
     if len(shape) != 2 or shape[0] != shape[1]:
         raise ValueError(f"g has shape {shape}; expected one matrix (d, d). Use jax.vmap for a stack of matrices.")
     k = check_k(k, shape[0])
     check_choice(which, WHICH, "which")
+    if is_concrete(g):
+        check_symmetric(g, "g")
     g = 1.0 * jnp.asarray(g)
     wide = g.astype(jnp.promote_types(g.dtype, jnp.float32))  # LAPACK has no half precision
     values, vectors = jnp.linalg.eigh(0.5 * (wide + wide.T))
@@ -71,6 +76,20 @@ def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray,
         values, vectors = symmetric(matrices)
         values, vectors = values[..., ::-1][..., :k], signed(vectors[..., ::-1][..., :k])
         return values, vectors, column_norms(matrices @ vectors - vectors * values[..., None, :])
+
+
+def check_symmetric(g: Any, name: str, tolerance: float = ASYMMETRY) -> None:
+    """Raise ``ValueError`` where a matrix ``(d, d)`` differs from its transpose by more than rounding."""
+    dtype = np.asarray(g).dtype
+    rounding = float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.inexact) else 0.0
+    wide, allowed = np.asarray(g, np.float64), max(tolerance, 4 * rounding)
+    asymmetry, scale = float(np.abs(wide - wide.T).max()), float(np.abs(wide).max())
+    if asymmetry > allowed * scale:
+        raise ValueError(
+            f"{name} is not symmetric: it differs from its transpose by {asymmetry:.3g}, where its largest entry is "
+            f"{scale:.3g}; expected at most {allowed:.0e} of that, for rounding. Pass 0.5 * (g + g.T) if the symmetric "
+            "part is meant."
+        )
 
 
 def check_k(k: int | None, dim: int) -> int:

@@ -19,8 +19,10 @@ import numpy as np
 from geomgan.backend import free_on_host
 from geomgan.distances.distance import Distance
 from geomgan.eigen.choice import SOLVERS
-from geomgan.errors import StoreError, check_codes, check_room, warn
+from geomgan.errors import StoreError, check_codes, check_folder, check_not_traced, check_room, warn
+from geomgan.fields.arrays import bytes_of, shapes_of
 from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
+from geomgan.fields.flat import flat_code
 from geomgan.fields.plan import FEWER, chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
 from geomgan.fields.solve import Execute, Job, execute
@@ -209,9 +211,11 @@ def compute_field(
     """:func:`metric_field` with its seams: ``execute`` runs a program, ``write`` stores a finished batch."""
     check_types(G, D)
     check_json(notes, "notes")
+    check_not_traced("geomgan.metric_field", "Take jax.vmap(geomgan.metric_tensor, (None, None, 0)) there", G, D, codes)
     folder = None if store is None else local_path(store).resolve()
     if folder:
         check_process()
+        check_folder(folder, "the store")
     check_room(math.prod(np.shape(codes)) * np.dtype(G.dtype).itemsize, free_on_host(), "these codes", FEWER)
     codes = np.asarray(check_codes(codes, G.latent_dim))
     check_options(precision, hvp)
@@ -226,10 +230,14 @@ def compute_field(
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
     plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every, auto=solver == "auto")
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
-    shapes = _shapes(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
+    shapes = shapes_of(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     if folder is None:
-        size = sum(math.prod(shape) * np.dtype(kind).itemsize for shape, kind in shapes.values())
-        check_room(size, free_on_host(), f"the results of {n} codes", "Give store=, which keeps them on disk, or fewer")
+        check_room(
+            bytes_of(shapes),
+            free_on_host(),
+            f"the results of {n} codes",
+            "Give store=, which keeps them on disk, or fewer",
+        )
     plan = plan if resumed else fit(plan)
     cast = np.ascontiguousarray(codes, np.dtype(G.dtype))
     settings = {
@@ -310,17 +318,21 @@ def compute_field(
         wait_for_writer()
     if folder and not writer:
         field = MetricField.read(folder)
-        return replace(field, provenance={**field.provenance, "computed_codes": done})
-    runs = attributes["runs"] if writer else [run]
-    provenance = {**provenance, **settings, "runs": runs, "computed_codes": done}
-    return MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
+        field = replace(field, provenance={**field.provenance, "computed_codes": done})
+    else:
+        runs = attributes["runs"] if writer else [run]
+        provenance = {**provenance, **settings, "runs": runs, "computed_codes": done}
+        field = MetricField(**{"tensors": None, **arrays}, failures=failures, provenance=provenance)
+    if still := flat_code(G, D, field):
+        warn(still)
+    return field
 
 
 def _check_agreement(store: str | os.PathLike[str], arrays: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
     """Raise ``StoreError`` unless what was read is the field that its settings tell of."""
     codes = arrays.get("codes", np.zeros((0, 0)))
     sizes = {"n": settings["n"], "dim": codes.shape[-1], "k": settings["k"], "dtype": codes.dtype}
-    expected = _shapes(**sizes, dense=settings["solver"] == "dense")
+    expected = shapes_of(**sizes, dense=settings["solver"] == "dense")
     found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     if found != expected:
         differ = [f"{name} is {found.get(name)}; expected {expected.get(name)}" for name in {*found, *expected}]
@@ -335,20 +347,6 @@ def _check_agreement(store: str | os.PathLike[str], arrays: Mapping[str, Any], s
 def _name_of(codes: np.ndarray) -> str:
     """The hash that stands for codes in the settings of a store."""
     return hashlib.sha256(codes.tobytes()).hexdigest()[:16]
-
-
-def _shapes(n: int, dim: int, k: int, dtype: Any, *, dense: bool) -> dict[str, tuple[tuple[int, ...], Any]]:
-    """Shape and type of every array of a field."""
-    tensors: dict[str, Any] = {"tensors": ((n, dim, dim), np.float64)} if dense else {}
-    return {
-        "codes": ((n, dim), np.dtype(dtype)),
-        "values": ((n, k), np.float64),
-        "vectors": ((n, dim, k), np.float64),
-        "residuals": ((n, k), np.float64),
-        "noise_floor": ((n,), np.float64),
-        "status": ((n,), np.int8),
-        **tensors,
-    }
 
 
 def _explained(G: Generator, D: Distance, codes: np.ndarray, status: np.ndarray, start: int) -> dict[int, str]:

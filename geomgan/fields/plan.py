@@ -20,9 +20,10 @@ from geomgan.eigen.choice import choose_solver, enough_products, expected_produc
 from geomgan.eigen.dense import check_k
 from geomgan.entry import explained
 from geomgan.errors import check_count, check_room
+from geomgan.fields.arrays import bytes_of, shapes_of
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
 from geomgan.fields.programs import Products, Program, Rows, Tensors
-from geomgan.fields.rate import matrix_product_rate
+from geomgan.fields.rate import matrix_product_rate, products_seconds, step_seconds
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.maps import LinearMap, Pushforward, map_of
@@ -57,6 +58,8 @@ class Plan:
         bytes: what the largest program takes on a device besides the weights; 0 before it is compiled.
         memory: bytes that it may take.
         seconds: estimated time for all codes, without compilation; None before it is estimated.
+        compilation: seconds that compiling the largest program took; 0 before it is compiled.
+        stored: bytes of the results: what a store takes on the disk.
         enough: products after which the block solver gives a code up to the dense one, which they would have paid for;
             None where it was not chosen by cost.
     """
@@ -77,6 +80,8 @@ class Plan:
     memory: int
     steps: int = 1
     seconds: float | None = None
+    compilation: float = 0.0
+    stored: int = 0
     enough: int | None = None
 
     @property
@@ -130,10 +135,13 @@ class Plan:
             "together": f"{together} on each device{under_way}",
             "devices": f"{positions * shares} ({positions} for codes x {shares} for tangents)",
             "memory": self._memory(),
+            "store": f"{readable(self.stored)} on the disk, if there is one (in memory otherwise)",
             "work": f"{self.flops / 1e9:.3g} GFLOP for each code",
         }
         if self.seconds is not None:
-            lines["time"] = f"about {duration(self.seconds)} ({self.seconds / self.codes:.2g} s for each code)"
+            compiling = f"; {duration(self.compilation)} to compile" if self.compilation else ""
+            each = f"{self.seconds / self.codes:.2g} s for each code"
+            lines["time"] = f"about {duration(self.seconds)} ({each}{compiling})"
         return "\n".join(f"{name:<9}{text}" for name, text in lines.items())
 
 
@@ -174,7 +182,8 @@ def plan_field(
         memory: bytes that one device may use, or a text such as ``"8GB"``; by default half of the host's free
             memory, or 80 % of an accelerator's.
         devices: by default all.
-        estimate: whether to measure the device's matrix products for ``seconds`` (a second of work).
+        estimate: whether to measure the device's matrix products, and what a step takes beside them, for ``seconds``
+            (a second of work).
 
     Raises:
         TypeError, ValueError: an argument does not fit.
@@ -187,7 +196,12 @@ def plan_field(
     plan = fitted(pair, plan, precision, every, adjust=chunk is None)
     if estimate:
         rate = matrix_product_rate(precision) * dict(backend().efficiency)[plan.solver] * len(every)
-        plan = replace(plan, seconds=plan.flops * plan.codes / rate)
+        together = plan.mesh[0] * plan.batch
+        if plan.solver == "dense":
+            beside = -(-plan.codes // together) * step_seconds(together, plan.dim)
+        else:
+            beside = plan.codes * products_seconds(plan.dim, plan.k, plan.width)
+        plan = replace(plan, seconds=plan.flops * plan.codes / rate + beside)
     return plan
 
 
@@ -261,6 +275,7 @@ def chosen(
         bytes=0,
         memory=budget,
         enough=enough_products(cost, dim) if auto else None,
+        stored=bytes_of(shapes_of(codes, dim, k, pair.G.dtype, dense=solver == "dense")),
     )
 
 
@@ -271,7 +286,8 @@ def fitted(pair: Pair, plan: Plan, precision: str, devices: Sequence[jax.Device]
         programs = plan.programs(mesh, precision)
         if not programs:
             break
-        plan = replace(plan, bytes=max(programs, key=lambda p: _weight(pair, p)).bytes(pair))
+        largest = max(programs, key=lambda p: _weight(pair, p))
+        plan = replace(plan, bytes=largest.bytes(pair), compilation=largest.seconds_to_compile(pair))
         chunk = plan.chunk if plan.solver == "dense" else min(plan.chunk, plan.width)
         if plan.bytes <= plan.memory or not adjust or chunk == 1:
             break

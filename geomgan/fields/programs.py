@@ -6,6 +6,7 @@ is what it takes on a device by its compiler's account, and calling it runs it. 
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -72,7 +73,11 @@ class Program(ABC):
 
     def bytes(self, pair: Pair) -> int:
         """Bytes of results, temporaries and prepared kernels on one device; compiles, and runs nothing."""
-        return _bytes(pair, self)
+        return _compiled(pair, self)[0]
+
+    def seconds_to_compile(self, pair: Pair) -> float:
+        """How long that took."""
+        return _compiled(pair, self)[1]
 
     def on_devices(self, pair: Pair) -> Pair:
         """Shapes of the pair as it lies on every device."""
@@ -198,12 +203,15 @@ def halved(program: Program) -> Program | None:
 
 
 @remembered_by_shape
-def _bytes(pair: Pair, program: Program) -> int:
+def _compiled(pair: Pair, program: Program) -> tuple[int, float]:
+    """Bytes of a program, and the seconds that its compilation took."""
     plain = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pair))
     pair = jax.eval_shape(program.prepared, pair)
     more = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pair)) - plain
+    started = time.perf_counter()
     analysis = program.lower(pair).compile().memory_analysis()
-    return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + more) if analysis else 0
+    seconds = time.perf_counter() - started
+    return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + more) if analysis else 0, seconds
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="into")

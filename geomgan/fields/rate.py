@@ -1,15 +1,24 @@
-"""How fast the device multiplies matrices: what the time of a plan is reckoned from."""
+"""How fast the device multiplies matrices, and what a step takes beside: what the time of a plan is reckoned from."""
 
 from __future__ import annotations
 
 import functools
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan.backend import backend, matmul_precision
+from geomgan.eigen.block import block_lanczos
+from geomgan.eigen.choice import most_products, reachable
+from geomgan.eigen.dense import largest_pairs
+
+MOST = 128  # codes of a step, and rows of their tensors, that are tried; time grows with these rows' third power
+ROUNDING = reachable(float(np.finfo(np.float32).eps))  # what residuals of such products come to
 
 
 @functools.cache
@@ -23,10 +32,43 @@ def matrix_product_rate(precision: str = "highest") -> float:
         with matmul_precision(precision):
             return a @ a
 
-    product(a).block_until_ready()
+    return 2 * side**3 / _seconds(lambda: product(a).block_until_ready())
+
+
+@functools.cache
+def step_seconds(codes: int, dim: int) -> float:
+    """Seconds that a step of so many codes takes beside its network, measured: of tiny networks, nearly all.
+
+    Codes go to the device, a program is called, tensors come back, and LAPACK finds their eigenpairs.
+    """
+    side, several = min(dim, MOST), min(codes, MOST)
+    frames = np.random.default_rng(0).standard_normal((several, side, side)).astype(np.float32)
+    program = jax.jit(lambda frames: frames @ jnp.swapaxes(frames, 1, 2))
+
+    def step() -> None:
+        largest_pairs(np.asarray(program(jnp.asarray(frames)), np.float64), side)
+
+    return _seconds(step) * codes / several * (dim / side) ** 3
+
+
+@functools.cache
+def products_seconds(dim: int, k: int, width: int) -> float:
+    """Seconds that ``k`` pairs of one code take an iterative solver beside its network, measured on a diagonal matrix.
+
+    Its values fall evenly over five decades, those of a usual metric.
+    """
+    values = np.geomspace(1, 1e-5, dim, dtype=np.float32)[:, None]
+    program = jax.jit(lambda block: values * block)
+    multiply = lambda block: np.asarray(program(block.astype(np.float32)), np.float64)
+    return _seconds(lambda: block_lanczos(multiply, dim, k, 1e-6, most_products(dim), 0, ROUNDING, width))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    """The median of three times, after one that compiles."""
+    work()
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
-        product(a).block_until_ready()
+        work()
         seconds.append(time.perf_counter() - started)
-    return 2 * side**3 / statistics.median(seconds)
+    return statistics.median(seconds)

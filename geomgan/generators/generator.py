@@ -14,7 +14,7 @@ import numpy as np
 
 from geomgan.backend import free_on_host, usual_promotion
 from geomgan.brief import brief
-from geomgan.errors import called, check_arguments, check_code, check_key, check_room
+from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room
 from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -113,7 +113,8 @@ class Generator:
         generator = cls(params, fn, prior, int(latent_dim), output_range, name)
         sample = generator.sample_shape
         if not isinstance(sample, jax.ShapeDtypeStruct) or not jnp.issubdtype(sample.dtype, jnp.floating):
-            raise TypeError(f"fn returns {sample}; expected one floating-point array, or a geomgan.Gaussian.")
+            got, fix = _returned(sample)
+            raise TypeError(f"fn returns {got}; expected one floating-point array, or a geomgan.Gaussian. {fix}.")
         if not sample.size:
             raise ValueError(
                 f"fn returns samples of shape {sample.shape}, which hold no value; expected some. Look at the sizes "
@@ -181,10 +182,16 @@ class Generator:
         return replace(self, function=function, output_range=None, name=f"{self.name}:{layer}")
 
     def sample_latent(self, key: jax.Array, n: int) -> jax.Array:
-        """``n`` codes ``(n, d)`` from the model's own prior; ``key`` is a ``jax.random.key``, or a ``TypeError``."""
+        """``n`` codes ``(n, d)`` from the model's own prior, with a ``jax.random.key``.
+
+        Raises:
+            TypeError: ``key`` is no typed key.
+            ValueError: ``n`` is no positive integer.
+        """
         check_key(key)
         fix = "Draw fewer at a time"
         check_room(n * self.latent_dim * self.dtype.itemsize, free_on_host(), f"{n} codes of {self.name}", fix)
+        n = check_count(n, np.inf, "n", ", the number of codes to draw")
         return self.prior(self.params, key, (n, self.latent_dim)).astype(self.dtype)
 
     def __call__(self, z: Any) -> jax.Array:
@@ -223,6 +230,16 @@ class Generator:
         if not isinstance(output, Gaussian):
             raise ValueError(f"{called(self.name)} is deterministic: it has no distribution. Call it for its sample.")
         return output
+
+
+def _returned(sample: Any) -> tuple[str, str]:
+    """What a function returns that is no floating-point array, and how it comes to return one."""
+    if isinstance(sample, jax.ShapeDtypeStruct):
+        return f"an array of {sample.dtype}", (
+            "Return the values before they are rounded or cast; where that cannot be, cast them back, "
+            "fn(params, z).astype('float32'), and take hvp='finite-difference', because rounding has no derivatives"
+        )
+    return str(sample), "Let it return the sample alone, such as lambda params, z: fn(params, z)[0]"
 
 
 def output_of(generator: Generator, z: jax.Array) -> Any:

@@ -14,7 +14,7 @@ from geomgan.backend import backend, epsilon, matmul_precision, memory_budget
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
-from geomgan.errors import as_array
+from geomgan.errors import as_array, check_not_traced
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.differences import warn_if_rough
@@ -82,6 +82,7 @@ class MetricOperator:
 
     def to_dense(self) -> np.ndarray:
         """``g`` as a float64 matrix; sums of squares run in float64, so that small eigenvalues keep their digits."""
+        check_not_traced("MetricOperator.to_dense", "Take geomgan.metric_tensor there", self)
         leaves = _rows(self)
         if self.map.jacobian:
             return tensor_of(leaves, True, gram_where_it_lies)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan import moved
 from geomgan.backend import matmul_precision
 from geomgan.distances.distance import Distance
+from geomgan.errors import is_concrete, warn
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import are_small_together, tangents_at_once
+from geomgan.metric.diagnose import flat
 from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.gram import gram, tensor_of
 from geomgan.metric.maps import LinearMap, Pushforward, map_of
@@ -59,6 +62,8 @@ def metric_tensor(
     g, noise = _metric_tensor(pair, z, kind, precision, most, chunk is None and kind is Pushforward)
     if not kind.divisible:
         warn_if_rough(noise, kind.jacobian)
+    elif is_concrete(g) and (said := flat(G, D, z, np.diagonal(g) == 0)):
+        warn(said)
     return g
 
 

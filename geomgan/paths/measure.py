@@ -22,6 +22,7 @@ from tqdm import tqdm
 from geomgan.backend import backend
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
+from geomgan.errors import NotFiniteError
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import mean_sample
 from geomgan.metric.outputs import embed_output, squared_distance
@@ -95,6 +96,16 @@ def neighbour_distances(
     rows = codes.reshape(n * T, d).astype(G.dtype)
     distances, _ = _compare(G, D, rows, against.ravel(), np.zeros(n * T, bool), batch, progress, "arc lengths")
     return distances.reshape(n, T)[:, 1:]
+
+
+def check_overflow(distances: np.ndarray, dtype: Any) -> None:
+    """Raise ``NotFiniteError`` where distances are infinite: nothing can be concluded from them."""
+    if np.isinf(distances).any():
+        raise NotFiniteError(
+            f"{int(np.isinf(distances).sum())} of {distances.size} distances between samples are infinite: the samples "
+            f"are, or squares of their differences overflow {np.dtype(dtype)}; expected numbers. Let the generator "
+            "divide its samples by a constant, or take shorter steps."
+        )
 
 
 def block_size(G: Generator, batch: int | None = None) -> int:

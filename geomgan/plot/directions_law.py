@@ -15,7 +15,8 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
     """Histograms of the eigenvalues and of ``α = vᵀgv / vᵀv`` along random directions, above their variances.
 
     A random direction mixes all axes, so a steep spectrum looks flat to who samples it: the variance is ``2 / (d + 2)``
-    of that of the eigenvalues. What is not positive has no logarithm and is left out of the histograms.
+    of that of the eigenvalues. Eigenvalues below the noise floor, and what is not positive and has no logarithm, are
+    left out of the histograms.
 
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 2.
 
@@ -26,12 +27,13 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
     Returns:
         A matplotlib figure.
     """
-    dim, draws = len(law.values), len(law.samples)
-    logs = [np.log10(x[x > 0]) for x in (law.values, law.samples)]
+    dim, draws, known = len(law.values), len(law.samples), law.known
+    logs = [np.log10(x[x > 0]) for x in (known, law.samples)]
     edges = np.linspace(min(log.min() for log in logs), max(log.max() for log in logs), bins + 1)
     fig, axes = figure(COLUMN, 3.2, 2, height_ratios=(3.2, 1))
     top, bottom = axes[:, 0]
-    labels = (f"{dim} eigenvalues λ", f"rate of change α along {draws} random directions")
+    few = f"{len(known)} of {dim} eigenvalues λ, above the noise floor"
+    labels = (f"{dim} eigenvalues λ" if len(known) == dim else few, f"rate of change α along {draws} random directions")
     for log, colour, label in zip(logs, (ACCENT, SECOND), labels, strict=True):
         top.hist(log, edges, weights=np.full(len(log), 100 / len(log)), color=colour, alpha=0.5, label=label)
         top.axvline(float(np.median(log)), color=colour, lw=1.4, ls=":")
@@ -44,7 +46,7 @@ def isotropy_illusion(law: RandomDirectionLaw, bins: int = 40) -> Any:
 
     spread = float(np.var(law.values))
     smallest = (1e-16 * law.mean_predicted) ** 2  # rounding; an isotropic spectrum has no variance
-    ends = np.log10(np.maximum([min(law.interval[0], law.predicted), spread], smallest))
+    ends = np.log10(np.maximum([np.nanmin([law.interval[0], law.predicted]), spread], smallest))
     limits = 10.0 ** np.array([np.floor(ends[0]), np.floor(ends[1]) + 1])
     bottom.set(xscale="log", ylim=(-0.6, 2.6), xlim=limits, xlabel="variance (distance⁴ per latent unit⁴)")
     logarithmic(bottom, "x")

@@ -20,6 +20,7 @@ from geomgan.plot.style import (
     SECOND,
     SOFT,
     TEXT,
+    codes_of,
     colour_bar,
     colours,
     figure,
@@ -83,7 +84,7 @@ def consistency_matrix(c: Consistency, name: str | Sequence[str] = ("linear", "l
     colour_bar(fig, image, axes, "consistency (r)")
     if given is None:  # in axes that are given, the panel's own title is the title
         fig.set_layout_engine("compressed")
-        heading(fig, "Consistency of the metric tensors of pairs of codes")
+        heading(fig, f"Consistency of the metric tensors of pairs of {len(c.indices)} codes")
     return fig
 
 
@@ -133,7 +134,7 @@ def consistency_histogram(
         ax.set_ylabel("share of pairs, %")
     axes[-1].set_xlabel(_CORRELATION[name])
     if given is None:  # in axes that are given, the panel's own title is the title
-        heading(fig, f"Consistency of pairs of codes ({name})")
+        heading(fig, f"Consistency of pairs of {_codes(labelled)} ({name})")
     legend_below(fig, given)
     return fig
 
@@ -236,7 +237,7 @@ def consistency_synopsis(fields: Mapping[str, Consistency], *, ax: Any = None) -
     ax.plot([low, high], [low, high], color=PALE, lw=1, zorder=0)
     ax.set(xlim=(low, high), ylim=(low, high))
     ax.set(xlabel="linear consistency (r)", ylabel="logarithmic consistency (r)")
-    heading(fig, "Consistency of pairs of codes: mean ± standard deviation", given)
+    heading(fig, f"Consistency of pairs of {_codes(fields)}: mean ± standard deviation", given)
     legend_below(fig, given)
     return fig
 
@@ -278,8 +279,9 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, a
     if np.isfinite(relation.slope):
         low, high = (f"{end:+#.2g}".replace("-", "−") for end in relation.interval)
         slope = f"{relation.slope:.2g}".replace("-", "−")
-        test = f"slope\xa0{slope} per latent unit ({relation.level:.0%} interval {low} to {high}), {test}"
-        test = test.replace("% interval", "\xa0% interval")
+        ends = f"{relation.level:.0%} interval {low} to {high}".replace("% interval", "\xa0% interval")
+        ends = ends if relation.bounded else "too few codes for an interval"
+        test = f"slope\xa0{slope} per latent unit ({ends}), {test}"
         across = np.array([x.min(), x.max()])
         ax.plot(
             across, y.mean() + relation.slope * (across - x.mean()), color=INK, lw=1.2, label="line of least squares"
@@ -288,6 +290,10 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, a
     heading(fig, f"Consistency of {of} and their latent distance: {test}", given)
     legend_below(fig, given)
     return fig
+
+
+def _codes(labelled: Mapping[str, Consistency]) -> str:
+    return codes_of([len(c.indices) for c in labelled.values()])
 
 
 def _pairs(c: Consistency, name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from geomgan.plot.style import (
     COLUMN,
     SECOND,
     SOFT,
+    codes_of,
     colours,
     heading,
     legend_below,
@@ -111,7 +112,8 @@ def spectra(
     kind = _KINDS[results[0].kind]
     ax.set_ylabel(f"eigenvalue / largest\n({kind}s)" if normalised else _EIGENVALUE.format(kind))
     low, high = results[0].percentiles
-    title = title or f"{kind.capitalize()} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of codes"
+    of = codes_of([result.count for result in results])
+    title = title or f"{kind.capitalize()} spectra of metric tensors, with bands of {low:g} to {high:g}\xa0% of {of}"
     heading(fig, title, given)
     legend_below(fig, given)
     return fig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,12 @@ def power(x: float, plain: bool = False) -> str:
         return f"{x:g}"
     digits, ten = f"{x / 10.0**exponent:.3g}", f"10{str(exponent).translate(RAISED)}"
     return ten if digits == "1" else f"{digits}·{ten}"
+
+
+def codes_of(counts: Sequence[int]) -> str:
+    """How many codes are behind the parts of a figure: ``"16 codes"``, ``"4 to 16 codes"``."""
+    low, high = min(counts), max(counts)
+    return f"{low} to {high} codes" if low < high else f"{high} code{'s' * (high != 1)}"
 
 
 def heading(fig: Any, text: str, ax: Any = None) -> None:

@@ -14,7 +14,7 @@ from geomgan.analysis.correlation import by_chance
 from geomgan.analysis.homogeneity import NAMES
 from geomgan.brief import brief
 from geomgan.report.control import as_shown, contrast_found, facts_of, said_of
-from geomgan.report.section import Interval, Section, interval_columns, matrix_columns
+from geomgan.report.section import TOO_FEW, Interval, Section, interval_columns, matrix_columns
 from geomgan.report.subject import Subject, several
 from geomgan.report.triple import Results, Triple
 
@@ -155,16 +155,17 @@ def _tell_relation(_: Subject, relation: DistanceRelation) -> Section:
     }
     facts |= {"nearest": float(relation.distances.min()), "farthest": float(relation.distances.max())}
     facts |= {"slope": relation.slope, "effect": effect, "mean": float(relation.consistencies.mean())}
-    interval = ", too few for an interval"
-    if np.isfinite([low, high]).all():
+    interval, made = TOO_FEW, "p is"
+    if relation.bounded:
         facts |= {"low": low, "high": high}
-        interval = ", 95 % interval {low:+.2g} to {high:+.2g}"
+        interval, made = "95 % interval {low:+.2g} to {high:+.2g}", "Interval and p are"
     see = (
-        "How much more alike the metrics of closer codes are, by {pairs} pairs of {codes} codes (each the mean of both "
-        "directions). The line through them changes by {slope:+.2g} for each latent unit, from the nearest pair, at "
-        "{nearest:.3g} units, to the farthest, at {farthest:.3g}, by {effect:+.2g}"
-        f"{interval}, where the mean is {{mean:.2f}}; r = {{r:.2f}}, p = {{p:.2g}}. Interval and p are by permutations "
-        "of codes, because pairs share them. Nothing is said of codes that are nearer."
+        "Are the metrics of closer codes more alike? Shown are {pairs} pairs of {codes} codes, each with the mean of "
+        "both directions; the mean of all is {mean:.2f}. By the line through them, consistency changes by {slope:+.2g} "
+        "for each latent unit. That makes {effect:+.2g} "
+        f"({interval}) from the nearest pair, {{nearest:.3g}} units apart, to the farthest, {{farthest:.3g}} units "
+        f"apart; r = {{r:.2f}}, p = {{p:.2g}}. {made} by permutations of codes, because pairs share them. Nothing is "
+        "known of codes that are nearer."
     )
     numbers = {"distance": relation.distances, "log consistency": relation.consistencies}
     return Section("latent_distance", "Homogeneity and distance", see, facts, numbers)

@@ -29,11 +29,13 @@ class OwnAxes:
 
     Attributes:
         walks: along each axis.
+        ranks: ``(n,)``, of the axes, from 1.
         sides: ``(n, 2)``, trust radii towards negative and positive ``t``.
         tolerance: of the distance within them, in percent.
     """
 
     walks: Walks
+    ranks: np.ndarray
     sides: np.ndarray
     tolerance: float
 
@@ -59,10 +61,36 @@ def _kept(walks: Walks, subject: Subject, **options: Any) -> Walks:
     return replace(walks, samples=kept(walks.samples, subject.G.output_range, **options))
 
 
-def _with_radii(walks: Walks, results: Results) -> OwnAxes:
-    """Walks along the first axes with the trust radii of these, which are the first ranks of theirs."""
+def _with_radii(walks: Walks, ranks: np.ndarray, results: Results) -> OwnAxes:
+    """Walks along axes with the trust radii of these, which are among the first ranks of theirs."""
     trust = results("trust_radius")
-    return OwnAxes(walks, trust.sides[: len(walks.steps)], 100 * trust.tolerance)
+    return OwnAxes(walks, ranks, trust.sides[ranks - 1], 100 * trust.tolerance)
+
+
+def _moving(results: Results, most: int) -> np.ndarray:
+    """Ranks of the first axes along which the sample changes to both sides, by more than rounding.
+
+    The others have no steps of equal distance.
+
+    Raises:
+        ValueError: there are none.
+    """
+    walks, resolution = results("curves").walks, results("trust_radius").resolution
+    reaches = [np.where(side, walks.distances, 0).max(axis=1) for side in (walks.steps < 0, walks.steps > 0)]
+    ranks = np.flatnonzero(np.minimum(*reaches) > resolution)[:most] + 1
+    if not len(ranks):
+        raise ValueError(f"none of the first {len(walks.steps)} axes changes the sample by more than rounding.")
+    return ranks
+
+
+def _left_out(ranks: np.ndarray, last: int) -> tuple[str, dict[str, Any]]:
+    """A sentence on the axes up to the ``last`` that are not among these, and its facts; nothing where all are."""
+    still = sorted({*range(1, last + 1)} - {*ranks.tolist()})
+    if not still:
+        return "", {}
+    return " Left out, as they change the sample by no more than rounding: {still}.", {
+        "still": f"ax{'e' if len(still) > 1 else 'i'}s {', '.join(map(str, still))}"
+    }
 
 
 def _radii(result: OwnAxes) -> dict[str, Any]:
@@ -72,7 +100,8 @@ def _radii(result: OwnAxes) -> dict[str, Any]:
 def _curves(subject: Subject, results: Results) -> OwnAxes:
     z, vectors = subject.axes[:2]
     steps = np.linspace(-REACH, REACH, CURVE_STEPS)
-    return _with_radii(walk(subject.G, subject.D, lines(z, vectors), steps, keep=False), results)
+    walks = walk(subject.G, subject.D, lines(z, vectors), steps, keep=False)
+    return _with_radii(walks, np.arange(1, subject.top + 1), results)
 
 
 def _draw_curves(subject: Subject, result: OwnAxes) -> Any:
@@ -91,57 +120,65 @@ def _tell_curves(subject: Subject, result: OwnAxes) -> Section:
 
 
 def _montage(subject: Subject, results: Results) -> OwnAxes:
-    z, vectors = subject.axes[:2]
-    steps, gap = equal_distance_steps(results("curves").walks, MONTAGE_SIDE)
-    walks = walk(subject.G, subject.D, lines(z, vectors), steps)
-    return _with_radii(_kept(replace(walks, spacing="distance", gaps=np.full(len(steps), gap)), subject), results)
+    (z, vectors, _), curves = subject.axes, results("curves").walks
+    ranks = _moving(results, subject.top)
+    chosen = replace(curves, steps=curves.steps[ranks - 1], distances=curves.distances[ranks - 1])
+    steps, gap = equal_distance_steps(chosen, MONTAGE_SIDE)
+    walks = walk(subject.G, subject.D, lines(z, vectors[:, ranks - 1]), steps)
+    walks = _kept(replace(walks, spacing="distance", gaps=np.full(len(steps), gap)), subject)
+    return _with_radii(walks, ranks, results)
 
 
 def _draw_montage(subject: Subject, result: OwnAxes) -> Any:
-    return plot.axes_montage(result.walks, subject.axes[2], BYTES, trust=result.sides)
+    values = subject.axes[2][result.ranks - 1]
+    return plot.axes_montage(result.walks, values, BYTES, ranks=result.ranks, trust=result.sides)
 
 
 def _tell_montage(subject: Subject, result: OwnAxes) -> Section:
-    values, steps = subject.axes[2], result.walks.steps
+    values, steps = subject.axes[2][result.ranks - 1], result.walks.steps
+    still, named = _left_out(result.ranks, subject.top)
     see = (
         "Each row walks along one eigenvector of the metric tensor at code {code}, the largest eigenvalue on "
         "top. Columns are equally far from the reference in distance: look for what one row changes and the others "
         "leave alone. The metric at the reference speaks for the images within the trust radius of a row, where the "
         "distance is within {tolerance:g} % of √λ |t|; those beyond have a bar under them, and each row says how many "
         "radii its ends are away."
-    )
-    facts = {"code": subject.first, "tolerance": result.tolerance}
-    numbers = {"rank": np.arange(1, len(values) + 1), "eigenvalue": values} | _radii(result)
+    ) + still
+    facts = {"code": subject.first, "tolerance": result.tolerance} | named
+    numbers = {"rank": result.ranks, "eigenvalue": values} | _radii(result)
     numbers |= matrix_columns(steps, [f"t of column {i + 1}" for i in range(steps.shape[1])])
     return Section("axes", "What the axes do", see, facts, numbers)
 
 
 def _film(subject: Subject, results: Results) -> OwnAxes:
     z, vectors = subject.axes[:2]
-    few = lines(z, vectors[:, :ANIMATED])
+    ranks = _moving(results, ANIMATED)
+    few = lines(z, vectors[:, ranks - 1])
     walks = constant_speed_walk(subject.G, subject.D, few, FRAMES, reach=REACH, same_length=True)
-    return _with_radii(_kept(walks, subject, side=PIXELS), results)
+    return _with_radii(_kept(walks, subject, side=PIXELS), ranks, results)
 
 
 def _draw_film(subject: Subject, result: OwnAxes) -> bytes:
-    values = subject.axes[2][: len(result.walks.steps)]
+    values = subject.axes[2][result.ranks - 1]
     with tempfile.TemporaryDirectory() as folder:
-        path = plot.animate(Path(folder, "axes.gif"), result.walks, values, BYTES, size=PIXELS, progress=False)
+        shown: dict[str, Any] = {"ranks": result.ranks, "size": PIXELS, "progress": False}
+        path = plot.animate(Path(folder, "axes.gif"), result.walks, values, BYTES, **shown)
         return path.read_bytes()
 
 
 def _tell_film(_: Subject, result: OwnAxes) -> Section:
     steps = result.walks.steps
     table = {
-        "axis": np.arange(1, len(steps) + 1),
+        "axis": result.ranks,
         "t from": steps[:, 0],
         "to": steps[:, -1],
     } | _radii(result)
     see = (
-        "The first {axes} axes, there and back at constant perceptual speed: every frame is as far from the last one "
-        "in distance. Where a mark moves fast, the sample hardly changes. The ends can be beyond the trust radius."
+        "The first {axes} axes that move, there and back at constant perceptual speed: every frame is as far from the "
+        "last one in distance. Where a mark moves fast, the sample hardly changes. The ends can be beyond the trust "
+        "radius."
     )
-    numbers = matrix_columns(steps.T, [f"t of axis {i + 1}" for i in range(len(steps))])
+    numbers = matrix_columns(steps.T, [f"t of axis {rank}" for rank in result.ranks])
     return Section("walk", "The axes, moving", see, {"axes": len(steps)}, numbers, table)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from geomgan.report.control import DEAD
 from geomgan.report.other import mean_r
-from geomgan.report.section import Interval, Section, as_json
+from geomgan.report.section import Section, as_json
 from geomgan.report.subject import CONTROL, Subject
 from geomgan.report.triple import Results
 
@@ -27,40 +27,56 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         return f"{subject.name} under {distance}: {len(subject.field.finished)} codes, and no spectrum to tell of."
     own = results("anisotropy").of[subject.name]
     dims, codes = subject.G.latent_dim, len(own.indices)
-    half, most = (own.intervals[f"dimensions_{share}"] for share in (0.9, 0.99))
-    n = f"medians of {codes} codes, 95 % intervals {_range(half)} and {_range(most)}" if codes > 1 else "one code"
+    half, most, orders = (own.intervals[name] for name in ("dimensions_0.9", "dimensions_0.99", "orders"))
+    n, ratio = "one code", tuple(10**x for x in orders)
+    if codes > 1:
+        n = f"medians of {codes} codes, {_intervals(half, most)}"
     text = (
         f"{subject.name} under {distance}: for small steps, {half[0]:g} of {dims} latent dimensions "
-        f"hold 90 % of the trace of the metric and {most[0]:g} hold 99 % ({n}); the largest eigenvalue is "
-        f"{10 ** own.intervals['orders'][0]:.2g} times the smallest above the noise floor"
-        f"{' (median)' if codes > 1 else ''}."
+        f"hold 90 % of the trace of the metric and {most[0]:g} hold 99 % ({n}); "
     )
+    if orders[0] > 0:
+        text += f"the largest eigenvalue is {ratio[0]:.2g} times the smallest above the noise floor"
+        text += f" (median{_if_any(ratio, '.2g')})." if codes > 1 else "."
+    else:
+        text += "one eigenvalue alone is above the noise floor."
     if "homogeneity" in names:
         alike = results("homogeneity")
         r = {label: intervals["log"] for label, intervals in alike.intervals.items()}
         pairs = f"mean over pairs of {len(alike.consistencies[subject.name].indices)} codes"
+        shared = [100 * share for share in alike.shared[subject.name]]
+        if np.isfinite(r[subject.name][0]):
+            text += (
+                f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
+                f"{r[subject.name][0]:.2f} ({pairs}, {_intervals(r[subject.name], style='.2f')}; axes in random "
+                "directions: 0"
+            )
+            if CONTROL in r and alike.contrast >= DEAD:  # what is nearly dead is nothing to compare with
+                text += f"; shuffled weights: {r[CONTROL][0]:.2f}{_if_any(r[CONTROL], '.2f')}"
+            text += ")."
         text += (
-            f" Rates of change along the axes of another code correlate with the eigenvalues, log r = "
-            f"{r[subject.name][0]:.2f} ({pairs}, 95 % interval {_range(r[subject.name], '.2f')}; axes in random "
-            "directions: 0"
-        )
-        if CONTROL in r and alike.contrast >= DEAD:  # what is nearly dead is nothing to compare with
-            text += f"; shuffled weights: {r[CONTROL][0]:.2f}, {_range(r[CONTROL], '.2f')}"
-        text += (
-            f"). The axes that hold 99 % of one code's trace hold {100 * alike.shared[subject.name][0]:.0f} % "
-            f"of another's ({100 * most[0] / dims:.0f} % by chance)."
+            f" The axes that hold 99 % of one code's trace hold {shared[0]:.0f} % of another's "
+            f"({pairs}{_if_any(shared, '.0f')}; {100 * most[0] / dims:.0f} % by chance)."
         )
     if subject.other and "distances" in names:
         compared = results("distances").tensor_r
         middle, count = mean_r(compared, subject), int(np.isfinite(compared).sum())
-        text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} (mean of {count} "
-        text += f"codes, 95 % interval {_range(middle, '.2f')})." if count > 1 else "codes)."
+        of = f"mean of {count} codes, {_intervals(middle, style='.2f')}" if count > 1 else "one code"
+        text += f" The tensors under {subject.other[0]} correlate with these with r = {middle[0]:.2f} ({of})."
     return text
 
 
-def _range(interval: Interval, style: str = "g") -> str:
-    """The ends of an interval."""
-    return f"{interval[1]:{style}} to {interval[2]:{style}}"
+def _intervals(*intervals: Sequence[float], style: str = "g") -> str:
+    """The ends of intervals over the same codes, or that these are too few."""
+    if not np.isfinite([interval[1:] for interval in intervals]).all():
+        return "too few for an interval"
+    ends = " and ".join(f"{low:{style}} to {high:{style}}" for _, low, high in intervals)
+    return f"95 % interval{'s' * (len(intervals) > 1)} {ends}"
+
+
+def _if_any(interval: Sequence[float], style: str) -> str:
+    """The same behind a comma, where there is one."""
+    return f", {_intervals(interval, style=style)}" if np.isfinite(interval[1:]).all() else ""
 
 
 def summary_of(
@@ -94,6 +110,7 @@ def summary_of(
         "shared_trace": alike.shared if alike else {},
         "largest_residual": float(np.nanmax(field.residuals)),
         "failed_codes": sorted(field.failures),
+        "files": [name for section in sections for name in section.files],
         "provenance": {name: entry for name, entry in field.provenance.items() if name not in run},
         "sections": {
             section.name: {"heading": section.heading, "said": section.said}

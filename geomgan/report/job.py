@@ -22,12 +22,22 @@ from geomgan import analysis
 from geomgan.brief import brief
 from geomgan.distances import Distance
 from geomgan.entry import explained
-from geomgan.errors import GeomganError, check_codes, check_key, warn
+from geomgan.errors import (
+    GeomganError,
+    check_codes,
+    check_count,
+    check_folder,
+    check_key,
+    check_not_traced,
+    is_key,
+    warn,
+)
 from geomgan.fields import MetricField, metric_field
+from geomgan.fields.flat import flat_code
 from geomgan.generators import Generator
 from geomgan.generators.generator import activations_of, output_of
 from geomgan.generators.program_hash import program_hash
-from geomgan.metric.diagnose import first_constant
+from geomgan.metric.diagnose import beyond_range, first_constant
 from geomgan.metric.outputs import squared_distance
 from geomgan.metric.pair import bind, bound, check_options, check_types, profile_of
 from geomgan.plot import files
@@ -130,6 +140,7 @@ def report(
     """
     notes = dict(notes or {})
     check_types(G, D)
+    check_not_traced("geomgan.report", "Call it outside", G, D, codes, key)
     check_key(key)
     check_options("highest", hvp)
     z = _codes(G, codes, key)
@@ -138,17 +149,14 @@ def report(
     _check(G, D, top, layers, compare)
     mixed = _shuffled(G, key, control)
     out = local_path(out)
+    check_folder(out, "the report")
     command, opened = notes.pop("command", ""), notes.pop("opened", "...  # the generator of this report")
     model, distance = str(notes.get("model", G.name)), called(D, str(notes.get("distance", D.name)))
     run = {"codes": len(z), "top": top, "control": mixed is not None, "layers": layers} | notes
     run |= {"hvp": hvp} if hvp != "exact" else {}
     run["compare"] = notes.get("compare", compare.name if compare else None)
     options: dict[str, Any] = {"memory": memory, "hvp": hvp, "progress": progress, "notes": run}
-    if constant := first_constant(G, D, z):
-        warn(
-            f"{_same(len(z), constant)} The metric is zero then; what can be computed is written all the same. Look at "
-            "the weights of that layer, or analyse an earlier one, G.at(layer).",
-        )
+    doubts = _doubts(G, D, z)
     Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
@@ -171,11 +179,14 @@ def report(
         page, summary = out / PAGE, out / SUMMARY
         told = _earlier(summary) if page.is_file() else {}
         whole = all(journal.finished(triple.of or triple.name) for triple in chosen)
-        if not (whole and told.get("run") == json.loads(json.dumps(run)) and "finding" in told):
+        there = all((out / name).is_file() for name in told.get("files", [PAGE]))
+        if not (whole and there and told.get("run") == json.loads(json.dumps(run)) and "finding" in told):
             sections = _made(chosen, subject, results, out)
             found = [section.name for section in sections if not section.missing]
             finding = finding_of(subject, distance, results, found)
-            finding = f"{_same(len(z), constant)} {finding}" if constant else finding
+            if still := flat_code(G, D, field):
+                doubts.append(f"The metric is not that of the samples: {still}")
+            finding = " ".join([*doubts, finding])
             told = summary_of(subject, finding, run, results, sections)
             sections.append(how_it_was_made(told, command or _call(run)))
             title = f"The latent geometry of {model} under {distance}"
@@ -194,16 +205,26 @@ def _shuffled(G: Generator, key: jax.Array, control: bool | None) -> Generator |
         return None
 
 
-def _same(codes: int, constant: str) -> str:
-    """What is said of a collapsed generator."""
-    return f"All {codes} codes give the same sample: it stops changing at {constant}."
+def _doubts(G: Generator, D: Distance, z: np.ndarray) -> list[str]:
+    """Sentences on samples that do not change, or whose distances are no numbers; each is also a warning, at once."""
+    found = []
+    if constant := first_constant(G, D, z):
+        found.append(f"All {len(z)} codes give the same sample: it stops changing at {constant}.")
+        warn(
+            f"{found[0]} The metric is zero then; what can be computed is written all the same. Look at the weights of "
+            "that layer, or analyse an earlier one, G.at(layer).",
+        )
+    elif beyond := beyond_range(G, D, z):
+        found.append(beyond)
+        warn(f"{beyond} What can be computed is written all the same.")
+    return found
 
 
 def _codes(G: Generator, codes: Any, key: jax.Array) -> np.ndarray:
-    if isinstance(codes, int | np.integer):
-        if codes < 1:
-            raise ValueError(f"codes is {codes}; expected at least 1.")
-        return np.asarray(G.sample_latent(key, int(codes)))
+    if np.ndim(codes) == 0 and not is_key(codes):
+        whole = isinstance(codes, int | np.integer) and not isinstance(codes, bool) and codes > 0
+        count = int(codes) if whole else check_count(codes, np.inf, "codes", ", or codes (n, d)")
+        return np.asarray(G.sample_latent(key, count))  # which says of too many what they would take
     return np.asarray(check_codes(codes, G.latent_dim))
 
 
@@ -313,21 +334,19 @@ def _drawn(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
 
 def _written(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
     section = triple.tell(subject, found)
-    place = out / FIGURES
+    beside, figure = dict(section.files), f"{FIGURES}/{section.name}"
     drawn = triple.draw(subject, found) if triple.draw else None
     if isinstance(drawn, bytes):
-        write_whole(place / f"{section.name}.gif", drawn)
+        beside[f"{figure}.gif"] = drawn
         section = replace(section, film=drawn)
     elif drawn is not None:
-        picture = files.png(drawn)
-        write_whole(place / f"{section.name}.png", picture)
-        write_whole(place / f"{section.name}.svg", files.svg(drawn))
-        section = replace(section, picture=picture, width=drawn.get_figwidth())
+        beside |= {f"{figure}.png": files.png(drawn), f"{figure}.svg": files.svg(drawn)}
+        section = replace(section, picture=beside[f"{figure}.png"], width=drawn.get_figwidth())
     if section.numbers:
-        write_whole(place / f"{section.name}.csv", csv_of(section.numbers))
-    for name, data in section.files.items():
+        beside[f"{figure}.csv"] = csv_of(section.numbers).encode()
+    for name, data in beside.items():
         write_whole(out / name, data)
-    return section
+    return replace(section, files=beside)
 
 
 def _call(run: Mapping[str, Any]) -> str:

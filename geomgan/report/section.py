@@ -14,6 +14,7 @@ from geomgan.runs.cells import csv_text
 
 Columns = Mapping[str, Any]
 Interval = tuple[float, float, float]  # estimate, low, high
+TOO_FEW = "too few codes for an interval"  # which is then NaN (geomgan.analysis.bootstrap.fewest)
 
 
 @brief
@@ -31,7 +32,7 @@ class Section:
         table: shown as a table that sorts by each column, if there is one: name -> values. A pair of numbers is shown
             as a range.
         code: lines to copy, by what they are for.
-        files: written beside the page, by their names.
+        files: written beside the page, by their names; of one that is made also its figure and its numbers.
         picture: the figure as PNG, if there is one.
         width: of the figure, in inches.
         film: a GIF, if there is one.
@@ -64,8 +65,9 @@ def missing(name: str, why: str) -> Section:
 
 
 def interval_columns(label: str, rows: Sequence[Interval]) -> dict[str, Any]:
-    """Two columns of a table: estimates, and their intervals."""
-    return {label: [row[0] for row in rows], f"{label}: 95 % interval": [(row[1], row[2]) for row in rows]}
+    """Two columns of a table: estimates, and their intervals, or that there are too few codes for them."""
+    ends = [(low, high) if low == low else TOO_FEW if middle == middle else "" for middle, low, high in rows]
+    return {label: [row[0] for row in rows], f"{label}: 95 % interval": ends}
 
 
 def matrix_columns(rows: Any, names: Sequence[Any] | None = None) -> dict[str, Any]:

@@ -105,25 +105,31 @@ def _tell_shapes(subject: Subject, result: Shapes) -> Section:
 
 
 def _law(subject: Subject, _: Results) -> RandomDirectionLaw:
-    return analysis.random_direction_law(subject.metric(subject.first), subject.key)
+    floor = float(subject.field.noise_floor[subject.first])
+    return analysis.random_direction_law(subject.metric(subject.first), subject.key, noise_floor=floor)
 
 
 def _tell_law(subject: Subject, law: RandomDirectionLaw) -> Section:
     low, high = np.log10(np.percentile(law.samples, [2.5, 97.5]))
-    floor = float(subject.field.noise_floor[subject.first])
+    known, lost = len(law.known), len(law.values) - len(law.known)
+    lowest = law.noise_floor if lost else float(law.values[-1])
     facts = {
         "code": subject.first,
         "random_decades": float(high - low),
-        "decades": float(np.log10(law.values[0] / max(law.values[-1], floor))),
+        "decades": float(np.log10(law.values[0] / lowest)),
         "draws": len(law.samples),
         "observed": law.observed,
         "low": law.interval[0],
         "high": law.interval[1],
         "predicted": law.predicted,
     }
+    span = "{decades:.1f}"
+    if lost:
+        facts |= {"known": known, "dimensions": len(law.values)}
+        span = "at least {decades:.1f}, down to the noise floor, which only {known} of {dimensions} are above"
     see = (
         "At code {code}, 95 % of random directions change the sample at rates α = vᵀ g v within {random_decades:.1f} "
-        "decades, while the eigenvalues λ span {decades:.1f}: who walks at random does not meet the extremes. The "
+        f"decades, while the eigenvalues λ span {span}: who walks at random does not meet the extremes. The "
         "variance of α over {draws} draws is {observed:.3g} (95 % interval {low:.3g} to {high:.3g}); the law "
         "2 / (d + 2) Var(λ) says {predicted:.3g}."
     )

@@ -54,7 +54,7 @@ def alpha_interval(
         per_unit: neighbouring columns that are drawn together (the rows of one question).
 
     Returns:
-        Alpha and the ends of its interval; NaN where undefined.
+        Alpha and the ends of its interval; NaN where undefined, and for too few units.
     """
     check_choice(level, LEVELS, "level")
     values, coincidences = _coincidences(ratings)
@@ -62,7 +62,7 @@ def alpha_interval(
     clusters = coincidences.reshape(count, per_unit, *coincidences.shape[1:]).sum(axis=1)
     weights = resampling_counts(rng, draws, count)
     drawn = [_alpha(values, np.tensordot(w, clusters, 1), level) for w in weights]
-    return (_alpha(values, clusters.sum(axis=0), level), *percentile_interval(np.array(drawn), confidence))
+    return (_alpha(values, clusters.sum(axis=0), level), *percentile_interval(np.array(drawn), confidence, count))
 
 
 def resampling_counts(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:

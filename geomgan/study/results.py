@@ -79,7 +79,7 @@ class StudyResults:
         participants: by name.
         measures: one for each question of the page but the free text.
         agreements: the same, at one or two levels of measurement.
-        confidence: of all intervals.
+        confidence: of all intervals; their ends are NaN where there are too few participants, or questions.
     """
 
     key: StudyKey
@@ -185,8 +185,7 @@ def _measure(
     filled = np.where(given, values, 0.0)
     mean = _ratio(filled.sum(axis=0), given.sum(axis=0))
     drawn = _ratio(counts @ filled, counts @ given)  # (draws, trials)
-    alone = len(values) == 1  # an interval over one participant says nothing
-    interval = lambda x: (float("nan"),) * 2 if alone else percentile_interval(x, confidence)
+    interval = lambda x: percentile_interval(x, confidence, len(values))
     ends = np.array([interval(column) for column in drawn.T])
     group = lambda chosen: (float(_mean(mean[chosen])), *interval(_mean(drawn[:, chosen])))
     apart = lambda x: _mean(x[..., is_axis]) - _mean(x[..., ~is_axis])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from geomgan.analysis.bootstrap import fewest
 from geomgan.runs.cells import csv_text
 from geomgan.runs.files import write_whole
 from geomgan.study.files import ANSWERS, BY_AXIS, FORMAT, RESULTS
@@ -45,7 +46,7 @@ def summary_table(results: StudyResults) -> str:
     percent = f"{100 * results.confidence:g} %"
     lines = [
         f"{key.finding}",
-        f"{people} participant{'s' * (people != 1)}; in brackets {percent} intervals over participants.",
+        f"{people} participant{'s' * (people != 1)}; {_intervals(people, percent, results.confidence)}.",
         "",
     ]
     lines += _aligned([
@@ -64,7 +65,8 @@ def summary_table(results: StudyResults) -> str:
         lines.append(f"So few questions cannot give a p below {least:.2g}; add axes or controls to test more.")
     lines += [
         "",
-        f"Agreement between participants: Krippendorff's alpha, in brackets {percent} intervals over questions",
+        f"Agreement between participants: Krippendorff's alpha, in brackets {percent} intervals over questions, where "
+        f"these are at least {fewest(results.confidence)}",
     ]
     lines += _aligned([
         ["", "level", "all questions", "axes", "controls"],
@@ -76,6 +78,12 @@ def summary_table(results: StudyResults) -> str:
     if any(not math.isfinite(e[0]) for a in results.agreements for e in (a.everywhere, a.axes, a.controls)):
         lines.append("-: not defined, because all answers are the same, or too few.")
     return "\n".join(lines)
+
+
+def _intervals(people: int, percent: str, confidence: float) -> str:
+    if people < fewest(confidence):
+        return f"too few for {percent} intervals, which need at least {fewest(confidence)}"
+    return f"in brackets {percent} intervals over participants"
 
 
 def _plain(results: StudyResults) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Means of metrics, against closed forms."""
 
+import jax
 import numpy as np
 import pytest
 import scipy.linalg
 
-from geomgan.analysis import mean_metric
+from geomgan.analysis import eigenspaces, mean_metric
 from tests.analysis.tensors import field_of, random_tensors
 
 KINDS = ("arithmetic", "log-euclidean", "affine-invariant")
@@ -105,3 +106,18 @@ def test_says_when_it_does_not_converge(rng):
 def test_options_out_of_range(options, match):
     with pytest.raises(ValueError, match=match):
         mean_metric(np.eye(3)[None], **options)
+
+
+def test_a_lapack_that_gives_up_changes_nothing(rng, monkeypatch):
+    tensors = random_tensors(rng)
+    before = {kind: mean_metric(tensors, kind) for kind in ("log-euclidean", "affine-invariant")}
+    spaces = eigenspaces(tensors[:2], tensors[2:], jax.random.key(0), 3, draws=2)
+
+    def gives_up(matrices):
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    monkeypatch.setattr(np.linalg, "eigh", gives_up)
+    for kind, mean in before.items():
+        np.testing.assert_allclose(mean_metric(tensors, kind), mean, rtol=1e-8, atol=1e-10)
+    again = eigenspaces(tensors[:2], tensors[2:], jax.random.key(0), 3, draws=2)
+    np.testing.assert_allclose(again.angles, spaces.angles, atol=1e-7)

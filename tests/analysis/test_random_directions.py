@@ -62,3 +62,11 @@ def test_bad_input(g, options, match):
 def test_a_seed_is_no_key():
     with pytest.raises(TypeError, match=r"Pass jax.random.key\(0\)"):
         random_direction_law(np.eye(3), 0)
+
+
+def test_what_is_below_the_noise_floor_is_known_to_be_noise(rng):
+    v = rng.standard_normal(7)
+    law = random_direction_law(np.outer(v, v), jax.random.key(0), draws=50)
+    assert law.noise_floor == pytest.approx(7 * np.finfo(np.float64).eps * (v @ v))
+    np.testing.assert_allclose(law.known, [v @ v])
+    assert len(random_direction_law(np.diag([1.0, 0.1, 1e-3]), jax.random.key(0), noise_floor=0.01).known) == 2

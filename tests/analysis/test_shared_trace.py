@@ -31,9 +31,9 @@ def test_same_axes_share_all_and_exchanged_axes_nothing():
 
 
 def test_interval_of_pairs_is_that_of_all_codes():
-    matrix = np.arange(16.0).reshape(4, 4)
+    matrix = np.arange(36.0).reshape(6, 6)
     mean, low, high = pair_interval(matrix, key=KEY)
-    assert mean == pytest.approx(matrix[~np.eye(4, dtype=bool)].mean())
+    assert mean == pytest.approx(matrix[~np.eye(6, dtype=bool)].mean())
     assert low < mean < high
 
 

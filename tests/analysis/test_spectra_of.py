@@ -71,7 +71,11 @@ def test_part_of_a_spectrum(rng):
         (np.zeros((0, 3, 3)), ValueError, r"shape \(0, 3, 3\)"),
         (np.zeros((2, 3, 3), int), TypeError, "floating point"),
         (np.full((2, 3, 3), np.nan), ValueError, "18 NaN or infinite"),
-        (np.stack([np.eye(2), [[1, 2e-3], [0, 1]]]), ValueError, "tensor 1 differs from its transpose by 0.002"),
+        (
+            np.stack([np.eye(2), [[1, 2e-3], [0, 1]]]),
+            ValueError,
+            "tensor 1 is not symmetric: it differs from its transpose by 0.002",
+        ),
     ],
 )
 def test_what_is_no_stack_of_metrics(stack, error, match):

@@ -142,7 +142,7 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
     command = ["plan", "digits-dcgan", "--distance", "mse", "--codes", "40", "--memory", "2GB"]
     assert main(command) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert list(lines) == ["codes", "method", "together", "devices", "memory", "work", "time"]
+    assert list(lines) == ["codes", "method", "together", "devices", "memory", "store", "work", "time"]
     assert lines["codes"] == "40 of dimension 64"
     assert lines["method"].startswith("dense, 64 eigenpairs each: about")
     assert lines["memory"].endswith("of 2.0 GiB")
@@ -160,7 +160,7 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
         ),
         (["analyze", "digits-dcgan", "--distance", "lpips-alx"], "Did you mean 'lpips-alex'"),
         (["analyze", "digits-dcgan", "--top", "65"], "expected 1 to 64"),
-        (["analyze", "digits-dcgan", "--codes", "0"], "at least 1"),
+        (["analyze", "digits-dcgan", "--codes", "0"], "codes is 0; expected a positive integer"),
         (["analyze", "digits-dcgan", "--distance", "mse", "--resize", "64"], "Leave it out"),
         (["analyze", "digits-dcgan", "--distance", "mse", "--memory", "much"], "a text such as '8GB'"),
         (["plan", "digits-dcgan", "--distance", "mse", "--memory", "0"], "a text such as '8GB'"),

@@ -1,5 +1,6 @@
 """SSIM against scikit-image, MS-SSIM against its definition in scipy, and their derivatives."""
 
+import re
 from functools import partial
 
 import jax
@@ -174,12 +175,18 @@ def test_transformations(rng, name):
 @pytest.mark.parametrize(
     ("make", "shape", "message"),
     [
-        (gg.distances.ssim, (10, 64, 3), r"10 x 64 pixels; expected at least 11 a side.*Use a smaller window"),
+        (
+            gg.distances.ssim,
+            (10, 64, 3),
+            r"10 x 64 pixels; expected at least 11 a side.*What fits: ssim\(window=9\), mse\(\);",
+        ),
         (gg.distances.ssim, (64, 64), r"\(64, 64\); expected one image \(H, W, C\).*None"),
         (gg.distances.ssim, (2, 64, 64, 3), "vmap"),
-        (gg.distances.ms_ssim, (160, 200, 3), "at least 161 a side.*Give at most 4 weights"),
-        (gg.distances.ms_ssim, (32, 32, 1), "Give at most 2 weights, use a smaller window"),
-        (gg.distances.ms_ssim, (9, 9, 1), "Use a smaller window"),
+        (gg.distances.ms_ssim, (160, 200, 3), "at least 161 a side for a window of 11 pixels on 5 scales.*of 4 scales"),
+        (gg.distances.ms_ssim, (160, 200, 3), r"ms_ssim\(window=9\), mse\(\)"),
+        (gg.distances.ms_ssim, (16, 16, 3), r"What fits: ssim\(\), mse\(\); or resize the images"),
+        (gg.distances.ms_ssim, (32, 32, 1), r"What fits: ms_ssim\(weights=\(0.0448, 0.2856\)\), of 2 scales, mse\(\);"),
+        (gg.distances.ms_ssim, (9, 9, 1), r"What fits: ssim\(window=9\), mse\(\);"),
     ],
 )
 def test_images_that_do_not_fit(make, shape, message):
@@ -213,3 +220,14 @@ def test_bad_scales_and_values():
         gg.distances.ssim()(np.zeros((16, 16, 1)), np.linspace(0, 255, 256).reshape(16, 16, 1))
     with pytest.raises(TypeError, match="uint8"):
         gg.distances.ssim()(np.zeros((16, 16, 1), np.uint8), np.zeros((16, 16, 1), np.uint8))
+
+
+@pytest.mark.parametrize("side", [9, 11, 16, 32, 100, 160])
+def test_what_a_refusal_says_fits(side):
+    x = jnp.zeros((side, side, 1))
+    with pytest.raises(ValueError, match="What fits") as refused:
+        gg.distances.ms_ssim()(x, x)
+    calls = re.findall(r"(?:ms_ssim|ssim|mse)\((?:[^()]|\([^()]*\))*\)", str(refused.value).partition("What fits: ")[2])
+    assert len(calls) >= 2
+    for call in calls:
+        assert float(eval(f"gg.distances.{call}")(x, x)) == 0

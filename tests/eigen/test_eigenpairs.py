@@ -159,7 +159,12 @@ def test_automatic_choice_follows_the_cost():
         (np.eye(3), {"k": 0}, ValueError, "from 1 to 3"),
         (np.eye(3), {"solver": "lanczos"}, ValueError, "'arpack'|Known"),
         (np.eye(3)[:2], {}, ValueError, r"expected one matrix \(d, d\)"),
-        (np.triu(np.ones((3, 3))), {}, ValueError, "not symmetric"),
+        (
+            np.triu(np.ones((3, 3))),
+            {},
+            ValueError,
+            r"g is not symmetric: it differs .* by 1, where its largest entry is 1; .* Pass 0\.5 \* \(g \+ g\.T\)",
+        ),
         (np.full((3, 3), np.nan), {}, ValueError, "NaN"),
         (np.eye(3, dtype=int), {}, TypeError, "floating point"),
         (np.eye(3), {"relative_to": np.diag([1.0, 1.0, -1.0])}, ValueError, "not positive definite.*ridge"),
@@ -170,6 +175,28 @@ def test_automatic_choice_follows_the_cost():
 def test_bad_arguments(g, options, error, message):
     with pytest.raises(error, match=message):
         gg.eigenpairs(g, **options)
+
+
+@pytest.mark.parametrize(("matrix", "by"), [([[1.0, 5], [0, 2]], "5"), ([[3.0, 1], [1.01, 3]], "0.01")])
+def test_a_matrix_that_is_not_symmetric_is_refused_outside_jit(matrix, by):
+    for solve in (gg.eigenpairs, gg.eigh):
+        with pytest.raises(ValueError, match=f"g is not symmetric: it differs from its transpose by {by}, "):
+            solve(np.array(matrix))
+    values, _ = jax.jit(gg.eigh)(np.array(matrix))
+    np.testing.assert_allclose(
+        values, np.linalg.eigvalsh(0.5 * (np.array(matrix) + np.array(matrix).T))[::-1], rtol=1e-5
+    )
+
+
+def test_tensors_of_torch_and_lists_are_matrices():
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
+    matrix = [[2.0, 1.0], [1.0, 2.0]]
+    for given in (torch.tensor(matrix), torch.tensor(matrix, dtype=torch.float64), matrix):
+        np.testing.assert_allclose(gg.eigenpairs(given).values, [3, 1], atol=1e-6)
+        np.testing.assert_allclose(gg.eigh(given)[0], [3, 1], atol=1e-6)
+        np.testing.assert_allclose(gg.eigenpairs(np.eye(2), relative_to=given).values, [1, 1 / 3], atol=1e-6)
+    with pytest.raises(TypeError, match=r"g is a Tensor that numpy cannot read .*; Pass x.detach\(\)"):
+        gg.eigenpairs(torch.tensor(matrix, requires_grad=True))
 
 
 def test_eigenpairs_are_a_pytree():

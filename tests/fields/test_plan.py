@@ -13,6 +13,7 @@ from geomgan.backend import CPU, memory_budget, readable
 from geomgan.fields import plan as module
 from geomgan.fields.plan import device_grid, duration, plan_field
 from geomgan.fields.programs import Program
+from geomgan.fields.rate import step_seconds
 from geomgan.metric.chunks import tangent_chunk
 from tests.small_models import linear_generator, small_dcgan, smooth_generator
 
@@ -206,7 +207,33 @@ def test_work_is_counted():
 def test_time_is_that_of_the_work_at_a_share_of_the_matrix_product(monkeypatch):
     monkeypatch.setattr(module, "matrix_product_rate", lambda precision: 1e9)
     plan = plan_field(small_dcgan(), MSE, 10)
-    assert plan.seconds == pytest.approx(10 * plan.flops / (1e9 * dict(CPU.efficiency)["dense"]))
+    work = 10 * plan.flops / (1e9 * dict(CPU.efficiency)["dense"])
+    assert work < plan.seconds < 1.2 * work
+    monkeypatch.setattr(module, "step_seconds", lambda codes, dim: 7.0)
+    many = plan_field(small_dcgan(), MSE, 10, batch=4)
+    assert many.seconds == pytest.approx(10 * many.flops / (1e9 * dict(CPU.efficiency)["dense"]) + 3 * 7.0)
+    assert "; " in str(many).splitlines()[-1]  # beside what compiling takes
+    assert many.compilation > 0
+
+
+def test_what_a_step_takes_beside_its_network_grows_with_its_matrices():
+    assert 0 < step_seconds(1, 2) < step_seconds(4, 128) < step_seconds(400, 128)
+    assert step_seconds(8, 1024) > 100 * step_seconds(8, 16)
+
+
+@pytest.mark.parametrize("options", [{}, {"k": 2, "solver": "block"}])
+def test_the_size_of_a_store_is_that_of_its_files(options, tmp_path):
+    G = linear_generator(np.random.default_rng(0).standard_normal((60, 40)).astype(np.float32))
+    codes = np.random.default_rng(1).standard_normal((24, 40)).astype(np.float32)
+    plan = plan_field(G, gg.distances.euclidean(), 24, estimate=False, **options)
+    gg.metric_field(G, gg.distances.euclidean(), codes, store=tmp_path / "run", progress=False, **options)
+
+    data = [path.stat().st_size for path in (tmp_path / "run").rglob("c/**/*") if path.is_file()]
+    assert (
+        0 <= sum(data) - plan.stored <= 4 * (len(data) + 7 * 24)
+    )  # checksums: in each file, and kept for each array of a batch
+    store = next(line for line in str(plan).splitlines() if line.startswith("store"))
+    assert store == f"store    {readable(plan.stored)} on the disk, if there is one (in memory otherwise)"
 
 
 def test_a_plan_runs_nothing_and_says_what_it_chose(monkeypatch):

@@ -1,6 +1,7 @@
 """The Generator type."""
 
 import dataclasses
+import re
 
 import flax.linen as nn
 import jax
@@ -167,10 +168,19 @@ def test_the_prior_is_reproducible_and_normal():
 
 def test_keys_are_typed():
     G = small_dcgan()
-    for key in (0, jax.random.key_data(jax.random.key(0)), jax.random.split(jax.random.key(0))):
-        with pytest.raises(TypeError, match=r"expected one typed key\. Pass jax\.random\.key\(0\)"):
-            G.sample_latent(key, 3)
     key = jax.random.key(0)
+    for given, got, fix in (
+        (0, "the number 0", "jax.random.key(0)"),
+        (np.int64(31), "the number 31", "jax.random.key(31)"),
+        (jax.random.PRNGKey(0), "an untyped key, as jax.random.PRNGKey makes them", "jax.random.wrap_key_data(key)"),
+        (jax.random.split(key), "keys of shape (2,)", "one of them"),
+        (None, "None", "jax.random.key(0)"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(f"key is {got}; expected one typed key. Pass {fix}.")):
+            G.sample_latent(given, 3)
+    for count in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match=rf"n is {count}; expected .*, the number of codes to draw\."):
+            G.sample_latent(key, count)
     np.testing.assert_allclose(jax.jit(lambda key: G.sample_latent(key, 3))(key), G.sample_latent(key, 3), rtol=1e-6)
 
 
@@ -192,8 +202,17 @@ def test_a_prior_of_ones_own():
         ((lambda p, z: z, (), 0), {}, ValueError, "positive integer"),
         ((lambda p, z: z, (), (1, 8)), {}, ValueError, r"latent_dim is \(1, 8\); expected a positive integer. Pass"),
         ((lambda p, z: z, (), 2), {"output_range": (1, 1)}, ValueError, "low < high"),
-        ((lambda p, z: (z, z), (), 2), {}, TypeError, "one floating-point array"),
-        ((lambda p, z: z.astype(int), (), 2), {}, TypeError, "one floating-point array"),
+        ((lambda p, z: (z, z), (), 2), {}, TypeError, r"one floating-point array, .* fn\(params, z\)\[0\]\.$"),
+        ((lambda p, z: {"x": z}, (), 2), {}, TypeError, "Let it return the sample alone"),
+        *(
+            (
+                (lambda p, z, kind=kind: z.astype(kind), (), 2),
+                {},
+                TypeError,
+                "before they are rounded or .*hvp='finite-d",
+            )
+            for kind in ("uint8", "int32", "bool")
+        ),
     ],
 )
 def test_factory_checks_its_arguments(arguments, options, error, message):

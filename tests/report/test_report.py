@@ -49,7 +49,7 @@ def G():
 def made(G, tmp_path_factory):
     """A whole report with everything that this generator can have."""
     out = tmp_path_factory.mktemp("report") / "run"
-    return gg.report(G, gg.distances.mse(), 4, out=out, compare=gg.distances.euclidean(), **OPTIONS)
+    return gg.report(G, gg.distances.mse(), 6, out=out, compare=gg.distances.euclidean(), **OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_numbers_are_those_of_the_library(made, told, G):
     other = gg.MetricField.read(made.folder / "other.zarr")
     r = float(np.mean(gg.analysis.compare(field, other).tensor_r))  # the mean that the figure shows
     assert f"The tensors under {gg.distances.euclidean().name} correlate with these with r = {r:.2f} " in made.finding
-    assert made.finding.endswith("(mean of 4 codes, 95 % interval 1.00 to 1.00).")  # mse is euclidean, scaled
+    assert made.finding.endswith("(mean of 6 codes, 95 % interval 1.00 to 1.00).")  # mse is euclidean, scaled
 
 
 def test_claims_state_effect_interval_and_n(made, told):
@@ -130,17 +130,17 @@ def test_claims_state_effect_interval_and_n(made, told):
     c = gg.analysis.consistency(field, above_floor=True)
     relation = gg.analysis.consistency_and_distance(c, KEY)
     facts, said = (told["sections"]["latent_distance"][part] for part in ("facts", "said"))
-    assert (facts["pairs"], facts["codes"]) == (6, 4)
+    assert (facts["pairs"], facts["codes"]) == (15, 6)
     assert facts["slope"] == pytest.approx(relation.slope)
     assert facts["effect"] == pytest.approx(relation.slope * np.ptp(relation.distances))
-    assert "6 pairs of 4 codes" in said
+    assert "15 pairs of 6 codes" in said
     assert not re.search("similar|no relation|significant", said)  # numbers, no verdict
     estimate, low, high = gg.analysis.consistency_interval(c, KEY)
-    assert f"log r = {estimate:.2f} (mean over pairs of 4 codes, 95 % interval {low:.2f} to {high:.2f}" in made.finding
+    assert f"log r = {estimate:.2f} (mean over pairs of 6 codes, 95 % interval {low:.2f} to {high:.2f}" in made.finding
     shape = gg.analysis.anisotropy(field, KEY).intervals
     half, most = shape["dimensions_0.9"], shape["dimensions_0.99"]
     assert f"{half[0]} of 6 latent dimensions hold 90 %" in made.finding
-    assert f"{most[0]} hold 99 % (medians of 4 codes, 95 % intervals {half[1]} to {half[2]} and" in made.finding
+    assert f"{most[0]} hold 99 % (medians of 6 codes, 95 % intervals {half[1]} to {half[2]} and" in made.finding
     counts = [shape for name, shape in told["anisotropy"]["smooth"].items() if name.startswith("dimensions")]
     assert all(type(number) is int for interval in counts for number in interval)
 
@@ -187,7 +187,7 @@ def test_a_call_that_makes_the_report_again_is_on_the_page(made):
 
 
 def test_codes_can_be_given(G, made, tmp_path):
-    codes = G.sample_latent(KEY, 4)
+    codes = G.sample_latent(KEY, 6)
     again = gg.report(G, gg.distances.mse(), codes, out=tmp_path, compare=gg.distances.euclidean(), **OPTIONS)
     assert again.finding == made.finding
     assert sorted(again.computed) == sorted(made.computed)
@@ -215,10 +215,10 @@ def test_a_run_that_is_killed_before_each_part_computes_every_part_once(G, made,
     log = []
     for name in made.computed:
         with pytest.raises(Killed):
-            gg.report(G, gg.distances.mse(), 4, out=tmp_path, compare=gg.distances.euclidean(),
+            gg.report(G, gg.distances.mse(), 6, out=tmp_path, compare=gg.distances.euclidean(),
                       triples=logged(log, stop_before=name), **OPTIONS)  # fmt: skip
         assert not (tmp_path / "report.html").exists()
-    last = gg.report(G, gg.distances.mse(), 4, out=tmp_path, compare=gg.distances.euclidean(), triples=logged(log),
+    last = gg.report(G, gg.distances.mse(), 6, out=tmp_path, compare=gg.distances.euclidean(), triples=logged(log),
                      **OPTIONS)  # fmt: skip
     assert tuple(log) == made.computed  # each once, statistics included
     assert last.computed == (log[-1],)
@@ -236,13 +236,13 @@ def test_a_process_that_dies_leaves_finished_parts_for_the_next(G, tmp_path):
         "import os; from tests.report.test_report import *; "
         "die = lambda subject, results: os._exit(7); "
         "parts = [replace(t, compute=die) if t.name == 'homogeneity' else t for t in TRIPLES]; "
-        f"gg.report(smooth_generator(), gg.distances.mse(), 4, out={str(tmp_path)!r}, triples=parts, **OPTIONS)"
+        f"gg.report(smooth_generator(), gg.distances.mse(), 6, out={str(tmp_path)!r}, triples=parts, **OPTIONS)"
     )
     assert subprocess.run([sys.executable, "-c", script], env=os.environ, check=False).returncode == 7
     done, log = {path.stem for path in (tmp_path / "parts").glob("*.npz")}, []
     assert done >= {"spectrum", "anisotropy", "axes"}
     field = (tmp_path / "field.zarr" / "zarr.json").stat().st_mtime_ns
-    gg.report(G, gg.distances.mse(), 4, out=tmp_path, triples=logged(log), **OPTIONS)
+    gg.report(G, gg.distances.mse(), 6, out=tmp_path, triples=logged(log), **OPTIONS)
     assert not done & set(log)
     assert "homogeneity" in log
     assert (tmp_path / "field.zarr" / "zarr.json").stat().st_mtime_ns == field
@@ -251,7 +251,7 @@ def test_a_process_that_dies_leaves_finished_parts_for_the_next(G, tmp_path):
 def test_a_finished_run_computes_and_writes_nothing(G, made):
     times = {path: path.stat().st_mtime_ns for path in made.folder.rglob("*") if path.is_file()}
     log = []
-    again = gg.report(G, gg.distances.mse(), 4, out=made.folder, compare=gg.distances.euclidean(),
+    again = gg.report(G, gg.distances.mse(), 6, out=made.folder, compare=gg.distances.euclidean(),
                       triples=logged(log), **OPTIONS)  # fmt: skip
     assert not log
     assert again == replace(made, computed=())
@@ -303,7 +303,8 @@ def test_a_later_room_adds_a_part(G, tmp_path):
     [
         ({"top": 7}, "top is 7; expected 1 to 6"),
         ({"layers": True}, "has no named layers to compare"),
-        ({"codes": 0}, "codes is 0; expected at least 1"),
+        ({"codes": 0}, "codes is 0; expected a positive integer"),
+        ({"codes": 4.5}, "codes is 4.5; expected a positive integer"),
         ({"codes": np.zeros((2, 5), np.float32)}, "5"),
         ({"compare": gg.distances.lpips("alex")}, "16 x 16 pixels"),
     ],
@@ -316,8 +317,8 @@ def test_mistakes_are_told_before_any_work(G, options, message, tmp_path):
 
 
 def test_a_key_that_is_a_number_is_refused(G, tmp_path):
-    with pytest.raises(TypeError, match="key"):
-        gg.report(G, gg.distances.mse(), 2, out=tmp_path / "run", key=0)
+    with pytest.raises(TypeError, match=r"key is the number 7; .* Pass jax.random.key\(7\)"):
+        gg.report(G, gg.distances.mse(), 2, out=tmp_path / "run", key=7)
 
 
 def test_a_generator_that_is_finite_nowhere_is_told(tmp_path):

@@ -17,6 +17,8 @@ from geomgan.study import (
     study_results,
     write_results,
 )
+from geomgan.study.agreement import alpha_interval
+from geomgan.study.summary import summary_table
 from tests.study import answer, answers_of, written
 
 KEY = jax.random.key(0)
@@ -123,30 +125,30 @@ HAND = StudyKey(
 
 
 def test_means_differences_and_intervals_by_hand():
-    tables = [[(1, 60, 8), (1, 40, 6), (1, 10, 3)], [(1, 80, 9), (0, 0, 0), (0, 0, 0)]]
+    tables = [[(1, 60, 8), (1, 40, 6), (1, 10, 3)], [(1, 80, 9), (0, 0, 0), (0, 0, 0)]] * 3
     results = study_results(HAND, people_of(HAND, tables), KEY)
     measures = {measure.name: measure for measure in results.measures}
     np.testing.assert_allclose(measures["saw_change"].mean, [100, 50, 50])
     np.testing.assert_allclose(measures["amount"].mean, [70, 20, 5])
     np.testing.assert_allclose(measures["similarity"].mean, [8.5, 6, 3])
     np.testing.assert_allclose(measures["rows"].mean, [2, 1, 1])
-    assert measures["similarity"].given.tolist() == [2, 1, 1]
+    assert measures["similarity"].given.tolist() == [6, 3, 3]
     assert measures["amount"].axes[0] == pytest.approx(45)
     assert measures["amount"].difference[0] == pytest.approx(40)
     assert measures["amount"].p == pytest.approx(2 / 3)  # apart by 40; by 57.5 were axis 1 the control
-    # of two participants one is drawn twice with probability 1/2: the ends are the participants' own values
-    assert measures["amount"].axes[1:] == pytest.approx((40, 50))
-    assert (measures["amount"].low[0], measures["amount"].high[0]) == (60, 80)
-    assert measures["similarity"].difference == pytest.approx((4.25, 4, 4.25))  # undefined without p0
+    # of six draws none is of the first kind in 1.6 % of cases, and at most one in 11 %: the ends are at one of six
+    assert measures["amount"].axes[1:] == pytest.approx((40 + 10 / 6, 50 - 10 / 6))
+    assert (measures["amount"].low[0], measures["amount"].high[0]) == pytest.approx((60 + 20 / 6, 80 - 20 / 6))
+    assert measures["similarity"].difference[0] == pytest.approx(4.25)
     agreement = {(a.name, a.level): a for a in results.agreements}
     assert agreement["saw_change", "nominal"].everywhere[0] == pytest.approx(
-        krippendorff_alpha([[1, 1, 1], [1, 0, 0]], "nominal")
+        krippendorff_alpha([[1, 1, 1], [1, 0, 0]] * 3, "nominal")
     )
     assert agreement["amount", "interval"].everywhere[0] == pytest.approx(
-        krippendorff_alpha([[60, 40, 10], [80, 0, 0]], "interval")
+        krippendorff_alpha([[60, 40, 10], [80, 0, 0]] * 3, "interval")
     )
     assert agreement["rows", "nominal"].axes[0] == pytest.approx(
-        krippendorff_alpha([[1, 0, 0, 0, 1, 0, 1, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0, 0, 0, 0]], "nominal")
+        krippendorff_alpha([[1, 0, 0, 0, 1, 0, 1, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0, 0, 0, 0]] * 3, "nominal")
     )
 
 
@@ -158,10 +160,21 @@ def test_results_do_not_depend_on_the_order_and_follow_the_key_of_randomness(rng
     other = study_results(HAND, people, jax.random.key(2))
     assert a.measures[1].axes != other.measures[1].axes
     assert a.measures[1].axes == pytest.approx(other.measures[1].axes, rel=0.1)
-    low, high = a.agreements[2].everywhere[1:]
-    assert low <= a.agreements[2].everywhere[0] <= high
+    assert np.isnan([agreement.everywhere[1:] for agreement in a.agreements]).all()  # over three questions
+    estimate, low, high = alpha_interval(rng.integers(1, 10, (6, 8)), "interval", rng, 300)
+    assert low <= estimate <= high
     with pytest.raises(ValueError, match="at least one"):
         study_results(HAND, [], KEY)
+
+
+@pytest.mark.parametrize(
+    ("people", "said"), [(2, "too few for 95 % intervals, which need at least 6."), (6, "in brac")]
+)
+def test_few_participants_have_means_without_intervals(people, said):
+    results = study_results(HAND, people_of(HAND, [[(1, 60, 8), (1, 40, 6), (1, 10, 3)]] * people), KEY)
+    assert (results.measures[1].axes[0], results.measures[1].mean.tolist()) == (50, [60, 40, 10])
+    assert np.isnan(results.measures[1].axes[1:]).all() == (people < 6)
+    assert f"{people} participants; {said}" in summary_table(results)
 
 
 def test_one_participant_has_no_interval_and_no_agreement():

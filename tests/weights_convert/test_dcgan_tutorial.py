@@ -239,6 +239,7 @@ def test_options_that_a_module_contradicts(tmp_path, options, says):
     ("change", "says"),
     [
         (lambda net: net.__setitem__(2, nn.Softplus()), "the module has Softplus"),
+        (lambda net: net.__setitem__(2, nn.PReLU()), "the module has PReLU at 2, which no DCGAN of this family has"),
         (lambda net: net.__setitem__(2, nn.ELU(0.5)), r"the module has ELU \{'alpha': 0.5\} at 2"),
         (lambda net: net.__setitem__(5, nn.LeakyReLU(0.1)), r"\['leaky_relu', 'relu'\] between its layers"),
         (lambda net: net.__setitem__(6, nn.ConvTranspose2d(4, 2, 4, (2, 1), 1)), r"stride=2,1 at 6; expected the same"),
@@ -246,7 +247,7 @@ def test_options_that_a_module_contradicts(tmp_path, options, says):
         (lambda net: net.append(nn.Upsample(scale_factor=2)), "the module has Upsample at 8"),
         (lambda net: net.__setitem__(5, nn.Identity()), "expected the same one behind each"),
     ],
-    ids=["softplus", "alpha", "two kinds", "two strides", "dilation", "upsampling", "none"],
+    ids=["softplus", "prelu", "alpha", "two kinds", "two strides", "dilation", "upsampling", "none"],
 )
 def test_modules_of_another_network_are_refused(tmp_path, change, says):
     module = network(TUTORIAL, nn.ReLU(), nn.Tanh())
