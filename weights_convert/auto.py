@@ -133,7 +133,7 @@ def convert_any(
     say(f"{seen.file}: taken as {family}, because {seen.ways[family]}.")
     for text in said:
         say(text)
-    return family, write(out, made, card)
+    return family, write(out, made, card, say)
 
 
 def about(checkpoint: str | os.PathLike[str]) -> str:

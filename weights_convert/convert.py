@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,24 @@ from weights_convert.files import read_file
 from weights_convert.options import Options, sentence, taken
 from weights_convert.recognised import fits_of, recognised
 from weights_convert.sharded import PATTERN, index_in, with_shards
+from weights_convert.sheet import write_sheet
 
 __all__ = ["Converted", "convert", "read", "renamed", "state_dict", "write"]
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What a converter makes of a checkpoint: the entries of the card, and the weights by part."""
+    """What a converter makes of a checkpoint.
+
+    Attributes:
+        card: entries of the card.
+        params: the weights by part.
+        show: whether so much was guessed that a sheet of samples is to be looked at.
+    """
 
     card: dict[str, Any]
     params: dict[str, Any]
+    show: bool = False
 
 
 def convert(
@@ -59,12 +67,20 @@ def convert(
         NotHereError: a file is missing.
         CheckpointError: the checkpoint is damaged, of another family, or names a forbidden class.
     """
-    return write(out, read(family, checkpoint, options, say), card)
+    return write(out, read(family, checkpoint, options, say), card, say)
 
 
-def write(out: str | os.PathLike[str], made: Converted, card: Mapping[str, Any] | None = None) -> Path:
-    """The folder ``out`` with what was converted; errors as of :func:`convert`."""
-    return write_measured(out, {**made.card, **(card or {})}, made.params)
+def write(
+    out: str | os.PathLike[str],
+    made: Converted,
+    card: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = warn,
+) -> Path:
+    """The folder ``out`` with what was converted, and a sheet of samples to look at; errors as of :func:`convert`."""
+    folder = write_measured(out, {**made.card, **(card or {})}, made.params)
+    if made.show and (sheet := write_sheet(folder)):
+        say(f"{sheet} has samples of what was guessed: look whether they are as they should be.")
+    return folder
 
 
 def read(
@@ -111,7 +127,7 @@ def read(
         say(f"{checkpoint}: {text}")
     notes: dict[str, Any] = {"taken": "; ".join(took)} if took else {}
     notes |= {"assumed": dict(said.assumed)} if said.assumed else {}
-    return Converted({"family": family, **converted.card, **notes, "files": provenance}, converted.params)
+    return replace(converted, card={"family": family, **converted.card, **notes, "files": provenance})
 
 
 def _named(function: str) -> Callable[..., Any]:

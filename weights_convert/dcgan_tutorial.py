@@ -17,7 +17,7 @@ from geomgan.generators.activations import HIDDEN, OUTPUT_RANGES, SLOPE
 from geomgan.generators.dcgan import Stage, tutorial_stages
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
-from weights_convert.modules import OTHERWISE, Part, StateDict
+from weights_convert.modules import OTHERWISE, Part, StateDict, forwards
 from weights_convert.options import Options, choice, number, shown, whole
 from weights_convert.sequences import kernels_of, path_of, sequence
 from weights_convert.table import Layer, Tensors, fill, not_of, shapes
@@ -160,6 +160,8 @@ def _behaviour(
     """Entries of the configuration that are not the tutorial's: ``stages``, ``activation``, ``slope``, ``output``."""
     count = len(layers)
     module = _of_module(tensors, layers, norms)
+    if authors := forwards(tensors.parts):
+        options.assumed["forward"] = f"{', '.join(authors)} runs its layers one after the other, and nothing else"
     sides = [tensors[f"{layer}.weight"].shape[2] for layer in layers]
     usual = tutorial_stages(count) if set(sides[1:]) == {4} else ()
     columns = list(zip(*usual, strict=True)) if usual else []

@@ -18,6 +18,7 @@ from geomgan.restricted_pickle import StandIn, misfit
 
 MAX_TENSORS, MAX_NAME = 10_000, 256
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"  # of the official StyleGAN repositories
+TORCH = "torch.nn."  # what stands before the names of torch's own classes
 SCRIPT = "__torch__."  # what TorchScript puts before the name of a class
 FUNCTIONS = (  # modules of torch that change what passes; none has tensors but PReLU, its slopes
     *("CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "LogSigmoid"),
@@ -31,10 +32,17 @@ _PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 @dataclass(frozen=True)
 class Part:
-    """One module of a tree of modules: the name of its class, and those of its attributes that are plain values."""
+    """One module of a tree of modules.
+
+    Attributes:
+        kind: the name of its class.
+        attributes: those of its attributes that are plain values.
+        own: whether the class is one of torch's.
+    """
 
     kind: str
     attributes: Mapping[str, Any]
+    own: bool = True
 
     def pair(self, name: str) -> int | None:
         """The attribute ``name``, a number or the same number for every axis; None where it is neither."""
@@ -68,6 +76,12 @@ class StateDict(dict[str, np.ndarray]):
             if new is not None:
                 parts[new.rpartition(".")[0]] = part
         return StateDict({new: self[old] for new, old in names.items()}, parts)
+
+
+def forwards(parts: Mapping[str, Part]) -> list[str]:
+    """The classes of a whole module that are no one's but its author's and have parts: no file holds their forward."""
+    above = {path.rpartition(".")[0] for path in parts if path}
+    return list(dict.fromkeys(part.kind for path, part in parts.items() if path in above and not part.own))
 
 
 def expect_functions(tensors: StateDict, allowed: Mapping[str, Mapping[str, Any]], what: str) -> None:
@@ -111,7 +125,8 @@ def module_state(root: StandIn) -> StateDict:
         attributes = attributes_of(module)
         said = {k: v for k, v in attributes.items() if isinstance(k, str) and isinstance(v, _PLAIN)}
         kind = module.name.rpartition(".")[2]
-        parts[path] = Part(kind if kind.isidentifier() else "object", said)
+        own = module.name.startswith(TORCH)
+        parts[path] = Part(kind if kind.isidentifier() else "object", said, own)
         prefix = f"{path}." if path else ""
         for name, value in _tensors(module, attributes):
             tensors[_joined(prefix, name)] = value

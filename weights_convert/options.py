@@ -14,6 +14,11 @@ from weights_convert.modules import StateDict
 T = TypeVar("T")
 NETWORK = {"network": "which one, where a file holds several that fit: its keys and prefix with dots between"}
 Epsilon = Callable[[str | None], float]
+_WHOLE = "or from the whole module: torch.save(model, FILE)"
+_OTHER_WAYS = {  # to say more, where a family has one that says all
+    "torch-layers": "or say all of it: --option layers=FILE writes a line for each layer, to be changed",
+    "torch-module": "or export the network, which says everything: `geomgan export-recipe` prints the lines",
+}
 
 
 def taken(published: Checkpoint) -> dict[str, str]:
@@ -103,8 +108,8 @@ def sentence(assumed: Mapping[str, Any], family: str) -> str:
     values = ", ".join(f"{name}={shown(value)}" for name, value in assumed.items())
     return (
         f"assumed, because the file does not say: {values}. Where one is wrong, convert again with --option KEY=VALUE "
-        f"(in Python options={{KEY: VALUE}}; `geomgan convert {family} --help` explains them), or from the whole "
-        "module: torch.save(model, FILE)."
+        f"(in Python options={{KEY: VALUE}}; `geomgan convert {family} --help` explains them), "
+        f"{_OTHER_WAYS.get('torch-module' if 'forward' in assumed else family, _WHOLE)}."
     )
 
 

@@ -306,7 +306,10 @@ def test_the_end_of_a_class_is_assumed(tmp_path):
     """What ``forward`` does behind its modules is program text, which is not read."""
     (tmp_path / "a.pth").write_bytes(saved(Net(network(TUTORIAL, nn.ReLU(), None))))
     folder = convert("dcgan-tutorial", tmp_path / "a.pth", tmp_path / "model", say=lambda _: None)
-    assert gg.zoo.card(folder)["assumed"] == {"output": "tanh"}
+    assert gg.zoo.card(folder)["assumed"] == {
+        "forward": "Net runs its layers one after the other, and nothing else",
+        "output": "tanh",
+    }
     assert_same(gg.load(folder), network(TUTORIAL, nn.ReLU(), nn.Tanh()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geomgan.generators.activations import HIDDEN, SLOPE
 from geomgan.generators.aten.generator import generator, network
 from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 
@@ -14,6 +15,10 @@ OPTIONS = {  # of every way
 }
 
 SAVED = "program"  # as geomgan.save writes it
+_FOUND = {
+    "network": "which one, where a file holds several: its keys and prefix with dots between",
+    "input": "the shape of one code, where the first layer takes maps: 3,64,64",
+}
 
 FAMILIES = (
     Family(SAVED, NETWORK),
@@ -30,7 +35,41 @@ FAMILIES = (
             },
         ),
     ),
-    Family("torch-module", NETWORK),
-    Family("torch-layers", NETWORK),
+    Family(
+        "torch-module",
+        NETWORK,
+        Checkpoint(
+            "a file: a whole module of torch's own layers, torch.save(net, FILE), alone or in containers",
+            "torch_module:convert",
+            options={
+                "order": "paths of its parts in the order in which they run, with commas between, where the module is "
+                "of a class of your own (as they were defined unless given): order=fc,main.0,act,main.1",
+                **_FOUND,
+                **OPTIONS,
+            },
+        ),
+    ),
+    Family(
+        "torch-layers",
+        NETWORK,
+        Checkpoint(
+            "a file: a state dict of any generator whose layers follow each other; what it does not say is guessed",
+            "torch_layers:convert",
+            options={
+                "layers": "a file with a line for each layer; where there is none, it is written with the best guess",
+                "activation": f"{', '.join(HIDDEN)} or another of torch's: between the layers (relu unless given)",
+                "slope": f"of leaky_relu, which it implies ({SLOPE} unless given)",
+                "output": "the last activation: tanh, sigmoid, linear or another (of a VAE sigmoid, else tanh)",
+                "stride": "of every convolution, with commas between, or one for all (from kernels and sides)",
+                "padding": "of every convolution",
+                "output_padding": "of every convolution",
+                "epsilon": "of the norms (1e-05 unless given)",
+                "padding_mode": "zeros, reflect, replicate or circular: of convolutions (zeros unless given)",
+                "size": "pixels a side of its images, which strides and upsampling then give",
+                **_FOUND,
+                **OPTIONS,
+            },
+        ),
+    ),
     Family("keras-layers", NETWORK),
 )

@@ -1,0 +1,286 @@
+"""The best guess of a whole network: its layers by their tensors, and between them what usually stands there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from geomgan.errors import CheckpointError
+from weights_convert.guess.chain import Link, State, chains
+from weights_convert.guess.pieces import Piece, between, pieces_of
+from weights_convert.guess.sides import MOST_SIDE, Choice, Stage, Step, cheapest, plain, transposed, unusual
+from weights_convert.torch_modules import Line
+from weights_convert.torch_modules.linear import square
+
+LEFT = re.compile(r".*(enc|mu|mean|var|sigma|std|dis|critic|class).*|[eq]\d*", re.IGNORECASE)  # no part of a decoder
+GAN_ZOO_EPSILON = 0.8  # PyTorch-GAN's `BatchNorm2d(128, 0.8)` means a momentum and gives an epsilon
+WAYS = "say what runs with --option layers=FILE, which is written with what is known where there is none"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said besides: of hidden non-linearities, the last one, the sides; None or empty where nothing is.
+
+    Attributes:
+        decoder: whether the network lies where decoders do.
+    """
+
+    hidden: Line | None = None
+    output: str | None = None
+    epsilon: float | None = None
+    size: int | None = None
+    stages: Mapping[str, Sequence[int]] = field(default_factory=dict)  # stride, padding, output_padding by layer
+    padding_mode: str = "zeros"
+    decoder: bool = False
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A network, the layers of the file that are no part of it, and whether it is the decoder of a VAE."""
+
+    lines: tuple[Line, ...]
+    left: tuple[str, ...]
+    decoder: bool
+
+
+def guessed(tensors: Mapping[str, Any], said: Said) -> Guess:
+    """The generator in a state dict.
+
+    Raises:
+        CheckpointError: tensors are of no layer that is known here, or the layers do not follow each other; or they are
+            those of an encoder or a discriminator.
+    """
+    pieces = pieces_of(tensors)
+    tables = [piece for piece in pieces if piece.embedding]
+    layers = [piece for piece in pieces if not piece.embedding]
+    links, decoder = _generator(layers)
+    used = {link.piece.path for link in links} | {piece.path for piece in tables}
+    left = tuple(piece.path for piece in pieces if piece.path not in used)
+    decoder = decoder or said.decoder or any(LEFT.fullmatch(path) for path in left)
+    first = links[0]
+    inputs, known = _inputs(first, tables)
+    steps = list(_steps(links, said, decoder))
+    start = 1 if first.takes.axes else 0
+    channels = links[-1].makes.size
+    way = cheapest(steps, start, lambda side: unusual(side, channels, said.size) if links[-1].makes.axes == 2 else 0.0)
+    if way is None:
+        raise CheckpointError(f"strides and paddings that fit its kernels are not found: {WAYS}")
+    return Guess((*inputs, *way.lines), left, decoder) if known else Guess(way.lines, left, decoder)
+
+
+# --- Which of the layers ---
+
+
+def listed(tensors: Mapping[str, Any]) -> list[Line]:
+    """Every layer of a file by itself, in its order: what is known where no guess fits."""
+    return [Line(link.kind, link.piece.path) for chain in chains(pieces_of(tensors)) for link in chain.links]
+
+
+def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
+    """The layers of the generator or decoder, and whether an encoder's heads come before them."""
+    runs = chains(pieces)
+    if not runs:
+        raise _unknown([piece for piece in pieces if piece.odd])
+    heads, found = False, 0
+    for i, chain in enumerate(runs):
+        if i and _twins(runs[i - 1].links[-1], chain.links[0]) and len(chain.links) > 1:
+            heads, found = True, i
+    chosen = runs[found].links[1:] if heads else runs[found].links
+    start = next(i for i, piece in enumerate(pieces) if piece.path == chosen[0].piece.path)
+    if odd := [piece for piece in pieces[start:] if piece.odd]:
+        raise _unknown(odd)
+    apart = [chain.links[0] for chain in runs[found + 1 :]]
+    if parting := [link for link in apart if not LEFT.fullmatch(link.piece.path.partition(".")[0])]:
+        last = chosen[-1]
+        raise CheckpointError(
+            f"{parting[0].piece.path} takes {_words(parting[0].takes)}, and {last.piece.path} before it makes "
+            f"{_words(last.makes)}: they do not follow each other, so that its forward does more than one layer after "
+            f"the other. {WAYS.capitalize()}"
+        )
+    if not _expands(chosen):
+        raise CheckpointError(
+            f"its layers make {_words(chosen[-1].makes)} of {_words(chosen[0].takes)}: that is an encoder or a "
+            f"discriminator, and no generator. Get the file with the generator; where it is one, {WAYS}"
+        )
+    return list(chosen), heads
+
+
+def _twins(a: Link, b: Link) -> bool:
+    """Whether two layers are the heads of an encoder, mean and log variance."""
+    return a.kind == b.kind and a.piece.shapes == b.piece.shapes and len(a.piece.weight) > 1
+
+
+def _expands(links: Sequence[Link]) -> bool:
+    first, last = links[0].takes, links[-1].makes
+    if not last.axes:
+        return not first.axes and last.size > first.size
+    return not first.axes or any(link.kind.startswith("ConvTranspose") for link in links)
+
+
+def _unknown(odd: Sequence[Piece]) -> CheckpointError:
+    names = [f"{piece.path}.{part}" if piece.path else part for piece in odd for part in piece.shapes]
+    shown = ", ".join([*names[:6], *(["..."] if len(names) > 6 else [])])
+    return CheckpointError(
+        f"{f'the tensors {shown} are' if names else 'the file has no tensors that are'} those of a layer whose work no "
+        "name and shape tells. Export the network: `geomgan export-recipe` prints the lines"
+    )
+
+
+def _words(state: State) -> str:
+    return f"maps of {state.size} channels" if state.axes else f"{state.size} numbers"
+
+
+# --- What goes in ---
+
+
+def _inputs(first: Link, tables: Sequence[Piece]) -> tuple[list[Line], bool]:
+    """The code, and a class whose row of a table is joined to it; nothing where the first layer says all."""
+    if not tables:
+        return [], False
+    table, takes = tables[0], first.takes.size
+    width = table.weight[1]
+    if len(tables) > 1 or width > takes:
+        raise CheckpointError(
+            f"the tables {', '.join(piece.path for piece in tables)} are looked up by a class, and how they meet the "
+            f"code of {first.piece.path} no shape tells: {WAYS}"
+        )
+    size = takes - width or takes
+    shape: Any = (size, *(1,) * first.takes.axes) if first.takes.axes else (size,)
+    joined = "Concat" if size < takes else "Multiply"
+    view = [Line("View", "", {"shape": (width, *shape[1:])})] if first.takes.axes else []
+    why = f"guess: {first.piece.path} takes {takes}; whether code or class stands first, no shape tells"
+    return [
+        Line("Class", "", {}, "an integer: class_index of geomgan.load"),
+        Line("Embedding", table.path, {}, f"{table.weight[0]} classes"),
+        *view,
+        Line("Keep", "label"),
+        Line("Code", "", {"shape": shape}),
+        Line(joined, "label", {}, why),
+    ], True
+
+
+# --- What stands between ---
+
+
+def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
+    """Slots and layers in turn, each as all the ways that are usual."""
+    hidden = said.hidden or Line("ReLU", "", {}, "guess")
+    acted, convolutions = True, 0
+    for i, link in enumerate(links):
+        if i:
+            before = links[i - 1]
+            gap = between(before.piece, link.piece)
+            choices, acted = _slot(before, link, gap, acted, hidden, leading=_leading(links, i - 1))
+            yield choices
+        if len(link.piece.weight) > 2:
+            yield _convolution(link, said, convolutions)
+            convolutions += 1
+            acted = False
+        elif link.kind == "Linear":
+            yield _constant([Line("Linear", link.piece.path)], 0)
+            acted = False
+        else:
+            yield _norm(link, said)
+            acted = acted or link.kind == "PReLU"
+    output = said.output or ("Sigmoid" if decoder else "Tanh")
+    why = "" if said.output else f"guess: of a {'VAE' if decoder else 'GAN'}"
+    yield lambda side: [Choice((Line(output, "", {}, why),) if output != "Identity" else (), 0.0, side)]
+
+
+def _slot(before: Link, after: Link, gap: int | None, acted: bool, hidden: Line, *, leading: bool) -> tuple[Step, bool]:
+    """What can stand between two layers, ``gap`` modules without tensors; and whether one is a non-linearity."""
+    weighted = after.piece.weighted
+    silent = gap == 0 or (gap is None and not weighted)
+    bare = gap is None and before.kind == "Linear" and before.piece.place is None and after.takes.axes > 0
+    act = () if acted or silent or bare or after.kind == "PReLU" else (hidden,)
+    more = max((gap or 0) - len(act), 0)
+    doubles = weighted and after.kind.startswith("Conv") and not after.kind.startswith("ConvT")
+    view = _view(before, after)
+
+    def choices(side: int) -> Iterator[Choice]:
+        here = view[0] if view else side
+        lines = (*act, *view[1]) if view else act
+        flat = after.kind == "Linear" and before.makes.axes > 0
+        if flat:
+            yield Choice((*lines, Line("Flatten")), 0.0, 0)
+            return
+        dropout = tuple(Line("Dropout", "", {}, f"guess: one of {gap} modules without tensors") for _ in range(more))
+        yield Choice((*lines, *dropout), 2.0 if doubles and more else 0.0, here)
+        if doubles and not silent and here:
+            up = Line("Upsample", "", {"scale_factor": 2}, f"guess: {here} -> {2 * here}")
+            yield Choice((*lines, up, *dropout[1:]), 0.0 if more else 1.0 if gap is None else 4.0, 2 * here)
+            if gap == 1:  # there is one module alone: the upsampling, or the non-linearity
+                yield Choice((*(view[1] if view else ()), up), 1.0 if leading else 3.0, 2 * here)
+
+    return choices, acted or bool(act)
+
+
+def _leading(links: Sequence[Link], i: int) -> bool:
+    """Whether a layer is a norm straight behind the view of a dense layer."""
+    return i > 0 and not links[i].piece.weighted and links[i - 1].kind == "Linear" and links[i].takes.axes > 0
+
+
+def _view(before: Link, after: Link) -> tuple[int, tuple[Line, ...]] | None:
+    """The side of the maps that a dense layer's numbers become, and the view."""
+    if before.makes.axes or not after.takes.axes:
+        return None
+    shape = square(before.makes.size, after.takes.size, after.takes.axes)
+    assert shape is not None  # else the two were no links of a chain
+    return shape[1], (Line("View", "", {"shape": shape}, "the only square maps that fit"),)
+
+
+def _constant(lines: Sequence[Line], side: int) -> Step:
+    return lambda _: [Choice(tuple(lines), 0.0, side)]
+
+
+def _norm(link: Link, said: Said) -> Step:
+    path, place = link.piece.path, link.piece.place
+    if link.kind == "PReLU":
+        line = Line("PReLU", path)
+    elif said.epsilon is not None:
+        line = Line(link.kind, path, {"eps": said.epsilon})
+    elif path.startswith("conv_blocks.") and place and place[1]:
+        line = Line(link.kind, path, {"eps": GAN_ZOO_EPSILON}, "guess: PyTorch-GAN's names, whose code gives 0.8")
+    else:
+        line = Line(link.kind, path, {"eps": 1e-5}, "guess")
+    return lambda side: [Choice((line,), 0.0, side)]
+
+
+def _convolution(link: Link, said: Said, place: int) -> Step:
+    is_transposed = link.kind.startswith("ConvTranspose")
+    kernel = link.piece.weight[-1]
+
+    def fits(stage: Stage) -> bool:
+        asked = (said.stages.get(name) for name in ("stride", "padding", "output_padding"))
+        return all(
+            values is None or values[min(place, len(values) - 1)] == n for values, n in zip(asked, stage, strict=True)
+        )
+
+    def choices(side: int) -> Iterator[Choice]:
+        side = side or 1
+        usual = list((transposed if is_transposed else plain)(kernel, side))
+        stages = [row for row in usual if fits(row[0])] or [_asked(said, place, kernel, side, is_transposed)]
+        for stage, cost, behind in stages:
+            if 1 <= behind <= MOST_SIDE:
+                names = ("stride", "padding", "output_padding") if is_transposed else ("stride", "padding")
+                settings: dict[str, Any] = {n: v for n, v in zip(names, stage, strict=False) if v != (n == "stride")}
+                if not is_transposed and said.padding_mode != "zeros" and settings.get("padding"):
+                    settings["padding_mode"] = said.padding_mode
+                why = "" if set(names) <= set(said.stages) else f"guess, for a kernel of {kernel}"
+                yield Choice((Line(link.kind, link.piece.path, settings, why),), cost, behind)
+
+    return choices
+
+
+def _asked(said: Said, place: int, kernel: int, side: int, is_transposed: bool) -> tuple[Stage, float, int]:
+    """The stage that the user says, with usual values for what is not said."""
+    default = {"stride": 1, "padding": 0, "output_padding": 0}
+    values = {name: said.stages.get(name, [default[name]]) for name in default}
+    stride, padding, more = (chosen[min(place, len(chosen) - 1)] for chosen in values.values())
+    if is_transposed:
+        behind = (side - 1) * stride - 2 * padding + kernel + more
+    else:
+        behind = (side + 2 * padding - kernel) // max(stride, 1) + 1
+    return (stride, padding, more), 0.0, behind
