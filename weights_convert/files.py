@@ -23,9 +23,9 @@ WAYS = {  # what a file looks like -> the shortest way from it to one that is re
     "a network in ONNX": "Its weights alone, with the package onnx: numpy.savez('weights.npz', **{t.name: "
     "onnx.numpy_helper.to_array(t) for t in onnx.load(FILE).graph.initializer}); or the state dict that it was "
     "exported from, which has its batch norms",
-    "an HDF5 file": "A Keras model on JAX is a function already: see docs/own_generator.md. From tables of arrays: "
+    "an HDF5 file": "A whole model of Keras: geomgan convert keras-layers FILE OUT_DIR. From tables of arrays: "
     "numpy.savez('weights.npz', **{name: array, ...}) with the names of the published state dict",
-    "a Keras archive": "A Keras model on JAX is a function already: see docs/own_generator.md",
+    "a Keras archive": "Convert it: geomgan convert keras-layers FILE OUT_DIR",
     "a numpy .npy file": "It has one array and no name: numpy.savez('weights.npz', **{name: array, ...}) with the "
     "names of the published state dict",
     "a GGUF file": "Save the tensors with the names of the published state dict: numpy.savez('weights.npz', ...)",

@@ -129,12 +129,14 @@ def _same(stored: tuple[str, np.ndarray], kind: str, count: int, key: str) -> np
 def zip_records(data: bytes, marker: str, writer: str) -> tuple[str, Callable[[str], memoryview | None]]:
     """The root folder of a zip archive, and what gives a file in it where it lies in ``data``, None if it is absent.
 
-    The root is where the one file ``marker`` is that every archive of ``writer`` has.
+    The root is where the one file ``marker`` is that every archive of ``writer`` has: a folder, or for Keras the top.
     """
     entries = _zip_entries(data)
     names = [entry.filename for entry in entries]
     depth = marker.count("/") + 1
     roots = [name.removesuffix(marker) for name in names if name.endswith(f"/{marker}") and name.count("/") == depth]
+    if not roots and marker in names:
+        roots = [""]
     if len(roots) != 1:
         found = f"a zip archive of {len(entries)} files with {len(roots)} of the name <folder>/{marker}"
         raise misfit(found, f"one, as {writer} writes it")
@@ -142,7 +144,9 @@ def zip_records(data: bytes, marker: str, writer: str) -> tuple[str, Callable[[s
         entries = [entry for entry in entries if not entry.filename.startswith(f"{roots[0]}code/")]
     if sum(max(entry.file_size, 0) for entry in entries) > len(data):
         raise misfit("a zip archive whose files are larger than itself", "them to fit")
-    records = {entry.filename.removeprefix(roots[0]): (_zip_record(data, entry), entry.CRC) for entry in entries}
+    records = {
+        entry.filename.removeprefix(roots[0]): (_zip_record(data, entry, writer), entry.CRC) for entry in entries
+    }
     if len(records) != len(entries):
         raise misfit("a zip archive with two files of one name", "one each")
 
@@ -174,10 +178,10 @@ def zip_names(data: bytes) -> list[str]:
     return [entry.filename for entry in _zip_entries(data)]
 
 
-def _zip_record(data: bytes, entry: zipfile.ZipInfo) -> memoryview:
+def _zip_record(data: bytes, entry: zipfile.ZipInfo, writer: str) -> memoryview:
     name = ascii(entry.filename[:100])
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-        raise misfit(f"zip file {name} compressed or encrypted", "it stored, as torch.save writes it")
+        raise misfit(f"zip file {name} compressed or encrypted", f"it stored, as {writer} writes it")
     at = entry.header_offset
     header = data[at : at + 30] if at >= 0 else b""
     start = at + 30 + sum(int.from_bytes(header[k : k + 2], "little") for k in (26, 28))  # name, extra

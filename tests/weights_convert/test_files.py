@@ -114,8 +114,8 @@ def keras() -> bytes:
     ("data", "says"),
     [
         (lambda: b"\x08\x0a\x12\x07pytorch" + bytes(40), r"a network in ONNX\. .*numpy\.savez\('weights\.npz'"),
-        (lambda: b"\x89HDF\r\n\x1a\n" + bytes(40), r"an HDF5 file\. .*own_generator"),
-        (keras, r"a Keras archive\. .*own_generator"),
+        (lambda: b"\x89HDF\r\n\x1a\n" + bytes(40), r"an HDF5 file\. .*convert keras-layers FILE"),
+        (keras, r"a Keras archive\. .*convert keras-layers FILE"),
         (lambda: b"\x93NUMPY\x01\x00" + bytes(40), r"a numpy \.npy file\. .*numpy\.savez"),
         (lambda: b"GGUF" + bytes(40), "a GGUF file"),
         (lambda: b"<html>" + bytes(40), "an HTML page: the download link needs a login"),

@@ -257,7 +257,7 @@ FILES = {  # name -> contents, and what is said of it
     ),
     "model.h5": (
         b"\x89HDF\r\n\x1a\n",
-        r"model\.h5 is an HDF5 file\. A Keras model on JAX .*own_generator\.md says how",
+        r"model\.h5 is an HDF5 file\. It is no .* `geomgan convert auto .*model\.h5 OUT_DIR`",
     ),
     "array.npy": (b"\x93NUMPY\x01\x00", r"is a numpy \.npy file\. It has one array and no name: numpy\.savez"),
     "G.onnx": (b"\x08\x08\x12\x07pytorch", r"is a network in ONNX\. Its weights alone, with the package onnx: "),

@@ -71,5 +71,14 @@ FAMILIES = (
             },
         ),
     ),
-    Family("keras-layers", NETWORK),
+    Family(
+        "keras-layers",
+        NETWORK,
+        Checkpoint(
+            "a file of Keras: a Sequential or functional model of common layers, .keras, or .h5 of a whole model",
+            "keras_layers:convert",
+            "keras_layers.file:read",
+            options=OPTIONS,
+        ),
+    ),
 )
