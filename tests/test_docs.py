@@ -34,7 +34,7 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
             assert values[-1] > 0
             assert values[0] > -1e-5 * values[-1]
         assert max(map(len, block.splitlines())) <= 120
-    assert shapes == [(16, 16, 3)] * 2 + [(16, 16, 1)] * 3 + [(8, 8, 3)] * 2
+    assert shapes == [(16, 16, 3)] * 2 + [(16, 16, 1)] * 2 + [(8, 8, 3)] * 4
     assert layers[0] == ("hidden",)
     assert namespace["field"].values.shape == (4, 8)
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)

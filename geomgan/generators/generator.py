@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -47,7 +47,7 @@ class UserPrior:
 class Generator:
     """A deterministic generative model ``G: z -> x`` as a frozen pytree: weights are leaves, all else is static.
 
-    Make one with :meth:`from_function`, :meth:`from_module` or ``geomgan.load``.
+    Make one with :meth:`from_function`, :meth:`from_module`, :meth:`from_torch` or ``geomgan.load``.
 
     Attributes:
         params: the weights, any pytree of arrays.
@@ -136,6 +136,54 @@ class Generator:
         """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
         name = name or type(module).__name__
         return cls.in_space(FlaxFunction(module), params, latent_dim, prior=prior, output_range=output_range, name=name)
+
+    @classmethod
+    def from_torch(
+        cls,
+        module: Any,
+        example: Any,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        sample_latent: Callable[[jax.Array, int], jax.Array] | None = None,
+        output_range: Range | Literal["auto"] | None = "auto",
+        name: str | None = None,
+    ) -> Generator:
+        """A generator from a PyTorch module, as a program in JAX: exact derivatives, named layers, no torch afterwards.
+
+        The module is exported by ``torch.export`` in evaluation mode, and its graph becomes a program of the same
+        operators; :func:`geomgan.save` writes it. Torch must be installed. Without it, files of ``torch.export.save``
+        open through ``geomgan convert torch-export``.
+
+        Args:
+            module: a ``torch.nn.Module`` whose ``forward`` takes codes ``(n, ...)`` first and returns one tensor of
+                samples ``(n, C, H, W)``, ``(n, C, T)`` or ``(n, k)``.
+            example: one code ``(1, ...)``, as ``forward`` takes it. Codes here are flat and get that shape.
+            inputs: values of the other arguments of ``forward``, by their names: noise, labels. They are fixed.
+            sample_latent: ``(key, n) -> (n, latent_dim)``; by default ``N(0, I)``.
+            output_range: nominal range of the samples; by default what the last operator says (``tanh``, ``sigmoid``,
+                ``clamp``), else ``(-1, 1)``.
+            name: for messages and reports; by default the class of the module.
+
+        Raises:
+            ModuleNotFoundError: torch is not installed.
+            TypeError: ``module`` or ``example`` is of another type.
+            ValueError: ``example`` is not one code.
+            CheckpointError: the module does what no function of one code is made of: it draws random numbers, trains,
+                has dynamic shapes or operators that are not known. They are named with their places.
+        """
+        from geomgan.generators.aten.from_torch import from_torch
+
+        if sample_latent is not None:
+            check_arguments(sample_latent, "key, n", "codes (n, latent_dim)", "Take a key, and how many codes to draw")
+        settings, bounds = from_torch(module, example, inputs or {})
+        return cls.in_space(
+            settings.function,
+            settings.params,
+            settings.latent_dim,
+            prior=settings.prior if sample_latent is None else UserPrior(sample_latent),
+            output_range=bounds or (-1, 1) if output_range == "auto" else output_range,
+            name=name or type(module).__name__,
+        )
 
     @classmethod
     def in_space(

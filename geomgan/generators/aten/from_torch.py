@@ -1,0 +1,101 @@
+"""A module of PyTorch, through ``torch.export``, as a generator. The only file that needs torch, where it is called."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from geomgan.backend import usual_promotion
+from geomgan.generators.aten.exported import program_of
+from geomgan.generators.aten.generator import configuration, generator
+from geomgan.generators.aten.lowering import lowered
+from geomgan.generators.aten.program import Program
+from geomgan.generators.aten.sample import range_of
+from geomgan.generators.aten.weights import stored, with_inputs_fixed
+from geomgan.generators.generator import Range
+from geomgan.generators.spaces import Settings
+
+
+def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Settings, Range | None]:
+    """What a ``Generator`` needs of a ``torch.nn.Module``, and the range that its last operator gives samples.
+
+    Args:
+        module: see :meth:`geomgan.Generator.from_torch`.
+        example: one code, ``(1, ...)``.
+        inputs: the others of its ``forward``, by their names.
+
+    Raises:
+        ModuleNotFoundError: torch is not installed.
+        TypeError, ValueError: module or example are none.
+        CheckpointError: the module does what no function of one code is made of.
+    """
+    torch = _torch()
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module is {type(module).__name__}; expected a torch.nn.Module. Wrap a function in one.")
+    if not isinstance(example, torch.Tensor) or not example.is_floating_point():
+        raise TypeError("example is no tensor of floating point; expected one code, such as torch.randn(1, 64).")
+    if example.ndim < 2 or example.shape[0] != 1:
+        raise ValueError(
+            f"example has the shape {tuple(example.shape)}; expected one code, (1, ...): pass example[:1]."
+        )
+    modes = {part: part.training for part in module.modules()}
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(module.eval(), (example,), dict(inputs))
+    finally:
+        for part, training in modes.items():
+            part.training = training
+    program = program_of(_graph(torch, exported))
+    tensors = {name: _array(torch, value) for name, value in (exported.state_dict | exported.constants).items()}
+    values = {name: np.asarray(_array(torch, torch.as_tensor(value))) for name, value in inputs.items()}
+    program, usual, fixed = _divided(program, values)
+    with usual_promotion():
+        program, weights = lowered(*stored(program, tensors | fixed))
+    return generator(configuration(program, usual), {"generator": weights}), range_of(program)
+
+
+def _divided(
+    program: Program, values: Mapping[str, np.ndarray]
+) -> tuple[Program, dict[str, int], dict[str, np.ndarray]]:
+    """The program whose inputs are one whole number each; these numbers, and the values of the other inputs."""
+    taken = {t.name: values[t.name] for t in program.inputs[1:]}
+    usual = {n: int(x.flat[0]) for n, x in taken.items() if x.dtype.kind in "iu" and x.size and (x == x.flat[0]).all()}
+    fixed = {name: value for name, value in taken.items() if name not in usual}
+    return with_inputs_fixed(program, fixed), usual, fixed
+
+
+def _graph(torch: Any, exported: Any) -> dict[str, Any]:
+    """The JSON of an exported program."""
+    file = io.BytesIO()
+    torch.export.save(exported, file)
+    with zipfile.ZipFile(file) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("models/model.json"))
+        graph: dict[str, Any] = json.loads(archive.read(name))
+    return graph
+
+
+def _array(torch: Any, tensor: Any) -> Any:
+    """A tensor on any device, of any type of numbers, as an array; what is none, as it is."""
+    if not isinstance(tensor, torch.Tensor):
+        return tensor
+    plain = tensor.detach().cpu()
+    return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
+
+
+def _torch() -> Any:
+    try:
+        return import_module("torch")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModuleNotFoundError(
+            "Generator.from_torch needs torch: pip install torch. Where it is installed elsewhere, export the module "
+            "there with torch.export.save: `geomgan convert torch-export FILE OUT_DIR` needs no torch.",
+            name="torch",
+        ) from None
