@@ -138,5 +138,5 @@ def check(ours: list[Any], theirs: list[Any], tolerance: float) -> None:
         mine, yours = np.asarray(mine), yours.resolve_conj().numpy(force=True)
         assert mine.shape == yours.shape
         assert mine.dtype.kind == yours.dtype.kind
-        scale = np.abs(yours[np.isfinite(yours)]).max(initial=1e-9)
+        scale = max(float(np.abs(yours[np.isfinite(yours)]).max(initial=0)), 1e-9)
         np.testing.assert_allclose(mine / scale, yours / scale, rtol=0, atol=tolerance)

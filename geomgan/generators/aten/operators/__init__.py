@@ -14,16 +14,20 @@ from geomgan.generators.aten.operators import (
     convolution,
     creation,
     dense,
+    distances,
     fourier,
     grid,
     indexing,
     normalisation,
     padding,
+    patches,
     pointwise,
     pooling,
+    recurrent,
     reduction,
     resampling,
     shape,
+    spectrogram,
 )
 from geomgan.generators.aten.operators.arguments import Operators
 
@@ -41,6 +45,10 @@ OPERATORS: Operators = {
     **grid.OPERATORS,
     **pooling.OPERATORS,
     **attention.OPERATORS,
+    **recurrent.OPERATORS,
+    **distances.OPERATORS,
+    **patches.OPERATORS,
+    **spectrogram.OPERATORS,
     **fourier.OPERATORS,
     **creation.OPERATORS,
 }

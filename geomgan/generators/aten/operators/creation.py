@@ -51,6 +51,18 @@ def eye(n, m=None, *, dtype=None, **placement):
     return jnp.eye(n, m, dtype=dtype_of(dtype or "float32"))
 
 
+def _triangle(indices):
+    def places(row, col, offset=0, *, dtype="int64", **placement):
+        return jnp.asarray(np.stack(indices(row, offset, col)), dtype_of(dtype))
+
+    return places
+
+
+def hann_window(window_length, periodic=True, *, dtype=None, **placement):
+    count = window_length + 1 if periodic else window_length
+    return jnp.asarray(np.hanning(count)[:window_length], dtype_of(dtype or "float32"))
+
+
 def one_hot(x, num_classes=-1):
     if num_classes < 0:
         raise ValueError("one_hot with as many classes as the numbers need, got num_classes=-1: give their number")
@@ -68,6 +80,9 @@ OPERATORS: Operators = {
     "arange.start_step": arange_from,
     "linspace": linspace,
     "eye": eye,
+    "tril_indices": _triangle(np.tril_indices),
+    "triu_indices": _triangle(np.triu_indices),
+    "hann_window": hann_window,
     "full": full,
     "full_like": full_like,
     "new_full": new_full,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
+from jax.lax.linalg import householder_product
+from jax.scipy.linalg import expm, solve_triangular
 
 from geomgan.generators.aten.operators.arguments import Operators
 
@@ -51,11 +52,20 @@ OPERATORS: Operators = {
     "addmv": added_product,
     "baddbmm": added_product,
     "addbmm": addbmm,
+    "vdot": jnp.vdot,
+    "kron": jnp.kron,
+    "linalg_multi_dot": jnp.linalg.multi_dot,
+    "linalg_cross": lambda x, other, *, dim=-1: jnp.cross(x, other, axis=dim),
     "tensordot": lambda x, other, dims_self, dims_other: jnp.tensordot(x, other, (dims_self, dims_other)),
     "einsum": lambda equation, tensors, *, path=None: jnp.einsum(equation, *tensors),
     "embedding": embedding,
     "inverse": jnp.linalg.inv,
     "linalg_inv": jnp.linalg.inv,
+    "linalg_inv_ex": lambda x, *, check_errors=False: (jnp.linalg.inv(x), jnp.zeros(x.shape[:-2], "int32")),
+    "linalg_householder_product": householder_product,
+    "linalg_cholesky": lambda x, *, upper=False: jnp.linalg.cholesky(x, upper=upper),
+    "linalg_matrix_exp": expm,
+    "matrix_exp": expm,
     "linalg_solve": lambda x, b, *, left=True: jnp.linalg.solve(x, b),
     "linalg_solve_triangular": triangular_solution,
     "det": jnp.linalg.det,

@@ -18,6 +18,12 @@ def index_put(x, indices, values, accumulate=False):
     return at.add(values) if accumulate else at.set(values)
 
 
+def masked_index(x, mask, indices, fill):
+    """``x[indices]`` where ``mask``, ``fill`` elsewhere: there the places may lie outside."""
+    inside = [None if at is None else jnp.clip(at, 0, side - 1) for at, side in zip(indices, x.shape, strict=False)]
+    return jnp.where(mask, index(x, inside), fill)
+
+
 def index_select(x, dim, index):
     return jnp.take(x, index, dim)
 
@@ -37,12 +43,15 @@ def scatter_add(x, dim, index, src):
 
 
 def select_scatter(x, src, dim, index):
-    return jnp.moveaxis(jnp.moveaxis(x, dim, 0).at[index].set(src), 0, dim)
+    return _axis_at(x, dim, index).set(src)
+
+
+def index_add(x, dim, index, source, *, alpha=1):
+    return _axis_at(x, dim, index).add(alpha * source)
 
 
 def slice_scatter(x, src, dim=0, start=None, end=None, step=1):
-    places = (slice(None),) * (dim % x.ndim) + (slice(*slice(start, end, step).indices(x.shape[dim])),)
-    return x.at[places].set(src)
+    return _axis_at(x, dim, slice(*slice(start, end, step).indices(x.shape[dim]))).set(src)
 
 
 def searchsorted(sorted_sequence, x, *, out_int32=False, right=False, side=None, sorter=None):
@@ -57,6 +66,11 @@ def searchsorted(sorted_sequence, x, *, out_int32=False, right=False, side=None,
 
 def bucketize(x, boundaries, *, out_int32=False, right=False):
     return searchsorted(boundaries, x, out_int32=out_int32, right=right)
+
+
+def _axis_at(x, dim, places):
+    """These places along ``dim``, to be written to."""
+    return x.at[(slice(None),) * (dim % x.ndim) + (places,)]
 
 
 def _places(indices):
@@ -76,11 +90,19 @@ def _cut(src, index):
 
 OPERATORS: Operators = {
     "index": index,
+    "_unsafe_index": index,
+    "_unsafe_masked_index": masked_index,
     "index_put": index_put,
+    "_unsafe_index_put": index_put,
     "index_select": index_select,
+    "index_add": index_add,
+    "index_copy": lambda x, dim, index, source: _axis_at(x, dim, index).set(source),
+    "index_fill": lambda x, dim, index, value: _axis_at(x, dim, index).set(value),
+    "take": lambda x, index: x.reshape(-1)[index],
     "gather": gather,
     "take_along_dim": lambda x, indices, dim=None: jnp.take_along_axis(x, indices, dim),
-    "scatter": scatter,
+    "scatter.src": scatter,
+    "scatter.value": scatter,
     "scatter_add": scatter_add,
     "select_scatter": select_scatter,
     "slice_scatter": slice_scatter,

@@ -5,6 +5,7 @@ Along every axis the windows are a table of places ``(windows, size)``; those ou
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 
 import jax.numpy as jnp
@@ -113,6 +114,18 @@ def _largest(x, tables):
     return jnp.take_along_axis(windows, best, -1)[..., 0], places[..., 0]
 
 
+def _max_unpool(axes):
+    """Zeros with the entries at these places of the flattened map."""
+
+    def spread(x, indices, output_size, stride=(), padding=()):
+        flat = jnp.zeros((*x.shape[:-axes], math.prod(output_size)), x.dtype)
+        entries, places = (part.reshape(*x.shape[:-axes], -1) for part in (x, indices))
+        spread = jnp.put_along_axis(flat, places, entries, -1, inplace=False)
+        return spread.reshape(*x.shape[:-axes], *output_size)
+
+    return spread
+
+
 OPERATORS: Operators = {
     "max_pool1d": _max_pool(1),
     "max_pool2d": _max_pool(2),
@@ -120,6 +133,8 @@ OPERATORS: Operators = {
     "max_pool1d_with_indices": _max_pool_with_indices(1),
     "max_pool2d_with_indices": _max_pool_with_indices(2),
     "max_pool3d_with_indices": _max_pool_with_indices(3),
+    "max_unpool2d": _max_unpool(2),
+    "max_unpool3d": _max_unpool(3),
     "avg_pool1d": _avg_pool1d,
     "avg_pool2d": _avg_pool(2),
     "avg_pool3d": _avg_pool(3),

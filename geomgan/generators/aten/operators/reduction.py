@@ -22,21 +22,35 @@ def _reduction_as(reduce):
     )
 
 
-def var(x, unbiased=True):
-    return var_correction(x, correction=int(unbiased))
+def var_mean(x, unbiased=True):
+    return var_mean_correction(x, correction=int(unbiased))
 
 
-def var_dim(x, dim, unbiased=True, keepdim=False):
-    return var_correction(x, dim, correction=int(unbiased), keepdim=keepdim)
+def var_mean_dim(x, dim, unbiased=True, keepdim=False):
+    return var_mean_correction(x, dim, correction=int(unbiased), keepdim=keepdim)
 
 
-def var_correction(x, dim=None, *, correction=None, keepdim=False):
-    """The variance over ``n - correction`` of ``n`` numbers; none is 1."""
-    return jnp.var(x, axes_of(dim, x.ndim), ddof=1 if correction is None else correction, keepdims=keepdim)
+def var_mean_correction(x, dim=None, *, correction=None, keepdim=False):
+    """The variance over ``n - correction`` of ``n`` numbers (none is 1), and the mean."""
+    axes = axes_of(dim, x.ndim)
+    variance = jnp.var(x, axes, ddof=1 if correction is None else correction, keepdims=keepdim)
+    return variance, jnp.mean(x, axes, keepdims=keepdim)
 
 
-def _std(variance):
-    return wraps(variance)(lambda *arguments, **options: jnp.sqrt(variance(*arguments, **options)))
+def _std_mean(moments):
+    @wraps(moments)
+    def both(*arguments, **options):
+        variance, mean = moments(*arguments, **options)
+        return jnp.sqrt(variance), mean
+
+    return both
+
+
+def _first(results):
+    return wraps(results)(lambda *arguments, **options: results(*arguments, **options)[0])
+
+
+MOMENTS: Operators = {"": var_mean, ".dim": var_mean_dim, ".correction": var_mean_correction}
 
 
 def _root(x, order):
@@ -61,6 +75,14 @@ def norm(x, p=2, dim=None, keepdim=False, *, dtype=None):
     return vector_norm(x, 2 if p is None else p, dim, keepdim, dtype=dtype)
 
 
+def linalg_norm(x, ord=None, dim=None, keepdim=False, *, dtype=None):
+    """The norm of vectors; of matrices where an order and two axes are given."""
+    axes = axes_of(dim, x.ndim)
+    if ord is None or len(axes) == 1:
+        return vector_norm(x, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+    return jnp.linalg.norm(converted(x, dtype), ord, axes, keepdim)
+
+
 def logsumexp(x, dim, keepdim=False):
     return jax.nn.logsumexp(x, axes_of(dim, x.ndim), keepdims=keepdim)
 
@@ -78,6 +100,16 @@ def min_dim(x, dim, keepdim=False):
 def _taken(x, at, dim, keepdim):
     values = jnp.take_along_axis(x, at, dim)
     return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
+
+
+def median(x):
+    return median_dim(x.reshape(-1), 0)[0]
+
+
+def median_dim(x, dim, keepdim=False):
+    """The lower of the two in the middle along ``dim``, and where it stood."""
+    at = (x.shape[dim] - 1) // 2
+    return tuple(lax.index_in_dim(part, at, dim, keepdim) for part in sort(x, dim))
 
 
 def aminmax(x, *, dim=None, keepdim=False):
@@ -113,14 +145,13 @@ OPERATORS: Operators = {
     "sum": _reduction_as(jnp.sum),
     "mean": _reduction_as(jnp.mean),
     "prod": _reduction_as(jnp.prod),
-    "var": var,
-    "var.dim": var_dim,
-    "var.correction": var_correction,
-    "std": _std(var),
-    "std.dim": _std(var_dim),
-    "std.correction": _std(var_correction),
+    **{f"var_mean{overload}": moments for overload, moments in MOMENTS.items()},
+    **{f"var{overload}": _first(moments) for overload, moments in MOMENTS.items()},
+    **{f"std_mean{overload}": _std_mean(moments) for overload, moments in MOMENTS.items()},
+    **{f"std{overload}": _first(_std_mean(moments)) for overload, moments in MOMENTS.items()},
     "norm": norm,
     "linalg_vector_norm": vector_norm,
+    "linalg_norm": linalg_norm,
     "logsumexp": logsumexp,
     "amax": _reduction(jnp.max),
     "amin": _reduction(jnp.min),
@@ -133,9 +164,12 @@ OPERATORS: Operators = {
     "argmin": lambda x, dim=None, keepdim=False: jnp.argmin(x, dim, keepdims=keepdim),
     "any": _reduction(jnp.any),
     "all": _reduction(jnp.all),
+    "median": median,
+    "median.dim": median_dim,
     "argsort": argsort,
     "sort": sort,
     "topk": topk,
     "cumsum": cumsum,
     "cumprod": cumprod,
+    "diff": lambda x, n=1, dim=-1, prepend=None, append=None: jnp.diff(x, n, dim, prepend, append),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import lax
+from jax.scipy.linalg import block_diag
 
 from geomgan.generators.aten.operators.arguments import Operators, axes_of, each
 
@@ -92,6 +93,15 @@ def channel_shuffle(x, groups):
     return x.reshape(batch, groups, channels // groups, *sides).swapaxes(1, 2).reshape(x.shape)
 
 
+def diag_embed(x, offset=0, dim1=-2, dim2=-1):
+    """Matrices over ``dim1`` and ``dim2`` with the last axis on a diagonal."""
+    at = jnp.arange(x.shape[-1])
+    side = x.shape[-1] + abs(offset)
+    matrices = jnp.zeros((*x.shape[:-1], side, side), x.dtype)
+    matrices = matrices.at[..., at + max(-offset, 0), at + max(offset, 0)].set(x)
+    return jnp.moveaxis(matrices, (-2, -1), (dim1, dim2))
+
+
 def meshgrid(tensors, *, indexing="ij"):
     return jnp.meshgrid(*tensors, indexing=indexing)
 
@@ -113,6 +123,7 @@ OPERATORS: Operators = {
     "reshape": lambda x, shape: x.reshape(shape),
     "view_as": lambda x, other: x.reshape(other.shape),
     "reshape_as": lambda x, other: x.reshape(other.shape),
+    "ravel": lambda x: x.reshape(-1),
     "flatten": flatten,
     "unflatten": unflatten,
     "squeeze": squeeze,
@@ -146,13 +157,20 @@ OPERATORS: Operators = {
     "narrow": narrow,
     "select": lambda x, dim, index: lax.index_in_dim(x, index, dim, keepdims=False),
     "roll": roll,
+    "fliplr": jnp.fliplr,
+    "flipud": jnp.flipud,
     "flip": lambda x, dims: jnp.flip(x, dims),
     "rot90": lambda x, k=1, dims=(0, 1): jnp.rot90(x, k, tuple(dims)),
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
     "channel_shuffle": channel_shuffle,
+    "native_channel_shuffle": channel_shuffle,
     "meshgrid": meshgrid,
     "diagonal": lambda x, offset=0, dim1=0, dim2=1: jnp.diagonal(x, offset, dim1, dim2),
+    "diag": lambda x, diagonal=0: jnp.diag(x, diagonal),
+    "diag_embed": diag_embed,
+    "block_diag": lambda tensors: block_diag(*tensors),
+    "trace": lambda x: jnp.trace(x),
     "tril": lambda x, diagonal=0: jnp.tril(x, diagonal),
     "triu": lambda x, diagonal=0: jnp.triu(x, diagonal),
     "unfold": unfold,
