@@ -38,6 +38,7 @@ _CORRELATION = {
     "vectorised": "r of the entries of the tensors of two codes",
 }
 RESULT = "the result of geomgan.analysis.consistency(F)"
+FEWEST = 5  # points with a standard deviation that says something
 MANY = 5000  # points; above it, a density says more than dots
 ACROSS, DOWN = 0.12, 0.26  # gaps between the panels of pairs, in panels
 
@@ -250,7 +251,7 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, a
 
     Args:
         relation: consistencies and distances.
-        bins: as many pairs in each.
+        bins: at most, as many pairs in each, and enough of them to have a standard deviation.
         ax: the axes to draw into; by default those of a new figure.
 
     Returns:
@@ -268,7 +269,7 @@ def consistency_against_distance(relation: DistanceRelation, bins: int = 8, *, a
     else:
         size = float(np.clip(60 / np.sqrt(len(x)), 1.5, 4))
         ax.plot(x, y, "o", ms=size, mew=0, color=ACCENT, alpha=0.5, label="pair of codes")
-    groups = [group for group in np.array_split(np.argsort(x, kind="stable"), bins) if len(group)]
+    groups = np.array_split(np.argsort(x, kind="stable"), max(1, min(bins, len(x) // FEWEST)))
     means = np.array([[x[group].mean(), y[group].mean(), y[group].std()] for group in groups]).T
     ax.errorbar(*means[:2], means[2], fmt="s-", ms=3.5, lw=1.2, color=SECOND, label="mean ± standard deviation")
     ax.set(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.plot.style import codes_of
 from geomgan.report.control import DEAD
 from geomgan.report.other import mean_r
 from geomgan.report.section import Section, as_json
@@ -24,7 +25,8 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         names: of the triples that it has.
     """
     if "anisotropy" not in names:
-        return f"{subject.name} under {distance}: {len(subject.field.finished)} codes, and no spectrum to tell of."
+        codes = codes_of([len(subject.field.finished)])
+        return f"{subject.name} under {distance}: {codes}, and no spectrum to tell of."
     own = results("anisotropy").of[subject.name]
     dims, codes = subject.G.latent_dim, len(own.indices)
     half, most, orders = (own.intervals[name] for name in ("dimensions_0.9", "dimensions_0.99", "orders"))

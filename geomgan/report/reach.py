@@ -49,7 +49,8 @@ def _tell_trust(subject: Subject, result: TrustRadius) -> Section:
         "towards -t": result.sides[:, 0],
         "towards +t": result.sides[:, 1],
     }
-    rounded = np.where(speeds > 0, speeds, 1) * result.radius * (speeds > 0) <= result.resolution
+    moved = np.multiply(speeds, result.radius, where=speeds > 0, out=np.zeros_like(speeds))
+    rounded = moved <= result.resolution
     if rounded.any():
         table["within rounding"] = np.where(rounded, "yes", "no")
     return Section("trust_radius", "How far to trust each axis", see, facts, table, table)

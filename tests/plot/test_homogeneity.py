@@ -12,7 +12,7 @@ from geomgan.analysis.distance_relation import DistanceRelation
 from geomgan.analysis.homogeneity import consistency
 from geomgan.errors import OptionError
 from geomgan.plot.homogeneity import MANY
-from geomgan.plot.style import CYCLE
+from geomgan.plot.style import CYCLE, codes_of
 from tests.plot.test_spectrum import assert_readable, field, line
 from tests.small_models import linear_generator
 
@@ -160,6 +160,31 @@ def test_distances_are_drawn_with_their_means(count):
         assert ax.collections[0].get_array().sum() == count
     else:
         np.testing.assert_array_equal(line(ax, "pair of codes").get_xdata(), x)
+
+
+@pytest.mark.parametrize(("pairs", "groups"), [(3, 1), (6, 1), (15, 3), (300, 8)])
+def test_groups_have_pairs_enough_for_a_deviation(pairs, groups):
+    x, y = np.random.default_rng(0).random((2, pairs))
+    relation = DistanceRelation(x, y, r=0.1, p=0.5, p_independent=0.5, name="log", draws=9, slope=0.1,
+                                interval=(-1.0, 1.0), count=3)  # fmt: skip
+    fig = plot.consistency_against_distance(relation)
+    assert len(fig.axes[0].containers[0][0].get_ydata()) == groups
+    assert "(too few codes for an interval)" in " ".join(fig._suptitle.get_text().split())
+
+
+@pytest.mark.parametrize(("counts", "words"), [([16, 16], "16 codes"), ([1], "1 code"), ([4, 9], "4 to 9 codes")])
+def test_how_many_codes_are_behind_a_figure(counts, words):
+    assert codes_of(counts) == words
+
+
+def test_titles_say_how_many_codes(c):
+    count = len(c.indices)
+    titles = [
+        plot.consistency_matrix(c)._suptitle.get_text(),
+        plot.consistency_histogram(c)._suptitle.get_text(),
+        plot.consistency_synopsis({"A": c})._suptitle.get_text(),
+    ]
+    assert all(f"pairs of {count} codes" in " ".join(title.split()) for title in titles)
 
 
 def test_a_name_that_is_not_known(c):

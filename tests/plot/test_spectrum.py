@@ -128,3 +128,8 @@ def test_text_is_readable_at_the_width_of_a_column_and_covers_no_data():
     assert_readable(fig)
     assert_readable(plot.spectrum(field(), title="a title " * 20))
     assert_readable(plot.spectra({"A": field()}))
+
+
+def test_the_title_of_several_spectra_says_how_many_codes():
+    fig = plot.spectra({"A": field(codes=4), "B": field(codes=9)})
+    assert "bands of 5 to 95 % of 4 to 9 codes" in " ".join(fig._suptitle.get_text().split())
