@@ -91,7 +91,7 @@ def warn_if_rough(noise: Any, jacobian: bool) -> None:
             f"finite differences are uncertain by {100 * error:.1g} % or more: so much do two steps differ that fit "
             "best. The samples are coarse (8 bits?), noisy, or bend within the smallest step that they resolve; "
             "eigenvalues below the noise floor mean nothing. Let the network return floating-point samples before "
-            "they are rounded, or take hvp='exact' where it has derivatives.",
+            "they are rounded, or take hvp='exact' where it has derivatives that are not all zero.",
         )
 
 

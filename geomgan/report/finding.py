@@ -25,8 +25,8 @@ def finding_of(subject: Subject, distance: str, results: Results, names: Sequenc
         names: of the triples that it has.
     """
     if "anisotropy" not in names:
-        codes = codes_of([len(subject.field.finished)])
-        return f"{subject.name} under {distance}: {codes}, and no spectrum to tell of."
+        finished = codes_of([len(subject.field.finished)])
+        return f"{subject.name} under {distance}: {finished}, and no spectrum to tell of."
     own = results("anisotropy").of[subject.name]
     dims, codes = subject.G.latent_dim, len(own.indices)
     half, most, orders = (own.intervals[name] for name in ("dimensions_0.9", "dimensions_0.99", "orders"))
