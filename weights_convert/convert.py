@@ -123,6 +123,8 @@ def read(
     for file, network in networks.items():
         if network.chosen:
             say(f"{Path(checkpoint) / file}: {network}.")
+    if text := converted.card.get("taken"):  # by a family that looks for its network itself
+        say(f"{checkpoint}: {text}.")
     if text := sentence(said.assumed, family):
         say(f"{checkpoint}: {text}")
     notes: dict[str, Any] = {"taken": "; ".join(took)} if took else {}

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from geomgan.errors import CheckpointError, OptionError
-from weights_convert.containers import Found, find
+from weights_convert.containers import OTHERS, Found, find
+from weights_convert.guess.pieces import LEFT
 from weights_convert.modules import StateDict
 from weights_convert.options import Options
 from weights_convert.torch_modules import Line, Traced, traced, with_input
@@ -41,17 +42,30 @@ def _behind(tensors: StateDict, prefix: str) -> StateDict:
 
 
 def named(tensors: StateDict) -> Sequence[str]:
-    """The prefixes of networks that are named as what makes samples, beside others; that of all where none is."""
-    found = []
+    """The prefixes of networks that are named as what makes samples; that of all where there is none.
+
+    What lies beside them must be named as parts of an encoder or a discriminator: else the generator is more.
+    """
+    found: list[str] = []
+    beside: set[str] = set()
     for name in tensors:
         parts = name.split(".")[:-1]
-        for i, part in enumerate(parts):
-            if MAKES.fullmatch(part):
-                prefix = ".".join(parts[: i + 1]) + "."
-                found += [prefix] if prefix not in found else []
-                break
-    whole = [prefix for prefix in found if all(name.startswith(prefix) for name in tensors)]
-    return [""] if whole or not found else found
+        makes = next((i for i, part in enumerate(parts) if MAKES.fullmatch(part)), None)
+        if makes is None:
+            beside.add(next(filter(_apart, parts), name))
+        elif (prefix := ".".join(parts[: makes + 1]) + ".") not in found:
+            found.append(prefix)
+    return found if found and all(map(_apart, beside)) and (beside or len(found) > 1) else [""]
+
+
+def _apart(part: str) -> bool:
+    """Whether a part of a name is that of another network."""
+    return bool(LEFT.fullmatch(part) or OTHERS.fullmatch(part))
+
+
+def note(found: Found) -> dict[str, str]:
+    """What the card says of where the network was."""
+    return {"taken": str(found)} if str(found) else {}
 
 
 def generated(lines: Sequence[Line], tensors: StateDict, options: Options) -> Traced:

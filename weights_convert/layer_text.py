@@ -21,8 +21,8 @@ HEADER = """\
 # the network's own code, then convert with --option layers=THIS_FILE.
 #
 # A line is  KIND PATH ARGUMENT=VALUE ...  with the classes and arguments of torch.nn. Other kinds:
-#   Code shape=100, Class (a whole number), View shape=128,7,7, and of two values Keep NAME, From NAME,
-#   Concat NAME, Add NAME, Multiply NAME. Dropout and Identity do nothing.
+#   Code shape=100, View shape=128,7,7; Class, a whole number, then Embedding PATH or OneHot num_classes=10;
+#   and of two values Keep NAME, From NAME, Concat NAME, Add NAME, Multiply NAME. Dropout does nothing.
 
 """
 

@@ -18,7 +18,7 @@ from geomgan.models.families import Family
 from weights_convert import layer_text
 from weights_convert.containers import Found
 from weights_convert.convert import Converted
-from weights_convert.generators import generated, generator
+from weights_convert.generators import generated, generator, note
 from weights_convert.guess import Said, guessed, listed
 from weights_convert.modules import StateDict
 from weights_convert.options import Options, choice, number, positive, whole
@@ -56,7 +56,7 @@ def convert(_: Family, states: Mapping[str, Any], options: Options) -> Converted
     network = generated(lines, tensors, options)
     made = converted(network.program, tensors, options)
     text = [layer_text.text_of(line) for line in network.lines]
-    return replace(made, card={**made.card, "layers": text}, show=file is None)
+    return replace(made, card={**made.card, **note(found), "layers": text}, show=file is None)
 
 
 def _folded(tensors: StateDict, lines: Sequence[Line]) -> StateDict:

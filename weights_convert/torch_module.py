@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
-from weights_convert.generators import generated, generator
+from weights_convert.generators import generated, generator, note
 from weights_convert.modules import Part
 from weights_convert.options import Options, shown
 from weights_convert.programs import converted
@@ -29,7 +30,8 @@ RECIPE = "`geomgan export-recipe` prints the lines that export it with torch"
 
 def convert(_: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Strides, paddings, epsilons and slopes are attributes of the parts; the input's shape may be an option."""
-    tensors = generator(states[""], options, lambda tensors: bool(tensors.parts)).tensors
+    found = generator(states[""], options, lambda tensors: bool(tensors.parts))
+    tensors = found.tensors
     if not tensors.parts:
         raise CheckpointError(
             "the file holds a state dict and no module, so that nothing says what its layers are. Convert it as "
@@ -43,7 +45,8 @@ def convert(_: Family, states: Mapping[str, Any], options: Options) -> Converted
     views = [shown(line.settings["shape"]) for line in network.lines if line.kind == "View" and not line.path]
     if views:
         options.assumed["view"] = views[0] if len(views) == 1 else views
-    return converted(network.program, tensors, options)
+    made = converted(network.program, tensors, options)
+    return replace(made, card={**made.card, **note(found)})
 
 
 def _defined(parts: Mapping[str, Part], options: Options) -> Iterator[Line]:

@@ -74,6 +74,18 @@ GUESSES = {  # what the tensors are -> what usually runs
         state(label_emb=(10, 10), l_0=(16, 10), l_2=(784, 16)),
         "Class Embedding Keep Code(10) Multiply Linear ReLU Linear Tanh",
     ),
+    "PyTorch-GAN's dense one": (
+        state(m_0=(128, 9), m_2=(256, 128), m_3=(256,), m_5=(512, 256), m_6=(512,), m_8=(1024, 512), m_9=(1024,),
+              m_11=(784, 1024)),
+        "Linear ReLU Linear BatchNorm1d ReLU Linear BatchNorm1d ReLU Linear BatchNorm1d ReLU Linear Tanh",
+    ),
+    "norms of whole maps": (
+        StateDict(
+            {"c.0.weight": np.ones((8, 4, 4, 4)), "c.1.weight": np.ones((4, 4, 4)), "c.1.bias": np.ones((4, 4, 4)),
+             "c.3.weight": np.ones((4, 3, 4, 4))}
+        ),
+        "ConvTranspose2d LayerNorm ReLU ConvTranspose2d(2 1) Tanh",
+    ),
     "sound": (
         state(fc=(64, 5), up_0=(4, 4, 25), up_2=(4, 1, 25)),
         "Linear View(4,16) ConvTranspose1d(4 11 1) ReLU ConvTranspose1d(4 11 1) Tanh",
@@ -85,6 +97,11 @@ GUESSES = {  # what the tensors are -> what usually runs
 def test_the_best_guess(case):
     tensors, expected = GUESSES[case]
     assert kinds(tensors) == expected
+
+
+def test_the_epsilon_of_pytorch_gan():
+    lines = guessed(GUESSES["PyTorch-GAN's dense one"][0], Said()).lines
+    assert [line.settings["eps"] for line in lines if "eps" in line.settings] == [0.8] * 3
 
 
 def test_what_is_said_of_the_guess():
@@ -141,9 +158,25 @@ def test_a_decoder_beside_its_encoder_comes_in_with_a_sheet_to_look_at(tmp_path)
     G = gg.load(folder)
     assert_same(G, net.decoder)
     assert G.output_range == (0.0, 1.0)
+    assert any("took state_dict, without the prefix decoder.; left encoder, fc_mu, fc_logvar" in text for text in said)
     assert any("stride=2,2, padding=1,1, activation=relu, output=sigmoid, epsilon=1e-05" in text for text in said)
     assert (folder / "samples.png").read_bytes()[:4] == b"\x89PNG"
     assert str(folder / "samples.png") in said[-1]
+
+
+def test_a_decoder_of_several_parts_beside_its_encoder(tmp_path):
+    net = nn.Module()
+    net.encoder = nn.Sequential(nn.Conv2d(1, 2, 4, 2, 1), nn.ReLU(), nn.Conv2d(2, 2, 4, 2, 1))
+    net.fc_mu, net.fc_var = nn.Linear(98, 4), nn.Linear(98, 4)
+    net.decoder_input = nn.Linear(4, 98)
+    net.decoder = nn.Sequential(nn.ConvTranspose2d(2, 2, 4, 2, 1), nn.ReLU())
+    net.final_layer = nn.Sequential(nn.ConvTranspose2d(2, 1, 4, 2, 1), nn.Sigmoid())
+    trained(net)
+    path = saved(net.state_dict(), path=tmp_path / "vae.pt")
+    made = read("torch-layers", path, say=lambda _: None)
+    assert made.card["layers"][1:3] == ["Linear decoder_input", "View shape=2,7,7"]
+    assert made.card["layers"][-1] == "Sigmoid"
+    assert made.card["assumed"]["left"] == ["encoder.0", "encoder.2", "fc_mu", "fc_var"]
 
 
 def test_layers_are_written_then_changed_then_read(tmp_path):

@@ -129,9 +129,20 @@ def test_layers_are_torchs(cases, tmp_path):
     assert worst[0] < 1e-5, worst
 
 
-def test_no_layer_is_left_out():
+def test_no_layer_is_left_out():  # the steps are tried by the next test
     tried = {type(m).__name__ for group in (convolutions, norms, activations, resampling) for m, _ in group()}
-    steps = {"Embedding", "Code", "Class", "View", "Keep", "From", "Concat", "Add", "Multiply"}  # of the next test
+    steps = {
+        "Embedding",
+        "OneHot",
+        "Code",
+        "Class",
+        "View",
+        "Keep",
+        "From",
+        "Concat",
+        "Add",
+        "Multiply",
+    }  # of the next test
     assert set(LAYERS) - tried - steps <= {f"Dropout{n}d" for n in (1, 3)} | {"FeatureAlphaDropout"}
 
 
@@ -140,6 +151,7 @@ def test_steps_of_a_forward():
     tensors = StateDict({"label.weight": rng.standard_normal((5, 3)), "out.weight": rng.standard_normal((6, 7))})
     lines = [
         Line("Class"),
+        Line("Keep", "c"),
         Line("Embedding", "label"),
         Line("Keep", "y"),
         Line("Code", "", {"shape": (3,)}),
@@ -148,18 +160,22 @@ def test_steps_of_a_forward():
         Line("Add", "z"),
         Line("Concat", "y"),
         Line("Keep", "both"),
+        Line("From", "c"),
+        Line("OneHot", "", {"num_classes": 5}),
+        Line("Concat", "both"),
+        Line("Keep", "both"),
         Line("From", "z"),
         Line("View", "", {"shape": (1, -1)}),
         Line("From", "both"),
-        Line("View", "", {"shape": (2, 3)}),
+        Line("View", "", {"shape": (1, 11)}),
     ]
     network = traced(lines, tensors)
     z, y = np.array([0.1, 0.2, 0.3], np.float32), tensors["label.weight"][4]
     out = run(network.program, [z, np.array([4])], {k: v.astype(np.float32) for k, v in tensors.items()})
-    expected = np.concatenate([z * y + z, y]).reshape(1, 2, 3)
+    expected = np.concatenate([[0, 0, 0, 0, 1], z * y + z, y]).reshape(1, 1, 11)
     np.testing.assert_allclose(out[network.program.output.name], expected, rtol=1e-6)
     assert [t.name for t in network.program.inputs] == ["code", "class_index"]
-    assert network.shapes[-2:] == ((6,), (2, 3))
+    assert network.shapes[-2:] == ((11,), (1, 11))
 
 
 WRONG = {

@@ -71,7 +71,11 @@ def _links(piece: Piece, state: State | None) -> Iterator[tuple[Link, float]]:
     if piece.odd:
         return
     weight, bias = piece.weight, piece.shapes.get("bias")
-    if len(weight) == 1:
+    if len(weight) > 1 and bias == weight:  # a norm of whole maps
+        maps = State(weight[0], len(weight) - 1)
+        if state in (None, maps):
+            yield Link(piece, "LayerNorm", maps, maps), 0.0
+    elif len(weight) == 1:
         yield from ((link, 0.0) for link in _norms(piece, state))
     elif len(weight) == 2:
         takes, makes = State(weight[1], 0), State(weight[0], 0)

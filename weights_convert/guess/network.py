@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from geomgan.errors import CheckpointError
 from weights_convert.guess.chain import Link, State, chains
-from weights_convert.guess.pieces import Piece, between, pieces_of
+from weights_convert.guess.pieces import LEFT, Piece, between, pieces_of
 from weights_convert.guess.sides import MOST_SIDE, Choice, Stage, Step, cheapest, plain, transposed, unusual
 from weights_convert.torch_modules import Line
 from weights_convert.torch_modules.linear import square
 
-LEFT = re.compile(r".*(enc|mu|mean|var|sigma|std|dis|critic|class).*|[eq]\d*", re.IGNORECASE)  # no part of a decoder
-GAN_ZOO_EPSILON = 0.8  # PyTorch-GAN's `BatchNorm2d(128, 0.8)` means a momentum and gives an epsilon
+PYTORCH_GAN = 0.8  # its `BatchNorm2d(128, 0.8)` means a momentum and gives an epsilon
+PYTORCH_GAN_WIDTHS = [128, 256, 512, 1024]  # of its dense generators
 WAYS = "say what runs with --option layers=FILE, which is written with what is known where there is none"
 
 
@@ -97,7 +96,7 @@ def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
         raise CheckpointError(
             f"{parting[0].piece.path} takes {_words(parting[0].takes)}, and {last.piece.path} before it makes "
             f"{_words(last.makes)}: they do not follow each other, so that its forward does more than one layer after "
-            f"the other. {WAYS.capitalize()}"
+            f"the other. {WAYS[0].upper()}{WAYS[1:]}"
         )
     if not _expands(chosen):
         raise CheckpointError(
@@ -168,13 +167,14 @@ def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
     """Slots and layers in turn, each as all the ways that are usual."""
     hidden = said.hidden or Line("ReLU", "", {}, "guess")
     acted, convolutions = True, 0
+    dense = [link.makes.size for link in links if link.kind == "Linear"][:-1] == PYTORCH_GAN_WIDTHS
     for i, link in enumerate(links):
         if i:
             before = links[i - 1]
             gap = between(before.piece, link.piece)
             choices, acted = _slot(before, link, gap, acted, hidden, leading=_leading(links, i - 1))
             yield choices
-        if len(link.piece.weight) > 2:
+        if "Conv" in link.kind:
             yield _convolution(link, said, convolutions)
             convolutions += 1
             acted = False
@@ -182,7 +182,7 @@ def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
             yield _constant([Line("Linear", link.piece.path)], 0)
             acted = False
         else:
-            yield _norm(link, said)
+            yield _norm(link, said, dense)
             acted = acted or link.kind == "PReLU"
     output = said.output or ("Sigmoid" if decoder else "Tanh")
     why = "" if said.output else f"guess: of a {'VAE' if decoder else 'GAN'}"
@@ -235,14 +235,14 @@ def _constant(lines: Sequence[Line], side: int) -> Step:
     return lambda _: [Choice(tuple(lines), 0.0, side)]
 
 
-def _norm(link: Link, said: Said) -> Step:
+def _norm(link: Link, said: Said, dense: bool) -> Step:
     path, place = link.piece.path, link.piece.place
     if link.kind == "PReLU":
         line = Line("PReLU", path)
     elif said.epsilon is not None:
         line = Line(link.kind, path, {"eps": said.epsilon})
-    elif path.startswith("conv_blocks.") and place and place[1]:
-        line = Line(link.kind, path, {"eps": GAN_ZOO_EPSILON}, "guess: PyTorch-GAN's names, whose code gives 0.8")
+    elif dense or (path.startswith("conv_blocks.") and place and place[1]):
+        line = Line(link.kind, path, {"eps": PYTORCH_GAN}, "guess: PyTorch-GAN's layers, whose code gives 0.8")
     else:
         line = Line(link.kind, path, {"eps": 1e-5}, "guess")
     return lambda side: [Choice((line,), 0.0, side)]

@@ -12,6 +12,8 @@ PARTS = frozenset({"weight", "bias", "running_mean", "running_var"})
 COUNTERS = ("num_batches_tracked",)
 EMBEDS = re.compile(r"emb|label|class|cond", re.IGNORECASE)  # names of tables that a class looks up
 
+LEFT = re.compile(r".*(enc|mu|mean|var|sigma|std|dis|critic|class).*|[eq]\d*", re.IGNORECASE)  # no part of a decoder
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -38,7 +40,7 @@ class Piece:
     @property
     def weighted(self) -> bool:
         """Whether it is a dense layer or a convolution."""
-        return len(self.weight) > 1 and not self.embedding
+        return len(self.weight) > 1 and not self.embedding and self.shapes.get("bias") != self.weight
 
     @property
     def place(self) -> tuple[str, int] | None:

@@ -76,11 +76,6 @@ def transposed(axes: int) -> Layer:
     return Layer(build, arguments, axes)
 
 
-def outputs(shape: tuple[int, ...], *, transposed: bool) -> int:
-    """How many channels a kernel of this shape makes, but for its groups."""
-    return shape[1] if transposed else shape[0]
-
-
 def side_after(side: int, kernel: int, stride: int, padding: int, more: int) -> int:
     """The side of the map that a transposed convolution makes."""
     return (side - 1) * stride - 2 * padding + kernel + more

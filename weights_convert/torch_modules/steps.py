@@ -23,6 +23,13 @@ def class_index(trace: Trace) -> Value:
     return trace.input(CLASS, (1,), "int64")
 
 
+def one_hot(trace: Trace, *, num_classes: int) -> Value:
+    """A class as numbers, a one in its place."""
+    if not trace.integer:
+        raise ValueError("it takes a class, not numbers: the line `Class` comes before it")
+    return trace.node("to.dtype", trace.node("one_hot", trace.x, num_classes), "float32")
+
+
 def view(trace: Trace, *, shape: Any) -> Value:
     """The same numbers in another shape, without its batch."""
     return _viewed(trace, (1, *(shape if isinstance(shape, tuple) else (shape,))))
@@ -69,6 +76,7 @@ def concat(trace: Trace, *, dim: int) -> Value:
 LAYERS = {
     "Code": Layer(code, {"shape": Argument(sides(1))}),
     "Class": Layer(class_index),
+    "OneHot": Layer(one_hot, {"num_classes": Argument(whole(1))}),
     "View": Layer(view, {"shape": Argument(sides(-1))}),
     "Flatten": Layer(flatten, {"start_dim": Argument(whole(-8, 8), 1), "end_dim": Argument(whole(-8, 8), -1)}),
     "Unflatten": Layer(unflatten, {"dim": Argument(whole(-8, 8), 1), "unflattened_size": Argument(sides(-1))}),
