@@ -17,6 +17,7 @@ from geomgan.generators.aten.program import Node, Program, Tensor, Value, check
 from geomgan.generators.aten.run import values_of
 from geomgan.generators.aten.sample import range_of
 from geomgan.generators.aten.weights import Tensors, stored, with_inputs_fixed
+from geomgan.models.card import LARGEST_SIZE
 from weights_convert.convert import Converted
 from weights_convert.options import Options
 
@@ -46,6 +47,8 @@ def converted(program: Program, tensors: Tensors, options: Options) -> Converted
             f"its first input {code.name} is {code.dtype} of shape {code.shape}; expected one code, (1, ...) of "
             "floating point. Export the network with one code as its example."
         )
+    if (largest := max(math.prod(t.shape) for t in program.inputs)) > LARGEST_SIZE:
+        raise CheckpointError(f"it takes an input of {largest} numbers; expected at most {LARGEST_SIZE}")
     try:
         check(program)
         with usual_promotion():

@@ -161,6 +161,9 @@ def test_what_is_no_generator_is_refused():
     ):
         with pytest.raises(CheckpointError, match=says):
             made(only(d, output), output)
+    huge = Drawing(2**21)
+    with pytest.raises(CheckpointError, match="an input of 2097152 numbers; expected at most 1048576"):
+        made(huge, huge("tanh", huge.code))
     several = Drawing()
     several.inputs = (several.inputs[0]._replace(shape=(2, 3)),)
     with pytest.raises(CheckpointError, match=r"its first input z is float32 of shape \(2, 3\); expected one code"):

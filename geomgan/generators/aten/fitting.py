@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.generators.aten.kernels import LAYOUTS, of_constants, put
+from geomgan.generators.aten.layers import written_out
 from geomgan.generators.aten.operators.arguments import each
 from geomgan.generators.aten.program import Node, Program, Value, with_nodes
 from geomgan.generators.aten.weights import Shapes, Tensors, taken_by
@@ -48,6 +49,8 @@ def _call(
     if not one_map or said["groups"] != 1 or dilations != {1} or len(strides) > 1:
         return None
     stride = strides.pop()
+    if not written_out(sizes, stride):
+        return None
     if node.operator.startswith("conv_transpose"):
         settings = set(zip(sizes, *(each(said[key], len(sizes)) for key in ("padding", "output_padding")), strict=True))
         size, padding, more = settings.pop()
@@ -57,7 +60,7 @@ def _call(
     middle = {(size // 2, size // 2) for size in sizes if size % 2}
     if before and before.operator.startswith(_NEAREST) and stride == 1 and len(set(sizes)) == 1 and set(ends) == middle:
         small = before.arguments[0]
-        if isinstance(small, Value) and (factor := _factor(shapes[small.name], map_of)):
+        if isinstance(small, Value) and (factor := _factor(shapes[small.name], map_of)) and written_out(sizes, factor):
             return "upsample_convolve", small, (factor,)
     return "convolve", x, (stride, ends)
 

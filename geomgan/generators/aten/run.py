@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.errors import GeomganError, said
+from geomgan.generators.aten.bounds import check_host
 from geomgan.generators.aten.layers import LAYERS
 from geomgan.generators.aten.layout import KEEPING, ChannelsLast, channels_first, kept
 from geomgan.generators.aten.operators import OPERATORS
 from geomgan.generators.aten.program import Argument, Node, Program, Value, Weight
 
 LARGEST = 1 << 28  # numbers of one value: a program from elsewhere must not take the memory
-LONGEST = 1 << 22  # of one axis, where an operator makes a table of it on the host
-_TABLES = ("_upsample", "adaptive", "arange", "eye", "linspace", "one_hot", "upsample")
 KNOWN = OPERATORS.keys() | LAYERS.keys()
 
 
@@ -39,11 +38,10 @@ def results(node: Node, look_up: Callable[[Value | Weight], Any]) -> dict[str, A
     """The values that a node makes, by their names; errors as :func:`run`."""
     if node.operator not in KNOWN:
         raise ValueError(f"{node.operator} at {node.name} is no operator that is known here")
-    if node.operator.startswith(_TABLES) and _longest(node.arguments) > LONGEST:
-        raise ValueError(f"{node.operator} at {node.name} asks for more than {LONGEST} numbers along one axis")
     arguments = [_resolved(argument, look_up) for argument in node.arguments]
     options = {name: _resolved(argument, look_up) for name, argument in node.options}
     try:
+        check_host(node.operator, arguments)
         result = _called(node.operator, arguments, options)
         made = dict(zip(node.parts, result, strict=True)) if node.parts else {node.name: result}
         sizes = [leaf.size for leaf in jax.tree.leaves(result)]
@@ -69,13 +67,6 @@ def _called(operator: str, arguments: list[Any], options: dict[str, Any]) -> Any
         return kept(OPERATORS[operator], arguments, options)
     first = lambda tree: jax.tree.map(channels_first, tree, is_leaf=lambda x: x is None or isinstance(x, ChannelsLast))
     return OPERATORS[operator](*first(arguments), **first(options))
-
-
-def _longest(arguments: tuple[Argument, ...]) -> float:
-    """The largest number among the arguments; of a range how many numbers it has."""
-    numbers = [x for x in arguments if isinstance(x, int | float)]
-    steps = abs((numbers[1] - numbers[0]) / numbers[2]) if len(numbers) == 3 and numbers[2] else 0
-    return max([steps, *map(abs, numbers), *(_longest(x) for x in arguments if isinstance(x, tuple))])
 
 
 def _resolved(argument: Argument, look_up: Callable[[Value | Weight], Any]) -> Any:
