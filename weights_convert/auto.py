@@ -33,8 +33,8 @@ GENERAL = {  # what a file is -> the general way that takes it
 }
 EXACT = ("torch-export", "torch-module")  # ways to files that say what their network does
 RECIPE = (
-    "Where the network can be built in PyTorch, `geomgan export-recipe` prints the few lines that write it as a .pt2, "
-    "which converts without any answers. From the module in Python: geomgan.Generator.from_torch(module, example)"
+    "The shortest way in, where the network can be built in PyTorch: `geomgan export-recipe` prints the few lines that "
+    "write it as a .pt2, which says all that it does"
 )
 
 
@@ -80,7 +80,7 @@ def look(checkpoint: str | os.PathLike[str]) -> Seen:
     kind = looks_like_file(file)
     if ":" in kind:  # which says what to do with it
         raise NotHereError(f"{file} is {kind}.")
-    if (keras := GENERAL.get(kind)) == "keras-layers" and keras in CHECKPOINTS:  # it has no tensors under their names
+    if (keras := GENERAL.get(kind)) == "keras-layers":  # it has no tensors under their names
         return Seen(file, kind, "", {keras: f"it is {kind}"})
     if kind in WAYS:
         raise NotHereError(f"{file} is {kind}. {WAYS[kind]}. {OWN}.")
@@ -130,7 +130,8 @@ def convert_any(
     if not held:
         raise CheckpointError(_none(seen, refused))
     family, made, said = held[0]
-    say(f"{seen.file}: taken as {family}, because {seen.ways[family]}.")
+    others = "".join(f" Not as {other}: {reason.rstrip('.')}." for other, reason in refused.items())
+    say(f"{seen.file}: taken as {family}, because {seen.ways[family]}.{others}")
     for text in said:
         say(text)
     return family, write(out, made, card, say)
@@ -150,14 +151,13 @@ def about(checkpoint: str | os.PathLike[str]) -> str:
 
 
 def _general(kind: str, tree: Any) -> dict[str, str]:
-    """The general ways that may take a file, as far as they are there, and why."""
-    whole = any(isinstance(tensors, StateDict) and tensors.parts for _, tensors in state_dicts(tree))
+    """The general ways that may take a file, and why."""
+    held = [tensors for _, tensors in state_dicts(tree)]
     if kind in GENERAL:
-        ways = {GENERAL[kind]: f"it is {kind}"}
-    else:
-        module = {"torch-module": "it holds a whole module"} if whole else {}
-        ways = {**module, "torch-layers": "its tensors have the shapes of layers"}
-    return {name: why for name, why in ways.items() if name in CHECKPOINTS}
+        return {GENERAL[kind]: f"it is {kind}"}
+    whole = any(isinstance(tensors, StateDict) and tensors.parts for tensors in held)
+    module = {"torch-module": "it holds a whole module"} if whole else {}
+    return module | ({"torch-layers": "its tensors have the shapes of layers"} if held else {})
 
 
 def _read(family: str, file: Path, options: Mapping[str, str], say: Callable[[str], None]) -> Converted:
@@ -177,4 +177,4 @@ def _none(seen: Seen, refused: Mapping[str, str]) -> str:
     """What is said of a file that nothing takes."""
     tried = "".join(f"\n- {family} ({seen.ways[family]}): {reason}" for family, reason in refused.items())
     nothing = f"Nothing takes it as it is:{tried}\n" if tried else "It is of no family here. "
-    return f"{seen} {nothing}The shortest way in: {RECIPE}; {OWN}."
+    return f"{seen} {nothing}{RECIPE}; {OWN}."

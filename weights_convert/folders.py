@@ -12,6 +12,7 @@ from geomgan.errors import NotHereError
 from geomgan.models.families import CHECKPOINTS
 from geomgan.restricted_pickle import looks_like_file
 from weights_convert.seen import listed
+from weights_convert.sharded import PATTERN, index_in
 
 SUFFIXES = (
     *(".pth", ".pt", ".pkl", ".bin", ".ckpt", ".tar", ".model", ".safetensors", ".npz"),
@@ -34,6 +35,8 @@ def weight_files(folder: Path) -> list[Path]:
 
 def one_of(folder: Path) -> Path:
     """The one file of weights in a folder; ``NotHereError`` where there is none, or several."""
+    if any(folder.glob(PATTERN)):
+        return index_in(folder)
     files = weight_files(folder)
     if len(files) == 1:
         return files[0]

@@ -42,7 +42,7 @@ GUESSED = (
 )  # what a file of layers says itself
 
 
-def convert(_: Family, states: Mapping[str, Any], options: Options) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layers of a file of theirs, or the best guess with what options say."""
     found = generator(states[""], options, lambda tensors: not tensors.parts)
     tensors, file = found.tensors, Path(options["layers"]).expanduser() if "layers" in options else None

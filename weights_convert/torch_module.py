@@ -28,7 +28,7 @@ RESHAPES = re.compile(r"view|reshape|unflatten", re.IGNORECASE)  # what users ca
 RECIPE = "`geomgan export-recipe` prints the lines that export it with torch"
 
 
-def convert(_: Family, states: Mapping[str, Any], options: Options) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """Strides, paddings, epsilons and slopes are attributes of the parts; the input's shape may be an option."""
     found = generator(states[""], options, lambda tensors: bool(tensors.parts))
     tensors = found.tensors

@@ -46,7 +46,11 @@ _SIGNATURES = {
     b"{": "JSON text",
 }
 _DIRECTORY = 1 << 20  # bytes at the end of a zip archive in which the names of its files are looked for
-_MEMBERS = {b"model.weights.h5": "a Keras archive", b"models/model.json": "a network of torch.export"}
+_MEMBERS = {
+    b"model.weights.h5": "a Keras archive",
+    b"models/model.json": "a network of torch.export",
+    b"/data.pkl": "an archive of PyTorch",
+}
 _ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x3a\x42]")  # the version of the format, and the next of its fields
 
 

@@ -377,3 +377,25 @@ def test_the_room_is_the_function_however_it_is_imported():
     )
     ended = subprocess.run([sys.executable, "-c", script], env=os.environ, check=False, capture_output=True, text=True)
     assert "TypeError: G is" in ended.stderr, ended.stderr
+
+
+def test_a_network_without_derivatives_or_weights_has_a_report(tmp_path):
+    matrix = np.random.default_rng(0).standard_normal((192, 3)).astype("f4") / 10
+
+    def fn(params, z):
+        outside = lambda z: np.tanh(matrix @ z).reshape(8, 8, 3)
+        return jax.pure_callback(outside, jax.ShapeDtypeStruct((8, 8, 3), jnp.float32), z, vmap_method="sequential")
+
+    G = gg.Generator.from_function(fn, (), 3, name="outside")
+    options = OPTIONS | {"out": tmp_path / "run", "hvp": "finite-difference"}
+    made = gg.report(G, gg.distances.mse(), 2, **options)
+    field = gg.MetricField.read(made.folder / "field.zarr")
+    for z, values in zip(field.codes, field.values, strict=True):
+        J = (1 - np.tanh(matrix @ z) ** 2)[:, None] * matrix
+        np.testing.assert_allclose(values, np.linalg.eigvalsh(J.T @ J / 192)[::-1], rtol=1e-3)
+    assert not (made.folder / "control.zarr").exists()  # there are no weights to shuffle
+    assert "control=False, layers=False, hvp=" in made.page.read_text()
+    with pytest.raises(ValueError, match="no array with more than one axis"):
+        gg.report(G, gg.distances.mse(), 2, **options | {"control": True, "out": tmp_path / "other"})
+    with pytest.raises(ValueError, match="hvp='exakt' is not known"):
+        gg.report(G, gg.distances.mse(), 2, **options | {"hvp": "exakt"})

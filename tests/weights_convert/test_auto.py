@@ -14,8 +14,6 @@ from geomgan.errors import CheckpointError, NotHereError
 from geomgan.models.families import CHECKPOINTS
 from weights_convert.auto import about, convert_any, look
 
-GENERAL = {"torch-export", "torch-module", "torch-layers", "keras-layers"}
-
 
 def dcgan(prefix: str = "main.", seed: int = 0) -> dict[str, np.ndarray]:
     """The tutorial's generator of 8 pixels and 3 latent dimensions."""
@@ -62,14 +60,14 @@ def test_only_families_with_the_options_are_tried(file, tmp_path):
         convert_any(path, tmp_path / "b", {"taps": "1,3,3,1"})
 
 
-def test_what_nothing_takes_is_described(file, tmp_path, monkeypatch):
-    monkeypatch.setattr("weights_convert.auto.CHECKPOINTS", {k: v for k, v in CHECKPOINTS.items() if k not in GENERAL})
+def test_what_nothing_takes_is_described(file, tmp_path):
     tree = {"netE": {"enc.0.weight": np.ones((4, 1, 3, 3), "f4")}, "optimizer": {"state": [{"exp_avg": np.ones(3)}]}}
     with pytest.raises(CheckpointError) as caught:
         convert_any(file(tree), tmp_path / "out")
     said = str(caught.value)
     assert "holds netE: no generator by its name, 1 tensors of 36 numbers (1 kernel); optimizer of training." in said
-    assert "It is of no family here. The shortest way in: " in said
+    assert "Nothing takes it as it is:\n- torch-layers (its tensors have the shapes of layers): " in said
+    assert "The shortest way in, where" in said
     assert "geomgan export-recipe" in said
     assert "docs/own_generator.md" in said
     with pytest.raises(CheckpointError, match=r"Nothing takes it as it is:\n- wavegan \(its tensors are named so"):

@@ -16,7 +16,7 @@ from weights_convert.options import Options
 from weights_convert.programs import converted
 
 
-def convert(_family: Family, states: Mapping[str, Any], options: Options) -> Converted:
+def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The model of a file of Keras, whose first input of floating point is the code."""
     state = states[""]
     return converted(*program_of(state["model"], state["variables"], state["old"]), options)
