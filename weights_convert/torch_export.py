@@ -13,7 +13,8 @@ import numpy as np
 from geomgan.errors import CheckpointError, reading
 from geomgan.generators.aten.exported import inputs_of, program_of
 from geomgan.generators.aten.module import sample_of
-from geomgan.generators.aten.program import Program, Value, Weight, with_nodes, with_taken
+from geomgan.generators.aten.program import Program
+from geomgan.generators.aten.weights import Tensors, with_inputs_fixed
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.models.build import build
 from geomgan.models.families import Family
@@ -24,7 +25,6 @@ from weights_convert.options import Options
 from weights_convert.programs import converted
 
 MOST_APART = 1e-4  # of the largest magnitude of the sample
-Tensors = Mapping[str, np.ndarray]
 
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
@@ -39,20 +39,12 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     archive = states[""]
     graph = from_json(archive["graph"], "a graph")
     program = program_of(graph, options.get("output"))
-    weights = {name: _finite(array) for name, array in archive["weights"].items()}
     inputs, sample = _example(archive["example"], inputs_of(graph)) if archive["example"] else ({}, None)
     program, fixed = _with_fixed(program, inputs, options)
     with reading("the network", "Export it again.", error=CheckpointError, found="does not run"):
-        made = converted(program, {**weights, **fixed}, options)
+        made = converted(program, {**archive["weights"], **fixed}, options)
         parity = _compared(family, made, program, inputs, sample)
     return replace(made, card={**made.card, "parity": parity})
-
-
-def _finite(array: np.ndarray) -> np.ndarray:
-    """The array; a mask of 0 and -inf, which is added before a softmax, with the lowest number instead of -inf."""
-    if array.dtype.kind != "f" or not (low := np.isneginf(array)).any() or array[~low].any():
-        return array
-    return np.where(low, np.finfo(np.float32).min, array)
 
 
 def _example(text: bytes, names: list[str]) -> tuple[Tensors, np.ndarray]:
@@ -72,12 +64,8 @@ def _with_fixed(program: Program, inputs: Tensors, options: Options) -> tuple[Pr
     """The program where further inputs are weights, with their values; what is one whole number stays an input."""
     said = {part.partition("=")[0].strip() for part in options.get("inputs", "").split(",")}
     given = {t: inputs[t.name] for t in program.inputs[1:] if t.name in inputs and t.name not in said}
-    others = [t for t, x in given.items() if t.dtype == "float32" or np.unique(x).size > 1]
-    fixed = {t.name: given[t].reshape(t.shape).astype(t.dtype) for t in others}
-    of = lambda one: Weight(one.name) if isinstance(one, Value) and one.name in fixed else one
-    program = with_nodes(program, (with_taken(node, of) for node in program.nodes))
-    kept = tuple(t for t in program.inputs if t.name not in fixed)
-    return replace(program, inputs=kept, weights=(*program.weights, *others)), fixed
+    fixed = {t.name: x.reshape(t.shape) for t, x in given.items() if t.dtype == "float32" or np.unique(x).size > 1}
+    return with_inputs_fixed(program, fixed), fixed
 
 
 def _compared(family: Family, made: Converted, program: Program, inputs: Tensors, theirs: np.ndarray | None) -> str:
@@ -100,11 +88,11 @@ def _compared(family: Family, made: Converted, program: Program, inputs: Tensors
     if ours.size != theirs.size:
         raise CheckpointError(f"the sample has {ours.size} numbers, the one beside the program {theirs.size}.")
     theirs = np.asarray(sample_of(theirs.reshape(1, *ours.shape[-1:], *ours.shape[:-1])))
-    difference = float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-30))
-    if not difference <= MOST_APART:
+    apart = float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), np.finfo(np.float32).tiny))
+    if not apart <= MOST_APART:
         raise CheckpointError(
-            f"the sample of the stored code is {difference:.1e} of the largest magnitude away from the stored sample; "
+            f"the sample of the stored code is {apart:.1e} of the largest magnitude away from the stored sample; "
             f"expected at most {MOST_APART:.0e}. Was net.eval() called before, and is the sample one of the exported "
             "network? If so, this is an error of geomgan: please report it with the file."
         )
-    return f"{difference:.1e} of the largest magnitude, against torch at the export"
+    return f"{apart:.1e} of the largest magnitude, against torch at the export"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import parametrizations
 
 Make = Callable[[], nn.Module]
 PROGRAMS: dict[str, tuple[Make, tuple[int, ...]]] = {}  # name -> how it is made, and the shape of a code
@@ -389,3 +390,24 @@ def fixed_filters():
         return F.conv2d(F.pad(x, [2, 1, 2, 1]), kernel)[:, :, ::2].reshape(1, 3, 4, 8)
 
     return Of(forward)
+
+
+@program(4, 6, 6)
+def patches():
+    def forward(s, z):
+        x = F.fold(s.mix(F.unfold(z, 3, padding=1, stride=2).transpose(1, 2)).transpose(1, 2), (6, 6), 3, 1, 1, 2)
+        return (
+            F.normalize(x, dim=1)
+            + F.cosine_similarity(x, z, dim=1)[:, None]
+            + z.unfold(2, 4, 2).mean((2, 4))[..., None]
+        )
+
+    return Of(forward, mix=nn.Linear(36, 36))
+
+
+@program(4, 3, 3)
+def reparametrised():
+    spectral = nn.utils.spectral_norm(nn.Conv2d(4, 5, 3, padding=1))
+    weight = nn.utils.weight_norm(nn.ConvTranspose2d(5, 4, 3, 2))
+    layers = [spectral, weight, parametrizations.weight_norm(nn.Conv2d(4, 5, 1)), nn.Flatten(1)]
+    return nn.Sequential(*layers, parametrizations.spectral_norm(nn.Linear(245, 6)))

@@ -70,10 +70,17 @@ def _stored(name: str, tensor: np.ndarray | None, shape: tuple[int, ...]) -> np.
             raise CheckpointError(f"the weight {name} holds whole numbers beyond 32 bits; expected smaller ones.")
         return tensor.astype(np.int32)
     with np.errstate(over="ignore"):
-        array = flush_denormals(tensor)
+        array = flush_denormals(_mask(tensor))
     if bad := int((~np.isfinite(array)).sum()):
         raise CheckpointError(
             f"the weight {name} holds {bad} NaN or infinite values; expected finite numbers. The file is damaged, or "
             "its training diverged."
         )
     return array
+
+
+def _mask(tensor: np.ndarray) -> np.ndarray:
+    """A mask of 0 and -inf, which is added before a softmax, with the lowest number for -inf; others as they are."""
+    if not (low := np.isneginf(tensor)).any() or tensor[~low].any():
+        return tensor
+    return np.where(low, np.finfo(np.float32).min, tensor)
