@@ -33,14 +33,13 @@ from geomgan.errors import (
     warn,
 )
 from geomgan.fields import MetricField, metric_field
-from geomgan.fields.flat import flat_code
 from geomgan.generators import Generator
 from geomgan.generators.generator import activations_of, output_of
 from geomgan.generators.program_hash import program_hash
-from geomgan.metric.diagnose import beyond_range, first_constant
 from geomgan.metric.outputs import squared_distance
 from geomgan.metric.pair import bind, bound, check_options, check_types, profile_of
 from geomgan.plot import files
+from geomgan.report.doubts import doubts_of_field, doubts_of_samples
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
 from geomgan.report.section import Section, csv_of, missing
@@ -156,7 +155,7 @@ def report(
     run |= {"hvp": hvp} if hvp != "exact" else {}
     run["compare"] = notes.get("compare", compare.name if compare else None)
     options: dict[str, Any] = {"memory": memory, "hvp": hvp, "progress": progress, "notes": run}
-    doubts = _doubts(G, D, z)
+    doubts = doubts_of_samples(G, D, z)
     Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
     field = metric_field(G, D, z, store=out / "field.zarr", **options)
@@ -184,9 +183,7 @@ def report(
             sections = _made(chosen, subject, results, out)
             found = [section.name for section in sections if not section.missing]
             finding = finding_of(subject, distance, results, found)
-            if still := flat_code(G, D, field):
-                doubts.append(f"The metric is not that of the samples: {still}")
-            finding = " ".join([*doubts, finding])
+            finding = " ".join([*doubts, *doubts_of_field(G, D, field), finding])
             told = summary_of(subject, finding, run, results, sections)
             sections.append(how_it_was_made(told, command or _call(run)))
             title = f"The latent geometry of {model} under {distance}"
@@ -203,21 +200,6 @@ def _shuffled(G: Generator, key: jax.Array, control: bool | None) -> Generator |
         if control:
             raise
         return None
-
-
-def _doubts(G: Generator, D: Distance, z: np.ndarray) -> list[str]:
-    """Sentences on samples that do not change, or whose distances are no numbers; each is also a warning, at once."""
-    found = []
-    if constant := first_constant(G, D, z):
-        found.append(f"All {len(z)} codes give the same sample: it stops changing at {constant}.")
-        warn(
-            f"{found[0]} The metric is zero then; what can be computed is written all the same. Look at the weights of "
-            "that layer, or analyse an earlier one, G.at(layer).",
-        )
-    elif beyond := beyond_range(G, D, z):
-        found.append(beyond)
-        warn(f"{beyond} What can be computed is written all the same.")
-    return found
 
 
 def _codes(G: Generator, codes: Any, key: jax.Array) -> np.ndarray:

@@ -86,3 +86,10 @@ def test_what_is_no_stack_of_metrics(stack, error, match):
 def test_one_code_where_two_are_needed():
     with pytest.raises(ValueError, match=r"needs at least 2 codes; the stack holds 1. .* undefined for one code"):
         spectra_of(np.eye(3)[None], "consistency", least=2)
+
+
+def test_stacks_of_torch_are_stacks(rng):
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
+    stack = random_tensors(rng, count=2, dim=3)
+    of_torch, of_numpy = (spectra_of(given, "a test") for given in (torch.from_numpy(stack), stack))
+    np.testing.assert_array_equal(of_torch.values, of_numpy.values)
