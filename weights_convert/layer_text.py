@@ -15,7 +15,7 @@ from weights_convert.torch_modules import LAYERS, Line
 from weights_convert.torch_modules.lines import MOST_LINES
 
 MOST_BYTES = 1 << 20
-WIDTH = 52  # of what stands before a comment
+WIDTH, SHAPE = 52, 16  # of what stands before a comment, and of a shape there
 HEADER = """\
 # What runs, in this order: one line for each step. What is marked as a guess no tensor says: change what is not as in
 # the network's own code, then convert with --option layers=THIS_FILE.
@@ -23,17 +23,19 @@ HEADER = """\
 # A line is  KIND PATH ARGUMENT=VALUE ...  with the classes and arguments of torch.nn. Other kinds:
 #   Code shape=100, View shape=128,7,7; Class, a whole number, then Embedding PATH or OneHot num_classes=10;
 #   and of two values Keep NAME, From NAME, Concat NAME, Add NAME, Multiply NAME. Dropout does nothing.
+# Behind # is what a line makes, and why it is there.
 
 """
 
 
 def written(lines: Sequence[Line], shapes: Sequence[tuple[int, ...]] = ()) -> str:
     """The text of a network; with the shapes behind each line, where they are known."""
-    rows = []
-    for i, line in enumerate(lines):
-        notes = [*([line.why] if line.why else []), *([f"-> {' x '.join(map(str, shapes[i]))}"] if shapes else [])]
-        comment = f"  # {' '.join(notes)}" if notes else ""
-        rows.append(f"{text_of(line):<{WIDTH}}{comment}".rstrip())
+    made = [f"{' x '.join(map(str, shape)):<{SHAPE}}" for shape in shapes] or [""] * len(lines)
+    notes = [f"# {shape}{line.why}".rstrip() for shape, line in zip(made, lines, strict=True)]
+    rows = [
+        f"{text_of(line):<{WIDTH}} {note if len(note) > 1 else ''}".rstrip()
+        for line, note in zip(lines, notes, strict=True)
+    ]
     return HEADER + "\n".join(rows) + "\n"
 
 

@@ -41,12 +41,21 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     if "order" not in options:
         _check_forward(lines, tensors.parts)
     tensors = folded(tensors, [line.path for line in lines if line.kind.startswith("ConvTranspose")])
-    network = generated(lines, tensors, options)
+    try:
+        network = generated(lines, tensors, options)
+    except OptionError as error:
+        raise OptionError(f"{error}{_sizes(found.tensors.parts)}") from None
     views = [shown(line.settings["shape"]) for line in network.lines if line.kind == "View" and not line.path]
     if views:
         options.assumed["view"] = views[0] if len(views) == 1 else views
     made = converted(network.program, tensors, options)
     return replace(made, card={**made.card, **note(found)})
+
+
+def _sizes(parts: Mapping[str, Part]) -> str:
+    """The whole numbers that the module itself holds, which may be sizes, as a sentence."""
+    held = [f"{name}={value}" for name, value in parts[""].attributes.items() if type(value) is int]
+    return f" The module says of itself: {', '.join(held[:8])}." if held else ""
 
 
 def _defined(parts: Mapping[str, Part], options: Options) -> Iterator[Line]:

@@ -178,6 +178,9 @@ def test_the_input_of_a_convolution_is_asked_for(tmp_path):
     assert G.latent_dim == 75
     x = torch.randn(1, 3, 5, 5)
     np.testing.assert_allclose(np.asarray(G(x.numpy().ravel())), net(x)[0].detach().permute(1, 2, 0).numpy(), atol=1e-5)
+    net.noise_size = 512
+    with pytest.raises(OptionError, match=r"input=3,SIDE,SIDE\. The module says of itself: noise_size=512"):
+        generator(net, tmp_path)
     with pytest.raises(OptionError, match="expected the shape of one code"):
         generator(net, tmp_path, input="3,x")
 

@@ -165,7 +165,7 @@ def _inputs(first: Link, tables: Sequence[Piece]) -> tuple[list[Line], bool]:
 
 def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
     """Slots and layers in turn, each as all the ways that are usual."""
-    hidden = said.hidden or Line("ReLU", "", {}, "guess")
+    hidden = said.hidden or Line("ReLU", "", {}, "guess: the most usual")
     acted, convolutions = True, 0
     dense = [link.makes.size for link in links if link.kind == "Linear"][:-1] == PYTORCH_GAN_WIDTHS
     for i, link in enumerate(links):
@@ -179,7 +179,7 @@ def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
             convolutions += 1
             acted = False
         elif link.kind == "Linear":
-            yield _constant([Line("Linear", link.piece.path)], 0)
+            yield _constant([Line("Linear", link.piece.path, {}, f"takes {link.takes.size}")], 0)
             acted = False
         else:
             yield _norm(link, said, dense)
@@ -197,7 +197,7 @@ def _slot(before: Link, after: Link, gap: int | None, acted: bool, hidden: Line,
     act = () if acted or silent or bare or after.kind == "PReLU" else (hidden,)
     more = max((gap or 0) - len(act), 0)
     doubles = weighted and after.kind.startswith("Conv") and not after.kind.startswith("ConvT")
-    view = _view(before, after)
+    view = _view(before, after, ", and guess: nothing before the view" if bare else "")
 
     def choices(side: int) -> Iterator[Choice]:
         here = view[0] if view else side
@@ -209,7 +209,7 @@ def _slot(before: Link, after: Link, gap: int | None, acted: bool, hidden: Line,
         dropout = tuple(Line("Dropout", "", {}, f"guess: one of {gap} modules without tensors") for _ in range(more))
         yield Choice((*lines, *dropout), 2.0 if doubles and more else 0.0, here)
         if doubles and not silent and here:
-            up = Line("Upsample", "", {"scale_factor": 2}, f"guess: {here} -> {2 * here}")
+            up = Line("Upsample", "", {"scale_factor": 2}, f"guess: doubles the side of {here}")
             yield Choice((*lines, up, *dropout[1:]), 0.0 if more else 1.0 if gap is None else 4.0, 2 * here)
             if gap == 1:  # there is one module alone: the upsampling, or the non-linearity
                 yield Choice((*(view[1] if view else ()), up), 1.0 if leading else 3.0, 2 * here)
@@ -222,13 +222,13 @@ def _leading(links: Sequence[Link], i: int) -> bool:
     return i > 0 and not links[i].piece.weighted and links[i - 1].kind == "Linear" and links[i].takes.axes > 0
 
 
-def _view(before: Link, after: Link) -> tuple[int, tuple[Line, ...]] | None:
+def _view(before: Link, after: Link, more: str) -> tuple[int, tuple[Line, ...]] | None:
     """The side of the maps that a dense layer's numbers become, and the view."""
     if before.makes.axes or not after.takes.axes:
         return None
     shape = square(before.makes.size, after.takes.size, after.takes.axes)
     assert shape is not None  # else the two were no links of a chain
-    return shape[1], (Line("View", "", {"shape": shape}, "the only square maps that fit"),)
+    return shape[1], (Line("View", "", {"shape": shape}, f"the only square maps that fit{more}"),)
 
 
 def _constant(lines: Sequence[Line], side: int) -> Step:
@@ -244,7 +244,7 @@ def _norm(link: Link, said: Said, dense: bool) -> Step:
     elif dense or (path.startswith("conv_blocks.") and place and place[1]):
         line = Line(link.kind, path, {"eps": PYTORCH_GAN}, "guess: PyTorch-GAN's layers, whose code gives 0.8")
     else:
-        line = Line(link.kind, path, {"eps": 1e-5}, "guess")
+        line = Line(link.kind, path, {"eps": 1e-5}, "guess: torch's own")
     return lambda side: [Choice((line,), 0.0, side)]
 
 
@@ -268,7 +268,7 @@ def _convolution(link: Link, said: Said, place: int) -> Step:
                 settings: dict[str, Any] = {n: v for n, v in zip(names, stage, strict=False) if v != (n == "stride")}
                 if not is_transposed and said.padding_mode != "zeros" and settings.get("padding"):
                     settings["padding_mode"] = said.padding_mode
-                why = "" if set(names) <= set(said.stages) else f"guess, for a kernel of {kernel}"
+                why = "" if set(names) <= set(said.stages) else f"guess: usual for a kernel of {kernel}"
                 yield Choice((Line(link.kind, link.piece.path, settings, why),), cost, behind)
 
     return choices
