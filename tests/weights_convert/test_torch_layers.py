@@ -185,9 +185,8 @@ def test_layers_are_written_then_changed_then_read(tmp_path):
     with pytest.raises(OptionError, match=r"was not there, and now has the 6 layers\. Look"):
         convert("torch-layers", path, tmp_path / "model", {"layers": str(layers)})
     text = layers.read_text()
-    assert re.search(
-        r"^ConvTranspose2d 2 stride=2 padding=1 +# guess: 7 -> 14, usual for a kernel of 4 -> 1 x 14 x 14$", text, re.M
-    )
+    row = r"^ConvTranspose2d 2 stride=2 padding=1 +# 1 x 14 x 14 +guess: usual for a kernel of 4$"
+    assert re.search(row, text, re.MULTILINE)
     layers.write_text(text.replace("ReLU ", "# ReLU ").replace("Tanh ", "# Tanh "))
     said: list[str] = []
     assert_same(
