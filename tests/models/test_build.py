@@ -172,7 +172,19 @@ def test_two_thousand_damaged_programs():
     """Any operator in the place of any other, and numbers and names that do not belong there."""
     card, params = model("torch-export")
     rng, text = random.Random(0), json.dumps(card["config"]["program"])
-    strange = [*VALUES, -(2**20), 0.5, "float64", "bool", {"value": "z"}, {"weight": "main.0.weight"}, [2**19] * 4]
+    strange = [
+        *VALUES,
+        -(2**20),
+        0.5,
+        "float64",
+        "bool",
+        {"value": "z"},
+        {"weight": "main.0.weight"},
+        [2**19] * 4,
+        2**40,
+        2**62,
+        [2**40],
+    ]
     operators = sorted(OPERATORS)
     grown, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
     for _ in range(2000):
