@@ -130,3 +130,18 @@ def test_what_draws_numbers_is_not_here():
 def test_networks_in_training_are_refused(key, arguments):
     with pytest.raises(ValueError, match=r"\.eval\(\)"):
         OPERATORS[key](*arguments)
+
+
+@pytest.mark.parametrize(
+    ("key", "arguments"),
+    [
+        ("max_pool2d", (np.ones((1, 1, 8, 8)), [1 << 16, 1 << 16], [1, 1], [1 << 15, 1 << 15])),
+        ("adaptive_avg_pool2d", (np.ones((1, 1, 8, 8)), [1 << 20, 1 << 20])),
+        ("_upsample_bilinear2d_aa", (np.ones((1, 1, 512, 4)), [1 << 20, 4], False, 1e-6, None)),
+        ("tril_indices", (1 << 20, 1 << 20)),
+        ("hann_window", (1 << 40,)),
+    ],
+)
+def test_tables_are_bounded(key, arguments):
+    with pytest.raises(ValueError, match="expected at most"):
+        OPERATORS[key](*arguments)

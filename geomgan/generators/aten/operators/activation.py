@@ -75,7 +75,7 @@ def safe_softmax(x, dim, dtype=None):
 
 
 def dropout(input, p, train):
-    if train:
+    if train and p:
         raise ValueError("dropout draws numbers in training, got train=True: call .eval() on the module first")
     return input
 

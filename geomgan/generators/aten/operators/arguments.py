@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 Operators = dict[str, Callable[..., Any]]
+LARGEST = 1 << 26  # entries of a table that numpy makes: a program from elsewhere must not take the memory
 
 
 def each(value: float | Sequence, axes: int) -> tuple:
@@ -32,3 +34,9 @@ def dtype_of(word: Any) -> np.dtype:
 def converted(x: Any, word: str | None) -> Any:
     """``x`` in the type of this word; as it is for none."""
     return x if word is None else x.astype(dtype_of(word))
+
+
+def bounded(*sizes: int) -> None:
+    """Raise ``ValueError`` for a table of these sizes that has more than ``LARGEST`` entries."""
+    if (entries := math.prod(sizes)) > LARGEST:
+        raise ValueError(f"a table of {entries} places ({' x '.join(map(str, sizes))}); expected at most {LARGEST}")

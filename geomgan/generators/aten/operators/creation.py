@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from geomgan.generators.aten.operators.arguments import Operators, converted, dtype_of
+from geomgan.generators.aten.operators.arguments import Operators, bounded, converted, dtype_of
 
 
 def full(size, fill_value, *, dtype=None, **placement):
@@ -53,12 +53,14 @@ def eye(n, m=None, *, dtype=None, **placement):
 
 def _triangle(indices):
     def places(row, col, offset=0, *, dtype="int64", **placement):
+        bounded(row, col)
         return jnp.asarray(np.stack(indices(row, offset, col)), dtype_of(dtype))
 
     return places
 
 
 def hann_window(window_length, periodic=True, *, dtype=None, **placement):
+    bounded(window_length)
     count = window_length + 1 if periodic else window_length
     return jnp.asarray(np.hanning(count)[:window_length], dtype_of(dtype or "float32"))
 

@@ -57,22 +57,18 @@ def _placed(at, side, padding_mode, align_corners):
 
 def _pixels(input, at):
     """``input (N, C, ...)`` at whole coordinates ``(N, ...)``, zero beyond the map: ``(N, C, ...)``."""
-    inside = jnp.logical_and.reduce(
-        jnp.stack([(x >= 0) & (x < side) for x, side in zip(at, input.shape[2:], strict=True)])
-    )
-    places = tuple(jnp.clip(x, 0, side - 1).astype(int) for x, side in zip(at, input.shape[2:], strict=True))
+    sides = input.shape[2:]
+    inside = prod((x >= 0) & (x < side) for x, side in zip(at, sides, strict=True))
+    places = tuple(jnp.clip(x, 0, side - 1).astype(int) for x, side in zip(at, sides, strict=True))
     found = jax.vmap(lambda image, index: image[(slice(None), *index)])(input, places)
-    return jnp.where(inside[:, None], found, 0)
+    return found * inside[:, None]
 
 
 def affine_grid(theta, size, align_corners):
     """The grid of the affine map ``theta (N, axes, axes + 1)`` for samples of ``size (N, C, ...)``."""
-    lines = []
-    for side in size[2:][::-1]:
-        line = jnp.linspace(-1, 1, side)
-        lines.append(line if align_corners else line * (side - 1) / side)
-    (*_,) = lines
-    grid = jnp.stack([*jnp.meshgrid(*lines[::-1], indexing="ij")[::-1], jnp.ones(size[2:])], -1)
+    lines = [jnp.linspace(-1, 1, side) * (1 if align_corners else (side - 1) / side) for side in size[2:]]
+    coordinates = jnp.meshgrid(*lines, indexing="ij")[::-1]
+    grid = jnp.stack([*coordinates, jnp.ones(size[2:])], -1)
     return jnp.einsum("...j,nij->n...i", grid, theta)
 
 

@@ -13,7 +13,10 @@ def index(x, indices):
 
 
 def index_put(x, indices, values, accumulate=False):
-    """``x`` with ``values`` at ``x[indices]``, or added to what is there."""
+    """``x`` with ``values`` at ``x[indices]``, or added to what is there; where a mask says so, one value."""
+    if indices[0] is not None and indices[0].dtype == bool and jnp.size(values) == 1:
+        mask = indices[0].reshape(*indices[0].shape, *(1,) * (x.ndim - indices[0].ndim))
+        return jnp.where(mask, jnp.reshape(values, ()) + (x if accumulate else 0), x)
     at = x.at[_places(indices)]
     return at.add(values) if accumulate else at.set(values)
 

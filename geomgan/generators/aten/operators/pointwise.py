@@ -25,8 +25,9 @@ def div(x, other, *, rounding_mode=None):
         return jnp.true_divide(x, other)
     if rounding_mode == "floor":
         return jnp.floor_divide(x, other)
-    quotient = jnp.true_divide(x, other)
-    return jnp.trunc(quotient).astype(jnp.result_type(x, other))
+    if jnp.issubdtype(jnp.result_type(x, other), jnp.integer):
+        return jnp.floor_divide(x - jnp.fmod(x, other), other)
+    return jnp.trunc(jnp.true_divide(x, other))
 
 
 def clamp(x, min=None, max=None):

@@ -11,7 +11,7 @@ from functools import reduce
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.generators.aten.operators.arguments import Operators, each
+from geomgan.generators.aten.operators.arguments import Operators, bounded, each
 
 
 def _max_pool_with_indices(axes):
@@ -64,6 +64,7 @@ def _places(sides, kernel_size, stride, padding, dilation, ceil_mode):
         count = (-(-room // step) if ceil_mode else room // step) + 1
         if ceil_mode and (count - 1) * step >= side + pad:  # it would begin behind the map
             count -= 1
+        bounded(count, size)
         tables.append(np.arange(count)[:, None] * step + np.arange(size) * d - pad)
     return tables
 
@@ -75,7 +76,9 @@ def _adaptive_places(sides, output_size):
         n = side if count is None else count
         i = np.arange(n)[:, None]
         first, end = i * side // n, -(-(i + 1) * side // n)
-        at = first + np.arange((end - first).max())
+        widest = int((end - first).max())
+        bounded(n, widest)
+        at = first + np.arange(widest)
         tables.append(np.where(at < end, at, -1))
     return tables
 
@@ -90,6 +93,7 @@ def _windows(x, tables):
     """The windows ``(..., *windows, places)``, which places are inside, and where in the flattened map they are."""
     axes = len(tables)
     sides = x.shape[-axes:]
+    bounded(*(at.size for at in tables))
     spread = [
         np.expand_dims(at, [*range(n), *range(n + 1, axes + n), *range(axes + n + 1, 2 * axes)])
         for n, at in enumerate(tables)
@@ -110,8 +114,10 @@ def _largest(x, tables):
     """The largest of every window, and where in the flattened map it stands."""
     windows, inside, flat = _windows(x, tables)
     best = jnp.argmax(jnp.where(inside, windows, -jnp.inf), -1)[..., None]
-    places = jnp.take_along_axis(jnp.broadcast_to(flat, windows.shape), best, -1)
-    return jnp.take_along_axis(windows, best, -1)[..., 0], places[..., 0]
+    places = jnp.take_along_axis(jnp.broadcast_to(flat, windows.shape), best, -1)[..., 0]
+    lead = x.shape[: -len(tables)]
+    values = jnp.take_along_axis(x.reshape(*lead, -1), places.reshape(*lead, -1), -1)  # tangents: of these alone
+    return values.reshape(places.shape), places
 
 
 def _max_unpool(axes):

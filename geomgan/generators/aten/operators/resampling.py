@@ -12,10 +12,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.generators.aten.operators.arguments import Operators
+from geomgan.generators.aten.operators.arguments import Operators, bounded
 
 Table = tuple[np.ndarray, np.ndarray]
 """Places and weights, both (outputs, taps)."""
+FEW = 8  # taps: more are a product with a matrix
 
 
 def _ratio(side, count, factor):
@@ -78,7 +79,9 @@ def _antialiased(kernel: Callable[[np.ndarray], np.ndarray], width: int) -> Call
         support = stretch * width / 2
         first = np.maximum((middle - support + 0.5).astype(int), 0)
         end = np.minimum((middle + support + 0.5).astype(int), side)
-        at = first[:, None] + np.arange((end - first).max())
+        widest = int((end - first).max())
+        bounded(count, widest)
+        at = first[:, None] + np.arange(widest)
         weights = np.where(at < end[:, None], kernel((at - middle[:, None] + 0.5) / stretch), 0)
         return np.minimum(at, side - 1), weights / weights.sum(1, keepdims=True)
 
@@ -92,12 +95,20 @@ cubic_antialiased = _antialiased(lambda d: cubic_weights(d, -0.5), 4)
 def resampled(x, tables):
     """``x`` with its last axes through these tables, one for each."""
     for axis, (places, weights) in enumerate(tables, x.ndim - len(tables)):
-        along = (-1, *(1,) * (x.ndim - axis - 1))
-        x = sum(
-            jnp.take(x, at, axis) * weight.astype(x.dtype).reshape(along)
-            for at, weight in zip(places.T, weights.T, strict=True)
-        )
+        x = (_by_taps if places.shape[1] <= FEW else _by_matrix)(x, axis, places, weights.astype(x.dtype))
     return x
+
+
+def _by_taps(x, axis, places, weights):
+    along = (-1, *(1,) * (x.ndim - axis - 1))
+    return sum(jnp.take(x, at, axis) * w.reshape(along) for at, w in zip(places.T, weights.T, strict=True))
+
+
+def _by_matrix(x, axis, places, weights):
+    bounded(len(places), x.shape[axis])
+    matrix = np.zeros((x.shape[axis], len(places)), weights.dtype)
+    np.add.at(matrix, (places, np.arange(len(places))[:, None]), weights)
+    return jnp.moveaxis(jnp.tensordot(x, matrix, (axis, 0)), -1, axis)
 
 
 def _resized(x, table, output_size, scales, *settings):

@@ -54,6 +54,7 @@ RESAMPLINGS = [
         ]
         for sized in [*_sizes(name, x, False), *_sizes(name, x, True)[:2]]
     ),
+    case("_upsample_bilinear2d_aa", normal(1, 1, 40, 9), [3, 9], False),
     case("upsample_bilinear2d.vec", IMAGE, [12, 14], False, None),
 ]
 

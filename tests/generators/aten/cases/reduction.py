@@ -144,6 +144,7 @@ INDICES = [
     case("index_put", X, [np.array([0, 0])], normal(2, 4, 5), True),
     case("_unsafe_index", X, [None, integers(4, 2, 3)]),
     case("_unsafe_masked_index", X[0], truths(6), [integers(4, 6), integers(5, 6)], 0.5),
+    case("index_put", X, [truths(3, 4)], np.full((), 0.5, np.float32)),
     case("_unsafe_index_put", X, [np.array([0, 2])], normal(2, 4, 5)),
     case("index_add", X, 1, np.array([0, 0, 2]), normal(3, 3, 5), alpha=0.5),
     case("index_copy", X, 1, np.array([3, 0]), normal(3, 2, 5)),
