@@ -28,7 +28,7 @@ def test_an_operator_is_that_of_torch(case):
 
 
 PLACEMENT = {"layout", "device", "pin_memory", "memory_format", "non_blocking", "copy", "implicit"}
-OPEN = {"empty", "empty_like", "new_empty", "_assert_tensor_metadata"}  # without numbers of their own
+OPEN = {"empty", "empty_like", "empty_permuted", "new_empty", "_assert_tensor_metadata"}  # without numbers of their own
 ABSENT = {
     *("where.default", "repeat_interleave.Tensor", "mm.dtype", "bmm.dtype", "addmm.dtype", "baddbmm.dtype"),
     *("einsum.sublist", "sort.Tensor", "copy.Dict_Tensor", "stft.center", "view.dtype"),

@@ -98,6 +98,7 @@ OPERATORS: Operators = {
     "new_ones": _newly_filled(1),
     "empty": _filled(0),
     "empty_like": _filled_like(0),
+    "empty_permuted": lambda size, order, *, dtype=None, **placement: full(size, 0, dtype=dtype or "float32"),
     "new_empty": _newly_filled(0),
     "scalar_tensor": lambda s, *, dtype=None, **placement: full((), s, dtype=dtype or "float32"),
     "one_hot": one_hot,
