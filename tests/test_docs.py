@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 
 import geomgan as gg
 from geomgan.models.families import NETWORKS
 from tests.fixtures import ROOT
+from tests.without_torch import REASON
+
+TORCH = find_spec("torch") is not None
 
 
 def python_blocks(path):
@@ -20,7 +25,8 @@ def python_blocks(path):
 def test_generators_of_ones_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}
-    blocks = python_blocks(ROOT / "docs" / "own_generator.md")
+    written = python_blocks(ROOT / "docs" / "own_generator.md")
+    blocks = [block for block in written if TORCH or "torch" not in block]
     shapes, layers = [], []
     for number, block in enumerate(blocks):
         namespace.pop("g", None)
@@ -34,14 +40,16 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
             assert values[-1] > 0
             assert values[0] > -1e-5 * values[-1]
         assert max(map(len, block.splitlines())) <= 120
-    assert shapes == [(16, 16, 3)] * 2 + [(16, 16, 1)] * 2 + [(8, 8, 3)] * 4
-    assert layers[0] == ("hidden",)
+    ours, torch = [(16, 16, 3)] * 2 + [(16, 16, 1)] * 2, [(8, 8, 3)] * 2 if TORCH else []
+    assert shapes == torch + ours + torch
+    assert layers[len(torch)] == ("hidden",)
     assert namespace["field"].values.shape == (4, 8)
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)
 
 
 def test_the_readme_runs_in_a_fresh_process(tmp_path):
-    blocks = [block for block in python_blocks(ROOT / "README.md") if "biggan" not in block]  # a model to convert first
+    others = ("biggan", "torch")  # a model to convert first, and what has a test of its own
+    blocks = [block for block in python_blocks(ROOT / "README.md") if not any(word in block for word in others)]
     start = (
         "import numpy as np\nfn = lambda params, z: (params * z).reshape(8, 8, 8)\nparams = np.ones(512, np.float32)\n"
     )
@@ -51,6 +59,19 @@ def test_the_readme_runs_in_a_fresh_process(tmp_path):
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "spectra.png", "homogeneity.png"}
+
+
+def test_the_first_minute_with_a_module_of_ones_own(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch", reason=REASON)
+    monkeypatch.chdir(tmp_path)
+    (block,) = (block for block in python_blocks(ROOT / "README.md") if "torch" in block)
+    net = torch.nn.Sequential(torch.nn.Linear(4, 48), torch.nn.Unflatten(1, (3, 4, 4)), torch.nn.Sigmoid())
+    smaller = block.replace("(1, 64)", "(1, 4)").replace('lpips("alex")', "mse()").replace(", 16,", ", 2,")
+    exec(smaller, {"net": net})
+    assert (tmp_path / "runs" / "mine" / "report.html").is_file()
+    z = np.linspace(-1, 1, 4, dtype=np.float32)
+    theirs = net(torch.tensor(z)[None])[0].detach().numpy()
+    np.testing.assert_allclose(gg.load("my-net")(z), np.moveaxis(theirs, 0, -1), atol=1e-6)
 
 
 def test_links_of_the_documentation_exist():
