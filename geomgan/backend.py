@@ -45,8 +45,9 @@ class Backend:
         heavy_bytes: a product that reads more than this fills the device alone.
         phases: channels up to which transposed convolutions are computed by phases, without dilated zeros.
         upsampled: pixels from which upsampling is folded into the convolution behind it.
-        patches: whether a kernel that is wider than its map is multiplied with the map's patches: XLA's convolution
-            then takes a path on CPU that is 7 to 10 times slower.
+        patches: whether a kernel that is wider than its map is multiplied with the map's patches, or transposed by
+            phases: XLA's convolution then takes a path on CPU that is 7 to 10 times slower, with zeros between
+            pixels 10 to 120 times.
         attention_rows: pixels whose attention weights are held at a time.
         consistency_bytes: of products in one step of the consistency matrix.
         walk_samples: samples of walks computed together at most.

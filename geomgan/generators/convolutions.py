@@ -139,7 +139,8 @@ def transposed_convolve(x: jax.Array, kernel: Kernel, stride: int, padding: int,
 
 def _transposed_convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int, output_padding: int) -> jax.Array:
     size, axes = kernel.shape[0], x.ndim - 1
-    if x.shape[-1] > backend().phases:
+    wider = backend().patches and any(size > side for side in x.shape[:-1])
+    if x.shape[-1] > backend().phases and not wider:
         border = size - 1 - padding
         return _convolve(x, kernel, padding=[(border, border + output_padding)] * axes, dilation=stride)
     at = np.arange(stride)[:, None] + np.arange(size) - (size - 1 - padding)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geomgan import backend
-from geomgan.generators.convolutions import convolve
+from geomgan.generators.convolutions import convolve, transposed_convolve
 from geomgan.generators.cost import count_flops
 from geomgan.generators.layers import Conv, ConvTranspose
 from tests.small_models import largest_difference
@@ -77,6 +77,28 @@ def test_kernels_wider_than_their_map_are_products_of_patches(rng, monkeypatch, 
     for patches in (True, False):
         monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, patches=patches))
         assert ("conv_general_dilated" in str(jax.make_jaxpr(lambda x, k: run(x, k))(x, weight))) == (not patches)
+        y, dy = jax.jvp(lambda x: run(x, weight), (x,), (dx,))
+        found.append((y, dy, *jax.vjp(run, x, weight)[1](jnp.sin(y))))
+    for ours, xlas in zip(*found, strict=True):
+        assert largest_difference(ours, xlas) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "more"),
+    [((4, 4), 5, 2, 2, 1), ((2, 3), 4, 2, 1, -1), ((6,), 25, 4, 11, 1)],
+)
+def test_transposed_kernels_wider_than_their_map_have_no_zeros_between(
+    rng, monkeypatch, shape, kernel, stride, padding, more
+):
+    """The same sample and derivatives, forward and reverse, as XLA's convolution; of more channels than phases take."""
+    x, dx = rng.standard_normal((2, *shape, 8)).astype(np.float32)
+    weight = rng.standard_normal(((kernel,) * len(shape)) + (8, 5)).astype(np.float32)
+    run = lambda x, k: transposed_convolve(x, k, stride, padding, more)
+    found = []
+    for patches in (True, False):
+        monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, patches=patches, phases=4))
+        dilated = f"lhs_dilation={(stride,) * len(shape)}"
+        assert (dilated in str(jax.make_jaxpr(lambda x, k: run(x, k))(x, weight))) == (not patches)
         y, dy = jax.jvp(lambda x: run(x, weight), (x,), (dx,))
         found.append((y, dy, *jax.vjp(run, x, weight)[1](jnp.sin(y))))
     for ours, xlas in zip(*found, strict=True):
