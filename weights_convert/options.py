@@ -17,6 +17,7 @@ Epsilon = Callable[[str | None], float]
 _WHOLE = "or from the whole module: torch.save(model, FILE)"
 _OTHER_WAYS = {  # to say more, where a family has one that says all
     "torch-layers": "or say all of it: --option layers=FILE writes a line for each layer, to be changed",
+    "keras-layers": "or take the model as a function: docs/own_generator.md, From Keras",
     "torch-module": "or export the network, which says everything: `geomgan export-recipe` prints the lines",
 }
 

@@ -173,6 +173,8 @@ def test_files_that_are_no_models(tmp_path, folder):
 
 
 SETUP = """
+import linecache
+linecache.updatecache = lambda *_: []  # errors of JAX quote our source
 from weights_convert.keras_layers.file import read
 from weights_convert.keras_layers.graph import program_of
 def attempt(path):

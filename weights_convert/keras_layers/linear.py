@@ -68,7 +68,7 @@ def transposed_convolution(axes: int) -> Callable[[Call, Value], Value]:
     """``Conv1DTranspose`` and so on: kernel ``(*sides, out, in)``.
 
     With "same" and stride 2 a kernel of 5 loses one row in front and two behind, where torch's ``padding=2,
-    output_padding=1`` cuts two and one.
+    output_padding=1`` cuts two and one: here that is ``padding=1, output_padding=-1``, which our operator has too.
     """
 
     def layer(call: Call, x: Value) -> Value:
@@ -86,12 +86,12 @@ def transposed_convolution(axes: int) -> Callable[[Call, Value], Value]:
             call.weight("weight", weight),
             bias,
             strides,
-            [max(front, 0) for front, _ in cuts],
-            [max(front - behind, 0) for front, behind in cuts],
+            [front for front, _ in cuts],
+            [front - behind for front, behind in cuts],
             1,
             dilation,
         )
-        return activated(call, padded(call, result, [(0, min(front - behind, 0)) for front, behind in cuts]))
+        return activated(call, result)
 
     return layer
 
