@@ -15,6 +15,7 @@ FORMAT = 1
 CARD = "model.json"
 LARGEST = 16 << 20  # bytes of a card
 LARGEST_SIZE = 1 << 20  # in a configuration: three times the latent dimensions of the widest published model
+SAVED = "program"  # the family that geomgan.save writes
 EMBEDDED = Path(__file__).parent / "embedded"  # the models that ship with the package
 
 
@@ -149,8 +150,8 @@ def again(folder: Path) -> str:
 
 
 def made_by(card: Card) -> str:
-    """Whose samples ``reference.npz`` holds: those of ``"its conversion"`` or of ``"its training"``."""
-    return "its conversion" if "files" in card else "its training"
+    """What made the samples in ``reference.npz``: ``"its conversion"``, ``"its saving"`` or ``"its training"``."""
+    return "its conversion" if "files" in card else "its saving" if card["family"] == SAVED else "its training"
 
 
 def without_reference(card: Card) -> str | None:

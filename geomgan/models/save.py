@@ -16,7 +16,7 @@ from geomgan.generators.aten.module import Aten
 from geomgan.generators.generator import standard_normal
 from geomgan.generators.network import FlaxFunction
 from geomgan.generators.spaces import InSpace
-from geomgan.models.families.torch_programs import SAVED
+from geomgan.models.card import SAVED
 from geomgan.models.measured import write_measured
 
 

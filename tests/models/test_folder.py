@@ -89,6 +89,7 @@ def test_what_a_card_says(tmp_path):
     card = read_card(tmp_path)
     assert json.loads((tmp_path / "model.json").read_text()) == card
     assert (made_by(card), without_reference(card)) == ("its conversion", None)
+    assert made_by({"family": "program"}) == "its saving"
     trained = card_text(CARD | {"reference": "none: an activation takes 2.0 GiB"})
     (tmp_path / "model.json").write_text(trained)
     card = read_card(tmp_path)

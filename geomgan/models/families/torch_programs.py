@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geomgan.generators.activations import HIDDEN, SLOPE
 from geomgan.generators.aten.generator import generator, network
+from geomgan.models.card import SAVED
 from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 
 NETWORK = {"generator": Part(network, code, generator)}
@@ -13,8 +14,6 @@ OPTIONS = {  # of every way
     "inputs": "values of the inputs besides the code, NAME=NUMBER with commas between (whole numbers are 0 unless "
     "given, and stay options of geomgan.load); NAME=normal is a fixed draw from N(0, 1)",
 }
-
-SAVED = "program"  # as geomgan.save writes it
 _FOUND = {
     "network": "which one, where a file holds several: its keys and prefix with dots between",
     "input": "the shape of one code, where the first layer takes maps: 3,64,64",
