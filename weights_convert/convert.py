@@ -117,7 +117,7 @@ def read(
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:  # shapes that no model has
         mismatch = f"it is not a checkpoint of {family}: shapes do not fit ({type(error).__name__}: {error})."
-        reason = str(error) if isinstance(error, CheckpointError) else mismatch
+        reason = f"{str(error).rstrip('.')}." if isinstance(error, CheckpointError) else mismatch
         raise CheckpointError(f"{checkpoint}: {reason}{_other_family(family, states)}") from error
     took = [f"{file}: {network}" if file else str(network) for file, network in networks.items() if str(network)]
     for file, network in networks.items():

@@ -79,7 +79,7 @@ def _shaped(program: Program, sample: Any, options: Options) -> Program:
         if "shape" in options:
             raise OptionError(f"shape={options['shape']}, but samples have one: {sample.shape[1:]}. Leave it out.")
         return program
-    square = _square(sample.size)
+    square = _square(sample.size) if sample.ndim == 2 else None  # sound has an axis of channels
     if "shape" not in options and square is None:
         return program
     shape = options.ask("shape", _shape, assumed=square)

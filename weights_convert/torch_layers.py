@@ -141,4 +141,5 @@ def _assumed(lines: Sequence[Line]) -> dict[str, Any]:
     found |= {"output": words[guesses[-1].kind]} if guesses and guesses[-1].kind in words else {}
     found |= {"epsilon": epsilons.pop() if len(epsilons) == 1 else sorted(epsilons)} if epsilons else {}
     found |= {"upsampling before": ups} if ups else {}
-    return found | ({"class": "behind the code"} if any(line.kind == "Concat" for line in guesses) else {})
+    order = ["before" if line.path == "code" else "behind" for line in guesses if line.kind == "Concat"]
+    return found | ({"class": f"{order[0]} the code"} if order else {})

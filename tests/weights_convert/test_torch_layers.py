@@ -64,7 +64,7 @@ GUESSES = {  # what the tensors are -> what usually runs
             conv1=(4, 1, 3, 3), fc1=(6, 196), fc21=(3, 6), fc22=(3, 6), fc3=(6, 3), fc4=(196, 6), d1=(4, 2, 4, 4),
             d2=(2, 1, 4, 4),
         ),
-        "Linear ReLU Linear View(4,7,7) ConvTranspose2d(2 1) ReLU ConvTranspose2d(2 1) Sigmoid",
+        "Linear ReLU Linear ReLU View(4,7,7) ConvTranspose2d(2 1) ReLU ConvTranspose2d(2 1) Sigmoid",
     ),
     "a class joined to the code": (
         state(label_emb=(10, 4), l_0=(16, 10), l_2=(784, 16)),
@@ -88,7 +88,7 @@ GUESSES = {  # what the tensors are -> what usually runs
     ),
     "sound": (
         state(fc=(64, 5), up_0=(4, 4, 25), up_2=(4, 1, 25)),
-        "Linear View(4,16) ConvTranspose1d(4 11 1) ReLU ConvTranspose1d(4 11 1) Tanh",
+        "Linear ReLU View(4,16) ConvTranspose1d(4 11 1) ReLU ConvTranspose1d(4 11 1) Tanh",
     ),
 }  # fmt: skip
 

@@ -41,21 +41,21 @@ def chains(pieces: Sequence[Piece]) -> list[Chain]:
     """The pieces as few chains, each as long as it goes: where none continues, the next one starts.
 
     Whether a convolution is transposed is told by its channels and its bias, and where these are equal by its kernel:
-    even kernels are mostly transposed. Of all ways through, the most usual one is taken.
+    even kernels are mostly transposed, and those of one size are alike. The most usual way through is taken.
     """
     done: list[Chain] = []
     open_: dict[State | None, Chain] = {None: Chain()}
     for piece in pieces:
         after: dict[State | None, Chain] = {}
         for state, chain in open_.items():
-            for link, score in _links(piece, state):
+            for link, score in _links(piece, state, chain.links):
                 longer = Chain((*chain.links, link), chain.score + score)
                 if link.makes not in after or after[link.makes].score < longer.score:
                     after[link.makes] = longer
         if not after:
             done += _best(open_)
             after = {}
-            for link, score in _links(piece, None):
+            for link, score in _links(piece, None, ()):
                 after.setdefault(link.makes, Chain((link,), score))
         open_ = after or {None: Chain()}
     return done + _best(open_)
@@ -66,7 +66,7 @@ def _best(open_: dict[State | None, Chain]) -> list[Chain]:
     return [chain] if chain.links else []
 
 
-def _links(piece: Piece, state: State | None) -> Iterator[tuple[Link, float]]:
+def _links(piece: Piece, state: State | None, before: Sequence[Link]) -> Iterator[tuple[Link, float]]:
     """Every way in which a piece can follow what makes ``state``; None where nothing comes before it."""
     if piece.odd:
         return
@@ -87,8 +87,9 @@ def _links(piece: Piece, state: State | None) -> Iterator[tuple[Link, float]]:
         for kind, size, out in (("Conv", weight[1], weight[0]), ("ConvTranspose", weight[0], weight[1])):
             fits = state is None or (state == State(size, axes) if state.axes else bool(square(state.size, size, axes)))
             if fits and bias in (None, (out,)):
-                usual = grows == (kind == "ConvTranspose")
-                yield Link(piece, f"{kind}{axes}d", State(size, axes), State(out, axes)), float(usual)
+                link = Link(piece, f"{kind}{axes}d", State(size, axes), State(out, axes))
+                alike = [b.kind == link.kind for b in before if b.piece.weight[2:] == weight[2:]][-1:]
+                yield link, float(grows == (kind == "ConvTranspose")) + 2 * sum(alike)
 
 
 def _norms(piece: Piece, state: State | None) -> Iterator[Link]:

@@ -59,7 +59,7 @@ def guessed(tensors: Mapping[str, Any], said: Said) -> Guess:
     left = tuple(piece.path for piece in pieces if piece.path not in used)
     decoder = decoder or said.decoder or any(LEFT.fullmatch(path) for path in left)
     first = links[0]
-    inputs, known = _inputs(first, tables)
+    inputs, known = _inputs(first, tables, dense=_of_pytorch_gan(links))
     steps = list(_steps(links, said, decoder))
     start = 1 if first.takes.axes else 0
     channels = links[-1].makes.size
@@ -82,7 +82,7 @@ def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
     runs = chains(pieces)
     if not runs:
         raise _unknown([piece for piece in pieces if piece.odd])
-    heads, found = False, 0
+    heads, found = False, next((i for i, chain in enumerate(runs) if not _left(chain.links[0])), 0)
     for i, chain in enumerate(runs):
         if i and _twins(runs[i - 1].links[-1], chain.links[0]) and len(chain.links) > 1:
             heads, found = True, i
@@ -91,7 +91,7 @@ def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
     if odd := [piece for piece in pieces[start:] if piece.odd]:
         raise _unknown(odd)
     apart = [chain.links[0] for chain in runs[found + 1 :]]
-    if parting := [link for link in apart if not LEFT.fullmatch(link.piece.path.partition(".")[0])]:
+    if parting := [link for link in apart if not _left(link)]:
         last = chosen[-1]
         raise CheckpointError(
             f"{parting[0].piece.path} takes {_words(parting[0].takes)}, and {last.piece.path} before it makes "
@@ -104,6 +104,11 @@ def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
             f"discriminator, and no generator. Get the file with the generator; where it is one, {WAYS}"
         )
     return list(chosen), heads
+
+
+def _left(link: Link) -> bool:
+    """Whether a layer is named as one of another network."""
+    return bool(LEFT.fullmatch(link.piece.path.partition(".")[0]))
 
 
 def _twins(a: Link, b: Link) -> bool:
@@ -134,7 +139,7 @@ def _words(state: State) -> str:
 # --- What goes in ---
 
 
-def _inputs(first: Link, tables: Sequence[Piece]) -> tuple[list[Line], bool]:
+def _inputs(first: Link, tables: Sequence[Piece], *, dense: bool) -> tuple[list[Line], bool]:
     """The code, and a class whose row of a table is joined to it; nothing where the first layer says all."""
     if not tables:
         return [], False
@@ -149,15 +154,17 @@ def _inputs(first: Link, tables: Sequence[Piece]) -> tuple[list[Line], bool]:
     shape: Any = (size, *(1,) * first.takes.axes) if first.takes.axes else (size,)
     joined = "Concat" if size < takes else "Multiply"
     view = [Line("View", "", {"shape": (width, *shape[1:])})] if first.takes.axes else []
-    why = f"guess: {first.piece.path} takes {takes}; whether code or class stands first, no shape tells"
-    return [
+    looked_up = [
         Line("Class", "", {}, "an integer: class_index of geomgan.load"),
         Line("Embedding", table.path, {}, f"{table.weight[0]} classes"),
         *view,
-        Line("Keep", "label"),
-        Line("Code", "", {"shape": shape}),
-        Line(joined, "label", {}, why),
-    ], True
+    ]
+    coded = [Line("Code", "", {"shape": shape}, f"{first.piece.path} takes {takes}")]
+    if dense and joined == "Concat":
+        why = "guess: PyTorch-GAN's layers, whose code has the class first"
+        return [*coded, Line("Keep", "code"), *looked_up, Line(joined, "code", {}, why)], True
+    why = "guess: whether code or class stands first, no shape tells"
+    return [*looked_up, Line("Keep", "label"), *coded, Line(joined, "label", {}, why)], True
 
 
 # --- What stands between ---
@@ -167,12 +174,12 @@ def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
     """Slots and layers in turn, each as all the ways that are usual."""
     hidden = said.hidden or Line("ReLU", "", {}, "guess: the most usual")
     acted, convolutions = True, 0
-    dense = [link.makes.size for link in links if link.kind == "Linear"][:-1] == PYTORCH_GAN_WIDTHS
+    dense = _of_pytorch_gan(links)
     for i, link in enumerate(links):
         if i:
             before = links[i - 1]
             gap = between(before.piece, link.piece)
-            choices, acted = _slot(before, link, gap, acted, hidden, leading=_leading(links, i - 1))
+            choices, acted = _slot(before, link, gap, acted, hidden, first=i == 1, leading=_leading(links, i - 1))
             yield choices
         if "Conv" in link.kind:
             yield _convolution(link, said, convolutions)
@@ -189,11 +196,18 @@ def _steps(links: Sequence[Link], said: Said, decoder: bool) -> Iterator[Step]:
     yield lambda side: [Choice((Line(output, "", {}, why),) if output != "Identity" else (), 0.0, side)]
 
 
-def _slot(before: Link, after: Link, gap: int | None, acted: bool, hidden: Line, *, leading: bool) -> tuple[Step, bool]:
+def _of_pytorch_gan(links: Sequence[Link]) -> bool:
+    """Whether the layers are those of its dense generators."""
+    return [link.makes.size for link in links if link.kind == "Linear"][:-1] == PYTORCH_GAN_WIDTHS
+
+
+def _slot(
+    before: Link, after: Link, gap: int | None, acted: bool, hidden: Line, *, first: bool, leading: bool
+) -> tuple[Step, bool]:
     """What can stand between two layers, ``gap`` modules without tensors; and whether one is a non-linearity."""
     weighted = after.piece.weighted
     silent = gap == 0 or (gap is None and not weighted)
-    bare = gap is None and before.kind == "Linear" and before.piece.place is None and after.takes.axes > 0
+    bare = first and gap is None and before.kind == "Linear" and before.piece.place is None and after.takes.axes > 1
     act = () if acted or silent or bare or after.kind == "PReLU" else (hidden,)
     more = max((gap or 0) - len(act), 0)
     doubles = weighted and after.kind.startswith("Conv") and not after.kind.startswith("ConvT")
