@@ -30,7 +30,8 @@ MOST_APART = 1e-4  # of the largest magnitude of the sample
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The program and the weights of an archive; where it holds inputs and a sample, ours is compared with that.
 
-    Inputs besides the code that hold floating point keep the values that are stored there, unless an option gives them.
+    Inputs besides the code keep the values that are stored there, unless an option gives them; what is one whole number
+    stays an option of ``geomgan.load``.
 
     Raises:
         CheckpointError: the network is no generator of one code, or its sample is another than the stored one.
@@ -43,6 +44,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     program, fixed = _with_fixed(program, inputs, options)
     with reading("the network", "Export it again.", error=CheckpointError, found="does not run"):
         made = converted(program, {**archive["weights"], **fixed}, options)
+        _keep_numbers(made, inputs, options)
         parity = _compared(family, made, program, inputs, sample)
     return replace(made, card={**made.card, "parity": parity})
 
@@ -62,10 +64,24 @@ def _example(text: bytes, names: list[str]) -> tuple[Tensors, np.ndarray]:
 
 def _with_fixed(program: Program, inputs: Tensors, options: Options) -> tuple[Program, Tensors]:
     """The program where further inputs are weights, with their values; what is one whole number stays an input."""
-    said = {part.partition("=")[0].strip() for part in options.get("inputs", "").split(",")}
+    said = _said(options)
     given = {t: inputs[t.name] for t in program.inputs[1:] if t.name in inputs and t.name not in said}
     fixed = {t.name: x.reshape(t.shape) for t, x in given.items() if t.dtype == "float32" or np.unique(x).size > 1}
     return with_inputs_fixed(program, fixed), fixed
+
+
+def _said(options: Options) -> set[str]:
+    """The inputs that an option gives values."""
+    return {part.partition("=")[0].strip() for part in options.get("inputs", "").split(",")}
+
+
+def _keep_numbers(made: Converted, inputs: Tensors, options: Options) -> None:
+    """Have the stored whole numbers for the usual ones, in the place of zeros that were assumed."""
+    usual = made.card["config"].get("inputs", {})
+    stored = {name: int(inputs[name].flat[0]) for name in usual.keys() & inputs.keys() - _said(options)}
+    usual |= stored
+    if stored.keys() == usual.keys():
+        options.assumed.pop("inputs", None)
 
 
 def _compared(family: Family, made: Converted, program: Program, inputs: Tensors, theirs: np.ndarray | None) -> str:

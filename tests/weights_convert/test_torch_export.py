@@ -91,6 +91,8 @@ def test_inputs_besides_the_code(tmp_path):
     (tmp_path / "net.pt2").write_bytes(with_example(module, *inputs))
     made = read("torch-export", tmp_path / "net.pt2")
     assert "against torch" in made.card["parity"]
+    assert made.card["config"]["inputs"] == {"label": 3}
+    assert "assumed" not in made.card or "inputs" not in made.card["assumed"]
     for label in (0, 4):
         G = build(made.card, made.params, None, "net", {"label": label})
         assert_close(G(z[0].numpy()), module(*inputs[:3], torch.tensor([label])).detach().numpy()[0], 1e-5)

@@ -137,6 +137,23 @@ def test_other_schemas_and_files(tmp_path):
             opened(file.getvalue(), tmp_path)
 
 
+def test_a_zip_that_lies(tmp_path):
+    data, packed = archive(nn.Linear(4, 2), Z), io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry) + bytes(1 << 20) * entry.filename.endswith("model.json"))
+    larger = bytearray(data)
+    at = int.from_bytes(data[-6:-2], "little") + 20  # the sizes of the first file, in the directory
+    larger[at : at + 8] = (1 << 30).to_bytes(4, "little") * 2
+    for lie, says in (
+        (packed.getvalue(), "larger than itself|compressed or encrypted"),
+        (bytes(larger), "larger than itself"),
+        (data[:-10], "damaged or truncated"),
+    ):
+        with pytest.raises(CheckpointError, match=says):
+            opened(lie, tmp_path)
+
+
 def test_a_tensor_in_a_pickle_is_never_opened(tmp_path):
     pickled = lambda text: text.replace(b'"use_pickle": false', b'"use_pickle": true')
     with pytest.raises(CheckpointError, match="a tensor in a pickle"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from geomgan.generators.aten.exported.functional import PERHAPS, VIEWS
-from geomgan.generators.aten.exported.refusals import _ALWAYS, _TRAINING
+from geomgan.generators.aten.exported.refusals import ALWAYS, TRAINING
 from geomgan.generators.aten.operators import OPERATORS, RANDOM, key_of
 
 torch = pytest.importorskip("torch", reason="torch says what its operators share and draw")
@@ -29,5 +29,5 @@ def test_every_operator_that_draws_numbers_is_known_as_such():
         if torch.Tag.nondeterministic_seeded in getattr(getattr(torch.ops.aten, name), overload).tags
     }
     recurrent = {"gru", "lstm", "rnn_relu", "rnn_tanh"}  # between their layers, while they train
-    unknown = {name for name in drawing if key_of(name) not in RANDOM} - _TRAINING.keys() - {*_ALWAYS} - recurrent
+    unknown = {name for name in drawing if key_of(name) not in RANDOM} - TRAINING.keys() - {*ALWAYS} - recurrent
     assert not {name for name in unknown if key_of(name) in OPERATORS}

@@ -11,13 +11,13 @@ from geomgan.generators.aten.operators import OPERATORS, RANDOM, key_of
 from geomgan.generators.aten.program import Node, Tensor
 
 ATEN = "torch.ops.aten."
-_TRAINING = {  # operator -> which of its arguments says that it trains
+TRAINING = {  # operator -> which of its arguments says that it trains
     **dict.fromkeys(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout"), 2),
     **dict.fromkeys(("batch_norm", "cudnn_batch_norm", "native_batch_norm", "_native_batch_norm_legit"), 5),
     "rrelu": 3,
     **{"scaled_dot_product_attention": 4, "_scaled_dot_product_flash_attention_for_cpu": 3},  # how much is dropped
 }
-_ALWAYS = ("_batch_norm_with_update", "_native_batch_norm_legit_functional")  # in training mode
+ALWAYS = ("_batch_norm_with_update", "_native_batch_norm_legit_functional")  # in training mode
 
 
 def check_target(target: str, where: str) -> None:
@@ -38,9 +38,9 @@ def check_training(nodes: Iterable[Node], places: Mapping[str, str]) -> None:
     """Raise ``CheckpointError`` for a norm or a dropout in training mode."""
     for node in nodes:
         base = node.operator.partition(".")[0].removesuffix("_")
-        at = _TRAINING.get(base, len(node.arguments))
+        at = TRAINING.get(base, len(node.arguments))
         trains = any(node.arguments[at : at + 1]) or dict(node.options).get("dropout_p", 0)
-        if base in _ALWAYS or (trains and node.operator != _OF_INSTANCES):
+        if base in ALWAYS or (trains and node.operator != _OF_INSTANCES):
             alone = base.endswith("batch_norm") and node.arguments[3] is None
             fix = "Give it running statistics" if alone else "Call net.eval() before the export"
             what = "takes the statistics of its batch" if alone else "is in training mode"
