@@ -20,6 +20,7 @@ import numpy as np
 HERE = tuple(str(Path(__file__).parents[1] / name) + os.sep for name in ("geomgan", "weights_convert"))
 MOST_NAMES = 12  # in a message
 MOST = 2**31 - 1  # of anything that is counted: beyond it numbers are slips, and libraries differ in what they do
+TORCH = "torch.nn.modules.module.Module"
 _LONGEST = 400  # of what a library says, in a message
 
 
@@ -112,6 +113,12 @@ def nearest(name: str, known: Iterable[str], lister: str = "") -> str:
     if len(known) > MOST_NAMES:
         return lister or f"Known: {', '.join(map(repr, known[:MOST_NAMES]))} and {len(known) - MOST_NAMES} more."
     return f"Known: {', '.join(map(repr, known))}." if known else "None are known."
+
+
+def of_torch(x: Any) -> str:
+    """What to do with a module of PyTorch that is given where it is none, as the end of a message; else nothing."""
+    kinds = (f"{kind.__module__}.{kind.__name__}" for kind in type(x).__mro__)
+    return " A module of PyTorch is one after geomgan.Generator.from_torch(module, example)." if TORCH in kinds else ""
 
 
 def called(name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
 
 from weights_convert.listing import Help
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("family", metavar="FAMILY", help="of the checkpoint, or auto to be told; --help lists them")
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
-    parser.add_argument("out", metavar="OUT_DIR")
+    parser.add_argument("out", metavar="OUT_DIR", nargs="?", help="the folder to write")
     parser.add_argument(
         "--option",
         action="extend",
@@ -46,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     say = lambda text: print(text, file=sys.stderr)
     try:
+        if arguments.out is None:
+            raise ValueError(_incomplete(arguments.family, arguments.checkpoint))
         pairs = [option.partition("=") for option in arguments.option]
         unpaired = [key for key, equals, _ in pairs if not equals]
         if unpaired:
@@ -61,6 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     print(f"Converted to {folder}. Open it with {FAMILIES[family].use(repr(str(folder)))}.")
     return 0
+
+
+def _incomplete(first: str, second: str) -> str:
+    """What is said where one of the three arguments is missing."""
+    if os.path.exists(first):
+        return f"FAMILY is missing: `geomgan convert auto {shlex.quote(first)} {shlex.quote(second)}` finds it."
+    return f"OUT_DIR is missing: geomgan convert {first} {shlex.quote(second)} OUT_DIR."
 
 
 if __name__ == "__main__":

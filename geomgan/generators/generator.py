@@ -14,7 +14,7 @@ import numpy as np
 
 from geomgan.backend import free_on_host, usual_promotion
 from geomgan.brief import brief
-from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room
+from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room, of_torch
 from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -91,8 +91,8 @@ class Generator:
             TypeError: ``fn`` is not callable, or does not return one floating-point array or a Gaussian.
             ValueError: ``latent_dim`` is not positive, ``output_range`` is not ``(low, high)``, or samples are empty.
         """
-        if not callable(fn):
-            raise TypeError(f"fn is {type(fn).__name__}; expected a function (params, z) -> sample.")
+        if not callable(fn) or of_torch(fn):
+            raise TypeError(f"fn is {type(fn).__name__}; expected a function (params, z) -> sample.{of_torch(fn)}")
         check_arguments(fn, "params, z", "sample", "One without weights is lambda params, z: fn(z), with params=()")
         size = np.asarray(latent_dim)
         if size.ndim or not np.issubdtype(size.dtype, np.integer) or size < 1:
@@ -135,6 +135,8 @@ class Generator:
     ) -> Generator:
         """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
         name = name or type(module).__name__
+        if hint := of_torch(module):
+            raise TypeError(f"module is {name}; expected a Flax module.{hint}")
         return cls.in_space(FlaxFunction(module), params, latent_dim, prior=prior, output_range=output_range, name=name)
 
     @classmethod

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from geomgan.backend import PRECISIONS
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice, check_code
+from geomgan.errors import check_choice, check_code, of_torch
 from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members
@@ -135,7 +135,8 @@ def checked(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tupl
 def check_types(G: Any, D: Any) -> None:
     """Raise ``TypeError`` unless these are a generator and a distance."""
     if not isinstance(G, Generator):
-        raise TypeError(f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function.")
+        what = f"G is {type(G).__name__}; expected a Generator: geomgan.load or Generator.from_function."
+        raise TypeError(f"{what}{of_torch(G)}")
     if not isinstance(D, Distance):
         raise TypeError(f"D is {type(D).__name__}; expected a Distance, for example geomgan.distances.lpips('alex').")
 

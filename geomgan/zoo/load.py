@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from geomgan.errors import NotHereError, OptionError, warn
+from geomgan.errors import NotHereError, OptionError, of_torch, warn
 from geomgan.generators import Generator
 from geomgan.models.build import build
 from geomgan.models.card import CARD, is_model, read_card, without_card
@@ -57,6 +57,8 @@ def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
     A path, with a separator in it or as an object, is a folder. A bare name is a known model; a folder of that name is
     taken where the known one is not here, and is told of where both are.
     """
+    if hint := of_torch(model):
+        raise TypeError(f"model is {type(model).__name__}; expected a name or a folder.{hint}")
     folder, known = Path(os.path.expanduser(model)), catalogue().get(str(model))
     is_path = isinstance(model, os.PathLike) or os.sep in str(model)
     if known and not is_path and known.is_here:

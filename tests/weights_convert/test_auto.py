@@ -109,3 +109,11 @@ def test_folders(tmp_path, file):
     assert list(look(empty).ways) == ["generative-latent-space-bigan"]
     with pytest.raises(NotHereError, match="nowhere is not a file"):
         convert_any(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_an_argument_that_is_missing_is_named(file, capsys):
+    path = file(dcgan())
+    assert main(["convert", str(path), "out"]) == 2
+    assert capsys.readouterr().err == f"error: FAMILY is missing: `geomgan convert auto {path} out` finds it.\n"
+    assert main(["convert", "auto", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: OUT_DIR is missing: geomgan convert auto {path} OUT_DIR.\n"

@@ -37,13 +37,15 @@ def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Se
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
-        raise TypeError(f"module is {type(module).__name__}; expected a torch.nn.Module. Wrap a function in one.")
+        raise TypeError(
+            f"module is {type(module).__name__}; expected a torch.nn.Module: a function is wrapped "
+            "in one, a state dict loaded into one, and a file is for `geomgan convert auto`."
+        )
     if not isinstance(example, torch.Tensor) or not example.is_floating_point():
         raise TypeError("example is no tensor of floating point; expected one code, such as torch.randn(1, 64).")
     if example.ndim < 2 or example.shape[0] != 1:
-        raise ValueError(
-            f"example has the shape {tuple(example.shape)}; expected one code, (1, ...): pass example[:1]."
-        )
+        fix = "example[None]" if example.ndim < 2 else "example[:1]"
+        raise ValueError(f"example has the shape {tuple(example.shape)}; expected one code, (1, ...): pass {fix}.")
     modes = {part: part.training for part in module.modules()}
     try:
         with torch.no_grad():

@@ -98,3 +98,20 @@ def test_where_torch_is_absent_the_way_without_it_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModuleNotFoundError, match=r"needs torch: pip install torch.*geomgan convert torch-export"):
         gg.Generator.from_torch(None, None)
+
+
+def test_a_module_is_no_generator_yet():
+    net, D = nn.Linear(3, 4), gg.distances.euclidean()
+    for call in (
+        lambda: gg.load(net),
+        lambda: gg.metric_tensor(net, D, np.ones(3)),
+        lambda: gg.report(net, D, 2, key=jax.random.key(0), out="nowhere"),
+        lambda: gg.Generator.from_function(net, {}, 3),
+        lambda: gg.Generator.from_module(net, {}, 3),
+    ):
+        with pytest.raises(TypeError, match=r"A module of PyTorch is one after geomgan\.Generator\.from_torch"):
+            call()
+    with pytest.raises(ValueError, match=r"shape \(3,\); expected one code, \(1, \.\.\.\): pass example\[None\]\."):
+        gg.Generator.from_torch(net, torch.zeros(3))
+    with pytest.raises(TypeError, match=r"module is OrderedDict; .* a state dict loaded into one"):
+        gg.Generator.from_torch(net.state_dict(), torch.zeros(1, 3))
