@@ -12,6 +12,7 @@ import torch
 import geomgan as gg
 from geomgan.errors import CheckpointError, NotHereError
 from tests.fixtures import assert_close
+from tests.hostile import damaged
 from tests.weights_convert.test_arrays import safetensors
 from tests.weights_convert.torch_models import saved, tutorial_dcgan
 from weights_convert.convert import convert
@@ -93,6 +94,17 @@ def test_what_is_no_index(tmp_path, text, says):
     (tmp_path / "x.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(CheckpointError, match=rf"x\.json: .*{says}"):
         convert("dcgan-tutorial", tmp_path / "x.json", tmp_path / "out")
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_damage_raises_nothing_else(tmp_path, count):
+    index = write(tmp_path)
+    for data in damaged(index.read_bytes(), count):
+        index.write_bytes(data)
+        try:
+            read_file(index)
+        except (CheckpointError, NotHereError) as error:
+            assert str(index) in str(error)  # noqa: PT017  either outcome is right
 
 
 def test_folders_that_do_not_say_which(tmp_path):
