@@ -1,5 +1,7 @@
 """Any generator of which there is a state dict and nothing else: names and shapes tell most, the rest is asked for.
 
+Of a whole module whose forward is not known, what its parts say of themselves is taken.
+
 What no tensor says is guessed and said, and changed by options, or in a file with a line for each layer that is written
 where it is not there yet (:mod:`weights_convert.layer_text`).
 """
@@ -20,10 +22,10 @@ from weights_convert.containers import Found
 from weights_convert.convert import Converted
 from weights_convert.generators import generated, generator, note
 from weights_convert.guess import Said, guessed, listed
-from weights_convert.modules import StateDict
+from weights_convert.modules import Part, StateDict
 from weights_convert.options import Options, choice, number, positive, whole
 from weights_convert.programs import converted
-from weights_convert.torch_modules import Line
+from weights_convert.torch_modules import LAYERS, Line
 from weights_convert.torch_modules.activations import LAYERS as ACTIVATIONS
 from weights_convert.torch_modules.linear import PADDING_MODES
 from weights_convert.torch_modules.weight_norms import folded
@@ -44,7 +46,7 @@ GUESSED = (
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
     """The layers of a file of theirs, or the best guess with what options say."""
-    found = generator(states[""], options, lambda tensors: not tensors.parts)
+    found = generator(states[""], options, bool)
     tensors, file = found.tensors, Path(options["layers"]).expanduser() if "layers" in options else None
     there = file is not None and file.exists()
     if there and (twice := [name for name in GUESSED if name in options]):
@@ -76,11 +78,21 @@ def _guess(found: Found, options: Options, file: Path | None) -> Sequence[Line]:
         if file is None:
             raise
         return [Line("Code", "", {}, f"its shape=... is missing: {error}"), *listed(shapes)]
-    for name, value in _assumed(guess.lines).items():
+    lines = [_as_said(line, found.tensors.parts.get(line.path)) for line in guess.lines]
+    for name, value in _assumed(lines).items():
         options.assumed.setdefault(name, value)
     if guess.left:
         options.assumed["left"] = list(guess.left)
-    return guess.lines
+    return lines
+
+
+def _as_said(line: Line, part: Part | None) -> Line:
+    """The line with what a whole module says of itself there: its forward alone is to be guessed then."""
+    if part is None or not part.own or part.kind not in LAYERS or not line.path:
+        return line
+    usual = {name: argument.default for name, argument in LAYERS[part.kind].arguments.items()}
+    said = {name: part.attributes[name] for name in usual if part.attributes.get(name, usual[name]) != usual[name]}
+    return Line(part.kind, line.path, said, "as the module says")
 
 
 def _written(file: Path, lines: Sequence[Line], tensors: StateDict, options: Options) -> OptionError:

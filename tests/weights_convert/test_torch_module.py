@@ -152,6 +152,17 @@ def test_the_generator_of_several(tmp_path):
     assert_same(generator(net, tmp_path, vae)[0], net)
 
 
+def test_a_forward_of_functions_can_be_said_line_by_line(tmp_path):
+    net = trained(Called())
+    path, layers = saved(net, path=tmp_path / "net.pt"), tmp_path / "layers.txt"
+    with pytest.raises(OptionError, match="has the 5 layers"):
+        convert("torch-layers", path, tmp_path / "model", {"layers": str(layers)})
+    assert re.search(
+        r"^ConvTranspose2d up2 stride=2,2 padding=1,1 .*as the module says$", layers.read_text(), re.MULTILINE
+    )
+    assert_same(gg.load(convert("torch-layers", path, tmp_path / "model", {"layers": str(layers)})), net)
+
+
 REFUSED = {
     "functions": (Called(), "two layers without a non-linearity between: its forward.*export-recipe"),
     "own part": (nn.Sequential(nn.Linear(6, 6), Odd()), "has Odd at 1, a class of its author's.*export-recipe"),
