@@ -5,7 +5,6 @@ A grid is ``(N, ..., axes)``, and has the last axis of the map first: (x, y) or 
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 
 import jax
@@ -36,10 +35,16 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
         return [(low, 1 - (at - low)), (low + 1, at - low)]
 
     sides = input.shape[2:]
+    axes = len(sides)
     along = [taps(_pixel(grid[..., -1 - n], side, align_corners), side) for n, side in enumerate(sides)]
-    return sum(
-        _pixels(input, [at for at, _ in tap]) * prod(weight for _, weight in tap)[:, None] for tap in product(*along)
-    )
+
+    def spread(parts, n):
+        """What one axis has for its taps, over the taps of all axes: ``(N, ..., taps, ..., samples)``."""
+        return jnp.expand_dims(jnp.stack(parts, 1), [1 + k for k in range(axes) if k != n])
+
+    places = [spread([at for at, _ in tap], n) for n, tap in enumerate(along)]
+    weights = prod(spread([weight for _, weight in tap], n) for n, tap in enumerate(along))
+    return jnp.sum(_pixels(input, places) * weights[:, None], tuple(range(2, 2 + axes)))
 
 
 def _pixel(x, side, align_corners):
