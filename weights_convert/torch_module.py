@@ -125,8 +125,8 @@ def _check_forward(lines: Sequence[Line], parts: Mapping[str, Part]) -> None:
             raise CheckpointError(
                 f"{who} defines {behind.name} and then {line.name}, two {both}: its forward, which no file holds, does "
                 f"more than running its parts as they were defined. Where all of it is parts, say in which order they "
-                f"run: --option order={','.join(_below(parts, ''))}; else {RECIPE}, or say what runs line by line: convert "
-                "it as torch-layers with --option layers=FILE"
+                f"run: --option order={','.join(_below(parts, ''))}; else {RECIPE}, or say what runs line by line: "
+                "convert it as torch-layers with --option layers=FILE"
             )
         behind = line
 

@@ -1,11 +1,11 @@
 """What names and shapes of tensors say of a network, and the best guess of what they do not.
 
 ``pieces`` groups tensors by layer; ``chain`` finds the layers that follow each other, by the channels that they take
-and make; ``sides`` chooses strides, paddings and upsampling so that images get a usual side; ``network`` puts it all
-together.
+and make; ``selection`` takes the generator's of them; ``sides`` chooses strides, paddings and upsampling so that images
+get a usual side; ``network`` puts it all together.
 """
 
 from weights_convert.guess.network import Guess as Guess
 from weights_convert.guess.network import Said as Said
 from weights_convert.guess.network import guessed as guessed
-from weights_convert.guess.network import listed as listed
+from weights_convert.guess.selection import listed as listed

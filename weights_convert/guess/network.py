@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geomgan.errors import CheckpointError
-from weights_convert.guess.chain import Link, State, chains
+from weights_convert.guess.chain import Link
 from weights_convert.guess.pieces import LEFT, Piece, between, pieces_of
+from weights_convert.guess.selection import WAYS, generator_of
 from weights_convert.guess.sides import MOST_SIDE, Choice, Stage, Step, cheapest, plain, transposed, unusual
 from weights_convert.torch_modules import Line
 from weights_convert.torch_modules.linear import square
 
 PYTORCH_GAN = 0.8  # its `BatchNorm2d(128, 0.8)` means a momentum and gives an epsilon
 PYTORCH_GAN_WIDTHS = [128, 256, 512, 1024]  # of its dense generators
-WAYS = "say what runs with --option layers=FILE, which is written with what is known where there is none"
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,10 @@ class Said:
 
 @dataclass(frozen=True)
 class Guess:
-    """A network, the layers of the file that are no part of it, and whether it is the decoder of a VAE."""
+    """A network, and the layers of the file that are no part of it."""
 
     lines: tuple[Line, ...]
     left: tuple[str, ...]
-    decoder: bool
 
 
 def guessed(tensors: Mapping[str, Any], said: Said) -> Guess:
@@ -54,95 +53,28 @@ def guessed(tensors: Mapping[str, Any], said: Said) -> Guess:
     pieces = pieces_of(tensors)
     tables = [piece for piece in pieces if piece.embedding]
     layers = [piece for piece in pieces if not piece.embedding]
-    links, decoder = _generator(layers)
+    links, decoder = generator_of(layers)
     used = {link.piece.path for link in links} | {piece.path for piece in tables}
     left = tuple(piece.path for piece in pieces if piece.path not in used)
     decoder = decoder or said.decoder or any(LEFT.fullmatch(path) for path in left)
     first = links[0]
-    inputs, known = _inputs(first, tables, dense=_of_pytorch_gan(links))
+    inputs = _inputs(first, tables, dense=_of_pytorch_gan(links))
     steps = list(_steps(links, said, decoder))
     start = 1 if first.takes.axes else 0
     channels = links[-1].makes.size
     way = cheapest(steps, start, lambda side: unusual(side, channels, said.size) if links[-1].makes.axes == 2 else 0.0)
     if way is None:
         raise CheckpointError(f"strides and paddings that fit its kernels are not found: {WAYS}")
-    return Guess((*inputs, *way.lines), left, decoder) if known else Guess(way.lines, left, decoder)
-
-
-# --- Which of the layers ---
-
-
-def listed(tensors: Mapping[str, Any]) -> list[Line]:
-    """Every layer of a file by itself, in its order: what is known where no guess fits."""
-    return [Line(link.kind, link.piece.path) for chain in chains(pieces_of(tensors)) for link in chain.links]
-
-
-def _generator(pieces: Sequence[Piece]) -> tuple[list[Link], bool]:
-    """The layers of the generator or decoder, and whether an encoder's heads come before them."""
-    runs = chains(pieces)
-    if not runs:
-        raise _unknown([piece for piece in pieces if piece.odd])
-    heads, found = False, next((i for i, chain in enumerate(runs) if not _left(chain.links[0])), 0)
-    for i, chain in enumerate(runs):
-        if i and _twins(runs[i - 1].links[-1], chain.links[0]) and len(chain.links) > 1:
-            heads, found = True, i
-    chosen = runs[found].links[1:] if heads else runs[found].links
-    start = next(i for i, piece in enumerate(pieces) if piece.path == chosen[0].piece.path)
-    if odd := [piece for piece in pieces[start:] if piece.odd]:
-        raise _unknown(odd)
-    apart = [chain.links[0] for chain in runs[found + 1 :]]
-    if parting := [link for link in apart if not _left(link)]:
-        last = chosen[-1]
-        raise CheckpointError(
-            f"{parting[0].piece.path} takes {_words(parting[0].takes)}, and {last.piece.path} before it makes "
-            f"{_words(last.makes)}: they do not follow each other, so that its forward does more than one layer after "
-            f"the other. {WAYS[0].upper()}{WAYS[1:]}"
-        )
-    if not _expands(chosen):
-        raise CheckpointError(
-            f"its layers make {_words(chosen[-1].makes)} of {_words(chosen[0].takes)}: that is an encoder or a "
-            f"discriminator, and no generator. Get the file with the generator; where it is one, {WAYS}"
-        )
-    return list(chosen), heads
-
-
-def _left(link: Link) -> bool:
-    """Whether a layer is named as one of another network."""
-    return bool(LEFT.fullmatch(link.piece.path.partition(".")[0]))
-
-
-def _twins(a: Link, b: Link) -> bool:
-    """Whether two layers are the heads of an encoder, mean and log variance."""
-    return a.kind == b.kind and a.piece.shapes == b.piece.shapes and len(a.piece.weight) > 1
-
-
-def _expands(links: Sequence[Link]) -> bool:
-    first, last = links[0].takes, links[-1].makes
-    if not last.axes:
-        return not first.axes and last.size > first.size
-    return not first.axes or any(link.kind.startswith("ConvTranspose") for link in links)
-
-
-def _unknown(odd: Sequence[Piece]) -> CheckpointError:
-    names = [f"{piece.path}.{part}" if piece.path else part for piece in odd for part in piece.shapes]
-    shown = ", ".join([*names[:6], *(["..."] if len(names) > 6 else [])])
-    return CheckpointError(
-        f"{f'the tensors {shown} are' if names else 'the file has no tensors that are'} those of a layer whose work no "
-        "name and shape tells. Export the network: `geomgan export-recipe` prints the lines"
-    )
-
-
-def _words(state: State) -> str:
-    return f"maps of {state.size} channels" if state.axes else f"{state.size} numbers"
+    return Guess((*inputs, *way.lines), left)
 
 
 # --- What goes in ---
 
 
-def _inputs(first: Link, tables: Sequence[Piece], *, dense: bool) -> tuple[list[Line], bool]:
+def _inputs(first: Link, tables: Sequence[Piece], *, dense: bool) -> list[Line]:
     """The code, and a class whose row of a table is joined to it; nothing where the first layer says all."""
     if not tables:
-        return [], False
+        return []
     table, takes = tables[0], first.takes.size
     width = table.weight[1]
     if len(tables) > 1 or width > takes:
@@ -162,9 +94,9 @@ def _inputs(first: Link, tables: Sequence[Piece], *, dense: bool) -> tuple[list[
     coded = [Line("Code", "", {"shape": shape}, f"{first.piece.path} takes {takes}")]
     if dense and joined == "Concat":
         why = "guess: PyTorch-GAN's layers, whose code has the class first"
-        return [*coded, Line("Keep", "code"), *looked_up, Line(joined, "code", {}, why)], True
+        return [*coded, Line("Keep", "code"), *looked_up, Line(joined, "code", {}, why)]
     why = "guess: whether code or class stands first, no shape tells"
-    return [*looked_up, Line("Keep", "label"), *coded, Line(joined, "label", {}, why)], True
+    return [*looked_up, Line("Keep", "label"), *coded, Line(joined, "label", {}, why)]
 
 
 # --- What stands between ---
