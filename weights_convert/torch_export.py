@@ -108,7 +108,7 @@ def _compared(family: Family, made: Converted, program: Program, inputs: Tensors
     if not apart <= MOST_APART:
         raise CheckpointError(
             f"the sample of the stored code is {apart:.1e} of the largest magnitude away from the stored sample; "
-            f"expected at most {MOST_APART:.0e}. Was net.eval() called before, and is the sample one of the exported "
-            "network? If so, this is an error of geomgan: please report it with the file."
+            f"expected at most {MOST_APART:.0e}. Was net.eval().float() called before, and is the sample one of the "
+            "exported network? If so, this is an error of geomgan: please report it with the file."
         )
     return f"{apart:.1e} of the largest magnitude, against torch at the export"

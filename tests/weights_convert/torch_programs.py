@@ -411,3 +411,15 @@ def reparametrised():
     weight = nn.utils.weight_norm(nn.ConvTranspose2d(5, 4, 3, 2))
     layers = [spectral, weight, parametrizations.weight_norm(nn.Conv2d(4, 5, 1)), nn.Flatten(1)]
     return nn.Sequential(*layers, parametrizations.spectral_norm(nn.Linear(245, 6)))
+
+
+@program(4, 5)
+def vocoder():
+    """Magnitudes and phases of a spectrogram, back to a wave."""
+
+    def forward(s, z):
+        size, phase = s.conv(z).chunk(2, 1)
+        spectrum = size.exp().clip(max=1e2) * (phase.cos() + 1j * phase.sin())
+        return torch.istft(spectrum, 16, 4, 16, torch.hann_window(16), center=True)
+
+    return Of(forward, conv=nn.Conv1d(4, 18, 3, padding=1))

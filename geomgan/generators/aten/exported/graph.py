@@ -95,21 +95,29 @@ def _nodes(graph: Mapping[str, Any], scope: Scope, prefix: str) -> Iterator[tupl
             continue
         refusals.check_target(target, where)
         operator = target.removeprefix(refusals.ATEN)
+        inputs, numbers = _without_complex(data, prefix, scope)
+        yield from ((node, where) for node in numbers)
         try:
             names = [name and prefix + name for name in results(data["outputs"])]
-            arguments = tuple(argument(x["arg"], scope) for x in data["inputs"] if x.get("kind") != schema.KEYWORD)
-            options = tuple(
-                (str(x["name"]), argument(x["arg"], scope))
-                for x in data["inputs"]
-                if x.get("kind") == schema.KEYWORD
-                and not schema.PLACEMENT & x["arg"].keys()
-                and x["name"] != "pin_memory"
-            )
+            arguments, options = schema.arguments(inputs, scope)
         except CheckpointError as error:
             raise CheckpointError(f"{shown(operator)} {where} {error}") from None
         scope |= {old: Value(new) for old, new in zip(results(data["outputs"]), names, strict=True) if new}
         alone = len(names) == 1 and "as_tensor" in data["outputs"][0]
         yield Node(names[0] if alone else "", operator, arguments, options, () if alone else tuple(names)), where
+
+
+def _without_complex(data: Mapping[str, Any], prefix: str, scope: Scope) -> tuple[list[Mapping[str, Any]], list[Node]]:
+    """The inputs of a node with values for complex numbers, which no argument is, and the nodes that make those."""
+    inputs, nodes = [], []
+    for entry in data["inputs"]:
+        if said := entry["arg"].get("as_complex"):
+            name = f"{prefix}{data['name']}.{entry['name']}"
+            parts = [Node(f"{name}.{part}", "scalar_tensor", (float(said[part]),)) for part in ("real", "imag")]
+            nodes += [*parts, Node(name, "complex", tuple(Value(part.name) for part in parts))]
+            scope[name], entry = Value(name), {**entry, "arg": {"as_tensor": {"name": name}}}
+        inputs.append(entry)
+    return inputs, nodes
 
 
 def _within(data: Mapping[str, Any], skip: int, scope: Scope, prefix: str) -> Iterator[tuple[Node, str]]:

@@ -148,7 +148,6 @@ _LISTS = {  # kind of a list -> of its parts
     "as_optional_tensors": "",
 }
 _OTHERS = {
-    "as_complex": "a complex number",
     "as_custom_obj": "an object of a class of its own",
     "as_graph": "a graph within",
     "as_operator": "an operator",
