@@ -71,9 +71,13 @@ def look(checkpoint: str | os.PathLike[str]) -> Seen:
     """
     file = Path(checkpoint).expanduser()
     if file.is_dir():
-        family = next((name for name in CHECKPOINTS if all_there(name, file)), None)
-        if family:
-            return Seen(file, "a folder", "", {family: f"it has {', '.join(CHECKPOINTS[family].files)}"})
+        families = [name for name in CHECKPOINTS if all_there(name, file)]
+        if len(families) > 1:
+            raise NotHereError(
+                f"{file} has the files of {' and of '.join(families)}. Name the family in place of {NAME}."
+            )
+        if families:
+            return Seen(file, "a folder", "", {families[0]: f"it has {', '.join(CHECKPOINTS[families[0]].files)}"})
         file = one_of(file)
     if not file.is_file():
         raise NotHereError(f"{file} is not a file; expected a checkpoint, or the folder of one.")

@@ -107,6 +107,12 @@ def test_folders(tmp_path, file):
     for name in CHECKPOINTS["generative-latent-space-bigan"].files:
         (empty / name).write_bytes(b"")
     assert list(look(empty).ways) == ["generative-latent-space-bigan"]
+    for name in CHECKPOINTS["generative-latent-space-vae"].files:
+        (empty / name).write_bytes(b"")
+    with pytest.raises(
+        NotHereError, match=r"the files of generative-latent-space-vae and of generative-latent-space-big"
+    ):
+        look(empty)
     with pytest.raises(NotHereError, match="nowhere is not a file"):
         convert_any(tmp_path / "nowhere", tmp_path / "out")
 
