@@ -53,9 +53,10 @@ OPERATORS: Operators = {
     **creation.OPERATORS,
 }
 
-_DRAWING = """bernoulli cauchy exponential fractional_max_pool2d fractional_max_pool3d geometric log_normal
-multinomial normal normal_functional poisson rand rand_like randint randint_like randn randn_like random randperm
-rrelu_with_noise rrelu_with_noise_functional uniform"""
+_DRAWING = """_fused_dropout _sample_dirichlet _standard_gamma bernoulli binomial cauchy exponential
+fractional_max_pool2d fractional_max_pool3d geometric log_normal multinomial normal normal_functional poisson
+rand rand_like randint randint_like randn randn_like random randperm rrelu_with_noise rrelu_with_noise_functional
+uniform"""
 RANDOM = frozenset(_DRAWING.split())
 """Operators that draw numbers: a generator is a function of its code, so that none of them is here."""
 
