@@ -75,7 +75,7 @@ def test_names_are_those_of_the_model(converted):
 
 
 def test_one_file_and_the_other_hold_the_same(folder):
-    for name in ("dcgan", "images", "conditional", "old"):
+    for name in ("dcgan", "images", "audio", "conditional", "old"):
         ours, theirs = (program_of(**read(folder / f"{name}.{kind}")) for kind in ("keras", "h5"))
         assert ours[0] == theirs[0]
         for weight, array in ours[1].items():

@@ -20,6 +20,7 @@ from weights_convert.torch_file import zip_records
 
 WEIGHTS = "model.weights.h5"
 MAX_CONFIG = 16 << 20  # bytes of JSON
+VECTOR = "vector_u"  # of a spectral norm, whose kernel is kept normalised
 MAX_CHUNKS = 10_000  # of a list of names that is too long for one attribute
 
 Variables = dict[str, list[np.ndarray]]
@@ -68,6 +69,8 @@ def _legacy(root: Group) -> dict[str, Any]:
         if not isinstance(held, Group):
             raise misfit(f"no weights of the layer {layer[:60]!a}", "a group of that name")
         for name in _names(held, "weight_names"):
+            if name.split("/")[-1].startswith(VECTOR):
+                continue
             path = _owner(name, layer, paths)
             variables.setdefault(path, []).append(_dataset(held, name))
     return {"model": model, "variables": variables, "old": _old(root.attributes)}

@@ -129,6 +129,7 @@ MODELS = {
     "conditional.keras": conditional,
     "conditional.h5": conditional,
     "audio.keras": audio,
+    "audio.h5": audio,
     "volume.keras": volume,
     "first.keras": first,
 }
