@@ -14,6 +14,7 @@ from geomgan.errors import CheckpointError, reading
 from geomgan.generators.aten.exported import inputs_of, program_of
 from geomgan.generators.aten.module import sample_of
 from geomgan.generators.aten.program import Program
+from geomgan.generators.aten.sample import MOST_APART, apart
 from geomgan.generators.aten.weights import Tensors, with_inputs_fixed
 from geomgan.generators.cost import count_flops, largest_array
 from geomgan.models.build import build
@@ -23,8 +24,6 @@ from weights_convert.convert import Converted
 from weights_convert.exported import from_json
 from weights_convert.options import Options
 from weights_convert.programs import converted
-
-MOST_APART = 1e-4  # of the largest magnitude of the sample
 
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:
@@ -100,15 +99,15 @@ def _compared(family: Family, made: Converted, program: Program, inputs: Tensors
         return f"not compared: a forward pass takes {flops / 1e9:.0f} GFLOP"
     if (activation := largest_array(flat_output, G, shape)) > WIDEST:
         return f"not compared: an activation takes {activation / 2**30:.1f} GiB"
-    ours = np.asarray(G(jnp.asarray(code.ravel(), jnp.float32)), np.float64)
+    ours = np.asarray(G(jnp.asarray(code.ravel(), jnp.float32)))
     if ours.size != theirs.size:
         raise CheckpointError(f"the sample has {ours.size} numbers, the one beside the program {theirs.size}.")
     theirs = np.asarray(sample_of(theirs.reshape(1, *ours.shape[-1:], *ours.shape[:-1])))
-    apart = float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), np.finfo(np.float32).tiny))
-    if not apart <= MOST_APART:
+    difference = apart(ours, theirs)
+    if not difference <= MOST_APART:
         raise CheckpointError(
-            f"the sample of the stored code is {apart:.1e} of the largest magnitude away from the stored sample; "
+            f"the sample of the stored code is {difference:.1e} of the largest magnitude away from the stored sample; "
             f"expected at most {MOST_APART:.0e}. Was net.eval().float() called before, and is the sample one of the "
             "exported network? If so, this is an error of geomgan: please report it with the file."
         )
-    return f"{apart:.1e} of the largest magnitude, against torch at the export"
+    return f"{difference:.1e} of the largest magnitude, against torch at the export"

@@ -171,14 +171,15 @@ class Generator:
             TypeError: ``module`` or ``example`` is of another type.
             ValueError: ``example`` is not one code.
             CheckpointError: the module does what no function of one code is made of: it draws random numbers, trains,
-                has dynamic shapes or operators that are not known. They are named with their places.
+                has dynamic shapes or operators that are not known. They are named with their places. Or the sample of
+                the example is not torch's, to 1e-4.
         """
-        from geomgan.generators.aten.from_torch import from_torch
+        from geomgan.generators.aten.from_torch import check_sample, from_torch
 
         if sample_latent is not None:
             check_arguments(sample_latent, "key, n", "codes (n, latent_dim)", "Take a key, and how many codes to draw")
-        settings, bounds = from_torch(module, example, inputs or {})
-        return cls.in_space(
+        settings, bounds, sample = from_torch(module, example, inputs or {})
+        generator = cls.in_space(
             settings.function,
             settings.params,
             settings.latent_dim,
@@ -186,6 +187,8 @@ class Generator:
             output_range=bounds or (-1, 1) if output_range == "auto" else output_range,
             name=name or type(module).__name__,
         )
+        check_sample(generator(example.detach().float().cpu().numpy().ravel()), sample)
+        return generator
 
     @classmethod
     def in_space(

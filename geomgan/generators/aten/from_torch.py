@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 
 from geomgan.backend import usual_promotion
+from geomgan.errors import CheckpointError
 from geomgan.generators.aten.exported import program_of
 from geomgan.generators.aten.generator import configuration, generator
 from geomgan.generators.aten.lowering import lowered
+from geomgan.generators.aten.module import sample_of
 from geomgan.generators.aten.program import Program
-from geomgan.generators.aten.sample import range_of
+from geomgan.generators.aten.sample import MOST_APART, apart, range_of
 from geomgan.generators.aten.weights import stored, with_inputs_fixed
 from geomgan.generators.generator import Range
 from geomgan.generators.spaces import Settings
 
 
-def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Settings, Range | None]:
-    """What a ``Generator`` needs of a ``torch.nn.Module``, and the range that its last operator gives samples.
+def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Settings, Range | None, np.ndarray]:
+    """What a ``Generator`` needs of a ``torch.nn.Module``, its samples' range if it says one, and that of the example.
 
     Args:
         module: see :meth:`geomgan.Generator.from_torch`.
@@ -50,6 +52,7 @@ def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Se
     try:
         with torch.no_grad():
             exported = torch.export.export(module.eval(), (example,), dict(inputs))
+            sample = exported.module()(example, **inputs)
     finally:
         for part, training in modes.items():
             part.training = training
@@ -59,7 +62,19 @@ def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Se
     program, usual, fixed = _divided(program, values)
     with usual_promotion():
         program, weights = lowered(*stored(program, tensors | fixed))
-    return generator(configuration(program, usual), {"generator": weights}), range_of(program)
+    settings = generator(configuration(program, usual), {"generator": weights})
+    return settings, range_of(program), np.asarray(sample_of(_array(torch, sample)))
+
+
+def check_sample(ours: Any, theirs: np.ndarray) -> None:
+    """Raise ``CheckpointError`` unless the sample of the example is torch's."""
+    difference = apart(ours, theirs)
+    if not difference <= MOST_APART:
+        raise CheckpointError(
+            f"the sample of example is {difference:.1e} of the largest magnitude away from torch's; expected at most "
+            f"{MOST_APART:.0e}. Is the module in float32, and does forward give finite samples, the same each time? If "
+            "so, this is an error of geomgan: please report it with the module."
+        )
 
 
 def _divided(

@@ -1,12 +1,15 @@
-"""What a program says of its sample: the range that its last operators give it."""
+"""What a program says of its sample: the range that its last operators give it, and how near it is to torch's."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from geomgan.generators.aten.program import Node, Program, Value
 
 Range = tuple[float, float]
+MOST_APART = 1e-4  # of the largest magnitude, a sample from torch's
 _BOUNDED: dict[str, Range] = {"tanh": (-1, 1), "sigmoid": (0, 1), "hardsigmoid": (0, 1), "hardtanh": (-1, 1)}
 _MOVED = {
     *("_unsafe_view", "alias", "clone", "contiguous", "dropout", "flatten", "permute", "pixel_shuffle", "reshape"),
@@ -34,6 +37,12 @@ def range_of(program: Program) -> Range | None:
         scale, shift = _line(later) or (1.0, 0.0)
         bounds = tuple(sorted(scale * bound + shift for bound in bounds))  # type: ignore[assignment]
     return bounds
+
+
+def apart(ours: Any, theirs: Any) -> float:
+    """The largest difference of two samples, in parts of the largest magnitude of the second; NaN where one has it."""
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), np.finfo(np.float32).tiny))
 
 
 def _bounds(node: Node) -> Range | None:

@@ -12,6 +12,8 @@ from torch import nn
 
 import geomgan as gg
 from geomgan.errors import CheckpointError
+from geomgan.generators.aten.from_torch import check_sample
+from geomgan.generators.aten.operators import OPERATORS
 from tests.fixtures import assert_close
 
 CODE = np.linspace(-1, 1, 6).astype("f4")
@@ -115,3 +117,13 @@ def test_a_module_is_no_generator_yet():
         gg.Generator.from_torch(net, torch.zeros(3))
     with pytest.raises(TypeError, match=r"module is OrderedDict; .* a state dict loaded into one"):
         gg.Generator.from_torch(net.state_dict(), torch.zeros(1, 3))
+
+
+def test_a_sample_that_is_not_torchs_is_refused(monkeypatch):
+    check_sample(np.full(4, 1 + 9e-5), np.ones(4))
+    for ours in (np.full(4, 1 + 2e-4), np.array([1, 1, 1, np.nan])):
+        with pytest.raises(CheckpointError, match=r"example is (2.0e-04|nan) of the largest magnitude away.*1e-04"):
+            check_sample(ours, np.ones(4))
+    monkeypatch.setitem(OPERATORS, "tanh", lambda x: x)
+    with pytest.raises(CheckpointError, match="away from torch's"):
+        gg.Generator.from_torch(nn.Tanh(), torch.ones(1, 3))
