@@ -42,9 +42,11 @@ def test_an_interrupted_run_resumes_bit_for_bit(codes, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         compute_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, execute=interrupted)
-    assert gg.MetricField.read(tmp_path / "run.zarr").status.tolist() == [1, 1, 1, 1, 0, 0, 0]
+    status = gg.MetricField.read(tmp_path / "run.zarr").status.tolist()
+    assert status == sorted(status, reverse=True)  # which of the batches two threads began third is theirs
+    assert 0 < sum(status) < 7
     resumed = gg.metric_field(small_dcgan(), MSE, codes, store=tmp_path / "run.zarr", batch=2, progress=False)
-    assert resumed.provenance["computed_codes"] == 3
+    assert resumed.provenance["computed_codes"] == status.count(0)
     assert same_field(resumed, whole)
 
 
