@@ -121,7 +121,7 @@ def snac_decoder(package):
 def test_modules_of_others(tmp_path, name):
     """Slow: seconds of compilation each, of packages that are not installed for the tests."""
     package, make = MODULES[name]
-    needed = pytest.importorskip(package, reason=f"the package of {package} is not installed")
+    needed = pytest.importorskip(package, reason=f"{package} is not installed: pip install it to run this")
     torch.manual_seed(0)
     module, inputs = make(needed)
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)

@@ -8,7 +8,7 @@ from geomgan.generators.aten.exported.functional import PERHAPS, VIEWS
 from geomgan.generators.aten.exported.refusals import ALWAYS, TRAINING
 from geomgan.generators.aten.operators import OPERATORS, key_of
 
-torch = pytest.importorskip("torch", reason="torch says what its operators share and draw")
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
 
 
 def test_every_operator_that_shares_numbers_is_known_as_such():
