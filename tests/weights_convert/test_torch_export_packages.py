@@ -75,7 +75,7 @@ def decoder_of_tokens(package):
 
 
 @of("nflows.flows")
-def masked_autoregressive_flow(package):
+def real_nvp_of_residual_networks(package):
     flow = package.SimpleRealNVP(6, 16, 3, 1)
     return Of(lambda s, z: s.flow._transform.inverse(z)[0], flow=flow), torch.randn(1, 6)
 

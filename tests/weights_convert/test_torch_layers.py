@@ -250,17 +250,10 @@ def test_values_are_read_as_they_are_written(tmp_path):
 
 
 def damage(tmp_path, count: int) -> None:
-    """Damaged state dicts and damaged files of layers are read, or refused in our words."""
+    """Damaged files of layers are read, or refused in our words."""
     net = trained(nn.Sequential(nn.Linear(4, 98), nn.Unflatten(1, (2, 7, 7)), nn.ConvTranspose2d(2, 1, 4, 2, 1)))
     path, layers = tmp_path / "g.pt", tmp_path / "layers.txt"
-    data = saved(net.state_dict(), False, checksums=False)
-    for changed in damaged(data, count):
-        path.write_bytes(changed)
-        try:
-            read("torch-layers", path)
-        except GeomganError as error:
-            assert str(path) in str(error) or isinstance(error, OptionError)  # noqa: PT017  either is right
-    path.write_bytes(data)
+    path.write_bytes(saved(net.state_dict(), False, checksums=False))
     text = b"Code shape=4\nLinear 0\nReLU\nView shape=2,7,7\nConvTranspose2d 2 stride=2 padding=1\nTanh\n"
     for changed in damaged(text, count):
         layers.write_bytes(changed)
@@ -270,12 +263,12 @@ def damage(tmp_path, count: int) -> None:
             continue
 
 
-def test_damaged_files_raise_nothing_else(tmp_path):
+def test_damaged_layer_texts_raise_nothing_else(tmp_path):
     damage(tmp_path, 50)
 
 
-@pytest.mark.slow  # four thousand files
-def test_thousands_of_damaged_files_raise_nothing_else(tmp_path):
+@pytest.mark.slow  # two thousand files
+def test_thousands_of_damaged_layer_texts_raise_nothing_else(tmp_path):
     damage(tmp_path, 2_000)
 
 
