@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -57,12 +59,17 @@ def dense_vae_decoder(latent_dim: int = 16, seed: int = 0) -> gg.Generator:
 
 
 def lpips_squeeze(seed: int = 0) -> gg.distances.Distance:
-    """LPIPS with a SqueezeNet of He's initial weights and heads that are uniform in ``(0, 1)``."""
-    trunk, rng = TRUNKS["squeeze"], np.random.default_rng(seed)
+    """LPIPS with a SqueezeNet of random weights."""
+    return _random_lpips("squeeze", seed)
+
+
+def _random_lpips(net: str, seed: int, **options: Any) -> gg.distances.Distance:
+    """LPIPS with a network of He's initial weights and heads that are uniform in ``(0, 1)``."""
+    trunk, rng = TRUNKS[net], np.random.default_rng(seed)
     shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((64, 64, 3)))["params"]
     kernels = jax.tree.map(lambda s: _scaled_normal(rng, s.shape, 2.0), shapes)
     heads = [rng.uniform(size=width).astype(np.float32) for width in trunk.widths]
-    return gg.distances.lpips("squeeze", weights={"trunk": kernels, "heads": heads})
+    return gg.distances.lpips(net, weights={"trunk": kernels, "heads": heads}, **options)
 
 
 def _scaled_normal(rng: np.random.Generator, shape: tuple[int, ...], gain: float) -> jax.Array:
@@ -72,15 +79,27 @@ def _scaled_normal(rng: np.random.Generator, shape: tuple[int, ...], gain: float
     return jnp.asarray(rng.standard_normal(shape) * (gain / np.prod(shape[:-1])) ** 0.5, jnp.float32)
 
 
-def biggan_deep(resolution: int = 128, seed: int = 0) -> gg.Generator:
+def lpips_alex(folder: str | None = None, seed: int = 0, **options: Any) -> tuple[gg.distances.Distance, str]:
+    """LPIPS with AlexNet and where its weights are from: a folder, the installed package, or random ones."""
+    if folder:
+        return gg.distances.lpips("alex", weights=folder, **options), f"LPIPS-alex of {folder}"
+    try:
+        return gg.distances.lpips("alex", **options), "LPIPS-alex"
+    except gg.NotHereError:
+        return _random_lpips("alex", seed, **options), "LPIPS-alex with random weights"
+
+
+def biggan_deep(resolution: int = 128, seed: int = 0, **changes: Any) -> gg.Generator:
     """BigGAN-deep of 128, 256 or 512 pixels over its joint space: 128 noise and 128 class dimensions, ``N(0, I)``.
+
+    ``changes`` are of the published configuration, for smaller networks.
 
     Kernels are normal with variance ``2 / fan_in`` (``1 / fan_in`` where no ReLU comes before), so that every layer
     gives about unit variance. The trained statistics of the batch norms are replaced by the variance that arrives
     there: 1 behind a convolution, and one more with every block on the residual path. Gains and shifts move by about
     0.3 with the condition. The pre-activation of the output has a deviation of about 0.5: ``tanh`` is not saturated.
     """
-    config = deep.configuration(resolution)
+    config = deep.configuration(resolution) | changes
     module, rng = deep.network(config), np.random.default_rng(seed)
     dim = config["z_dim"] + config["class_embed_dim"]
     shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((dim,), jnp.float32))["params"]
@@ -109,13 +128,16 @@ def biggan_deep(resolution: int = 128, seed: int = 0) -> gg.Generator:
     return gg.Generator.from_module(module, params, dim, name=f"biggan-deep-{resolution} (random weights)")
 
 
-def stylegan2(resolution: int = 64, channel_multiplier: int = 2, space: str = "w", seed: int = 0) -> gg.Generator:
+def stylegan2(
+    resolution: int = 64, channel_multiplier: int = 2, space: str = "w", seed: int = 0, **changes: Any
+) -> gg.Generator:
     """StyleGAN2 of 64 to 1024 pixels with the published initial weights, in ``space``.
 
     Kernels are normal with variance ``1 / fan_in``, the styles have mean 1, and the noise has strength 0.1 (0 in the
-    published start), so that the maps cost what they do in a trained model.
+    published start), so that the maps cost what they do in a trained model. ``changes`` are of the published
+    configuration, for smaller networks.
     """
-    config, rng = style2.configuration(resolution, channel_multiplier), np.random.default_rng(seed)
+    config, rng = style2.configuration(resolution, channel_multiplier) | changes, np.random.default_rng(seed)
 
     def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
         leaf = name.rpartition("/")[2]
@@ -137,16 +159,18 @@ def stylegan2(resolution: int = 64, channel_multiplier: int = 2, space: str = "w
     )
 
 
-def upconv_fc6(seed: int = 0) -> gg.Generator:
-    """DeePSim's fc6 network at its published size: 4096 dimensions, 56 million weights, 256 pixels.
+FC6 = (4096, 4096, 4096, 256, 512, 256, 256, 128, 128, 64, 32, 3)  # features of its layers
+
+
+def upconv_fc6(seed: int = 0, latent_dim: int = 4096, features: tuple[int, ...] = FC6) -> gg.Generator:
+    """DeePSim's fc6 network, by default at its published size: 4096 dimensions, 56 million weights, 256 pixels.
 
     Kernels are normal with variance ``2 / (1.09 fan_in)``, which keeps the mean square through leaky ReLUs of slope
     0.3, so that activations are about 1 for codes from N(0, I), a little less at borders. The last kernel is 40 times
     larger and the last bias the mean of the images: samples are about 118 ± 45, 1 per cent outside (0, 255).
     """
-    features = (4096, 4096, 4096, 256, 512, 256, 256, 128, 128, 64, 32, 3)
     module, rng = Upconv("fc", features), np.random.default_rng(seed)
-    shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((4096,), jnp.float32))["params"]
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(latent_dim))["params"]
     params = {}
     for stage in LAYOUTS["fc"].stages:
         shape = shapes[stage.name]["kernel"].shape
@@ -155,4 +179,4 @@ def upconv_fc6(seed: int = 0) -> gg.Generator:
         kernel = rng.standard_normal(shape, np.float32) * np.float32((2 / 1.09 / fan_in) ** 0.5 * (40 if last else 1))
         bias = MEAN if last else np.zeros(shape[-1])
         params[stage.name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias, jnp.float32)}
-    return gg.Generator.from_module(module, params, 4096, output_range=(0, 255), name="deepsim-fc6 (random weights)")
+    return gg.Generator.from_module(module, params, latent_dim, output_range=(0, 255), name="deepsim-fc6 (random weights)")

@@ -98,7 +98,7 @@ if not TYPE_CHECKING:  # a name that is not there stays an error for type checke
         elif name == "plan":
             value = import_module("geomgan.fields.plan").plan_field
         elif name == "__version__":
-            value = import_module("importlib.metadata").version("geomgan")
+            value = import_module("geomgan.home").version("geomgan")
         else:
             return moved.module(f"geomgan.{name}")
         globals()[name] = value

@@ -1,15 +1,31 @@
-"""Where files lie that are fetched, converted or compiled once, for every project of a user."""
+"""Where files lie that are fetched, converted or compiled once, for every project of a user; what is installed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 SWITCH = "GEOMGAN_COMPILED"
 _DIR, _SECONDS = "jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs"
 _DEFAULT_SECONDS = 1.0  # of JAX: quicker compilations are done again
+
+
+def version(package: str) -> str:
+    """The version of a package as it is installed; that of a source tree of geomgan where it was never installed.
+
+    ``"unknown"`` where nothing says it: results are then kept without it, and nothing stops.
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        tree = Path(__file__).parents[1] / "pyproject.toml"
+        if package != "geomgan" or not tree.is_file():
+            return "unknown"
+        return str(tomllib.loads(tree.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def home() -> Path:

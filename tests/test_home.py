@@ -159,3 +159,25 @@ def test_a_home_that_cannot_be_written_is_told_before_the_download(blocked, tmp_
     monkeypatch.setenv("GEOMGAN_HOME", str(elsewhere))
     check_writable()
     assert not elsewhere.exists()
+
+
+def test_a_source_tree_that_was_never_installed_knows_its_version_and_computes():
+    code = """
+from importlib import metadata
+installed = metadata.version
+def version(package):
+    if package in ("geomgan", "flax"):
+        raise metadata.PackageNotFoundError(package)
+    return installed(package)
+metadata.version = version
+import jax
+import geomgan as gg
+G = gg.Generator.from_function(lambda w, z: jax.numpy.tanh(w * z), jax.numpy.ones(3), latent_dim=3)
+field = gg.metric_field(G, gg.distances.mse(), jax.numpy.ones((2, 3)), progress=False)
+made = field.provenance["runs"][-1]["versions"]
+print(gg.__version__, made["geomgan"], made["flax"], made["jax"] == jax.__version__, field.provenance["traced_by"])
+"""
+    own, made, flax, same, *traced = python(code).split()
+    assert own == made == gg.__version__ != "unknown"
+    assert (flax, same) == ("unknown", "True")
+    assert f"geomgan {own}" in " ".join(traced)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import jax
 import numpy as np
 
 from geomgan.generators.program_hash import constant_hash, joined_hash
+from geomgan.home import version
 from geomgan.metric.pair import Pair
 
 TRACERS = ("jax", "flax", "geomgan")  # another version of one may trace a function to other equations

@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import jax
 
 from geomgan.backend import device_name
+from geomgan.home import version
 
 
 def environment(devices: int) -> dict[str, Any]:
