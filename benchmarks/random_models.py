@@ -179,4 +179,6 @@ def upconv_fc6(seed: int = 0, latent_dim: int = 4096, features: tuple[int, ...] 
         kernel = rng.standard_normal(shape, np.float32) * np.float32((2 / 1.09 / fan_in) ** 0.5 * (40 if last else 1))
         bias = MEAN if last else np.zeros(shape[-1])
         params[stage.name] = {"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias, jnp.float32)}
-    return gg.Generator.from_module(module, params, latent_dim, output_range=(0, 255), name="deepsim-fc6 (random weights)")
+    return gg.Generator.from_module(
+        module, params, latent_dim, output_range=(0, 255), name="deepsim-fc6 (random weights)"
+    )
