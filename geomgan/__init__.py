@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from geomgan import moved
 
 if TYPE_CHECKING:
-    from geomgan import analysis, distances, errors, fields, paths, plot, study, training, zoo
+    from geomgan import analysis, distances, errors, fields, optimize, paths, plot, study, training, zoo
     from geomgan.eigen import Eigenpairs, eigenpairs, eigh
     from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, OutOfMemory, StoreError
     from geomgan.fields import MetricField, metric_field
@@ -59,6 +59,7 @@ __all__ = [
     "metric_field",
     "metric_operator",
     "metric_tensor",
+    "optimize",
     "paths",
     "plan",
     "plot",
@@ -70,7 +71,7 @@ __all__ = [
 ]
 _ROOMS = (
     *("analysis", "backend", "distances", "eigen", "errors", "fields", "generators", "home", "metric", "models"),
-    *("paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
+    *("optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
 )
 _HOMES = {
     "geomgan.eigen": ("Eigenpairs", "eigenpairs", "eigh"),
