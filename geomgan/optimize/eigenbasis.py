@@ -26,9 +26,9 @@ def in_eigenbasis(
     """Let ``optimizer`` see the coordinates ``y = Λ̃^(scale/2) Uᵀ z`` instead of ``z``.
 
     It gets the gradient ``∂L/∂y = Λ̃^(-scale/2) Uᵀ ∂L/∂z``, and its update ``δy`` moves the code by
-    ``δz = U Λ̃^(-scale/2) δy``. With ``Λ̃ = (λ + floor λ₁) / ((1 + floor) λ₁)``, relative to the largest eigenvalue ``λ₁``,
-    a step along the steepest axis is as long as without a scale, and no step is longer than ``floor^(-scale/2)`` times
-    that. In ``y`` the metric is ``Λ^(1 - scale)`` but for the floor:
+    ``δz = U Λ̃^(-scale/2) δy``. With ``Λ̃ = (λ + floor λ₁) / ((1 + floor) λ₁)``, relative to the largest eigenvalue
+    ``λ₁``, a step along the steepest axis is as long as without a scale, and no step is longer than
+    ``floor^(-scale/2)`` times that. In ``y`` the metric is ``Λ^(1 - scale)`` but for the floor:
 
     * ``scale=0``: a pure rotation, GAN-Geometry's ("Adam in the eigenbasis": Adam's diagonal then fits the metric);
     * ``scale=1``: full whitening, the identity; gradient descent in ``y`` is the natural gradient, with damping;
@@ -86,7 +86,7 @@ def update_in_basis(
     params: jax.Array | None,
     **extra: Any,
 ) -> tuple[jax.Array, EigenbasisState]:
-    """The update of :func:`in_eigenbasis`; functions and gradients among ``extra`` are taken in the coordinates ``y``."""
+    """The update of :func:`in_eigenbasis`; functions and gradients among ``extra`` are taken in the coordinates."""
     U, factors, inner = state
     gradient = factors * (updates @ U)
     y = None if params is None else _coordinates(params, U, factors)

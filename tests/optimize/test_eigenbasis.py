@@ -12,16 +12,16 @@ from tests.small_models import linear_generator, smooth_generator
 
 
 def problem(d=5, rows=12, seed=0):
-    """A linear generator, two targets of it, and the codes that make them."""
+    """The matrix of a linear generator, the codes of two targets, and their losses."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((rows, d)) * np.geomspace(1, 0.05, d)
     codes = rng.standard_normal((2, d)).astype(np.float32)
     G = linear_generator(A.astype(np.float32))
-    return G, A, codes, go.losses(G, gg.distances.euclidean(), codes @ A.T.astype(np.float32))
+    return A, codes, go.losses(G, gg.distances.euclidean(), codes @ A.T.astype(np.float32))
 
 
 def test_a_rotation_is_adam_on_rotated_coordinates():
-    G, A, codes, loss = problem()
+    A, _, loss = problem()
     e = gg.eigenpairs(A.T @ A)
     start = np.zeros((2, 5), np.float32)
     state = go.descend(go.adam(0.05, metric=e), loss, start, 20)
@@ -35,7 +35,7 @@ def test_a_rotation_is_adam_on_rotated_coordinates():
 
 
 def test_whitened_descent_ends_in_one_step_on_a_quadratic():
-    _, A, codes, loss = problem()
+    A, codes, loss = problem()
     e = gg.eigenpairs(A.T @ A)
     method = go.sgd(0.5 / e.values[0], metric=e, scale=1.0, floor=0.0)
     state = go.descend(method, loss, np.zeros((2, 5), np.float32), 1)
@@ -46,7 +46,7 @@ def test_whitened_descent_ends_in_one_step_on_a_quadratic():
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1.0])
 def test_descent_shrinks_each_axis_by_its_closed_form(scale):
     """Along axis ``i`` a step leaves ``1 - 2 η λ_i f_i²`` of the error, ``f_i² = (λ̃_i)^(-scale)``."""
-    _, A, codes, loss = problem()
+    A, codes, loss = problem()
     e = gg.eigenpairs(A.T @ A)
     rate, floor, steps = 0.2 / e.values[0], 0.01, 7
     state = go.descend(go.sgd(rate, metric=e, scale=scale, floor=floor), loss, np.zeros((2, 5), np.float32), steps)
@@ -57,7 +57,7 @@ def test_descent_shrinks_each_axis_by_its_closed_form(scale):
 
 
 def test_few_pairs_move_the_code_in_their_span_only():
-    _, A, _, loss = problem()
+    A, _, loss = problem()
     e = gg.eigenpairs(A.T @ A, k=2)
     state = go.descend(go.adam(0.05, metric=e), loss, np.zeros((2, 5), np.float32), 10)
     rest = np.eye(5) - e.vectors @ e.vectors.T
@@ -86,7 +86,7 @@ def test_the_transformation_of_optax_is_the_method():
 
 
 def test_lbfgs_counts_the_losses_of_its_line_search():
-    _, A, codes, loss = problem()
+    A, _, loss = problem()
     plain = go.descend(go.lbfgs(), loss, np.zeros((2, 5), np.float32), 12)
     assert (plain.passes > 12 * 3 + 1).all()
     rotated = go.descend(go.lbfgs(metric=A.T @ A, scale=1.0, floor=0.0), loss, np.zeros((2, 5), np.float32), 12)
