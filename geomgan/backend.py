@@ -6,9 +6,10 @@ The CPU's were measured on two cores with DCGAN-64, BigGAN-deep-128, StyleGAN2-6
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, update_wrapper
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ class Backend:
         product_side: of the matrix product whose rate stands for the device's.
         memory_share: of its free memory that a computation may take.
         efficiency: share of the matrix product's rate that networks reach, by solver.
+        compiler: options of XLA for our largest programs. On CPU, LLVM's cheaper passes: networks spend their time in
+            the libraries behind convolutions and products, and programs compile in two thirds of the time.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Backend:
     product_side: int
     memory_share: float
     efficiency: tuple[tuple[str, float], ...]
+    compiler: tuple[tuple[str, int | bool], ...]
 
 
 CPU = Backend(
@@ -118,6 +122,7 @@ CPU = Backend(
     product_side=2048,
     memory_share=0.5,
     efficiency=(("dense", 0.7), ("block", 0.35), ("arpack", 0.15)),
+    compiler=(("xla_backend_optimization_level", 1),),
 )
 ACCELERATOR = replace(  # not measured yet: what differs for a reason
     CPU,
@@ -139,6 +144,7 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     walk_values=2**22,
     product_side=8192,
     memory_share=0.8,
+    compiler=(),
 )
 
 
@@ -146,6 +152,23 @@ def backend(device: jax.Device | None = None) -> Backend:
     """The numbers of a device; by default of the one that JAX computes on."""
     platform = jax.default_backend() if device is None else device.platform
     return CPU if platform == "cpu" else ACCELERATOR
+
+
+class top_level_jit:
+    """``jax.jit`` for a function that no other program calls: compiled with the device's ``compiler`` options."""
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        update_wrapper(self, function)
+        self._jit: Callable[[Backend], Any] = cache(
+            lambda device: jax.jit(function, compiler_options=dict(device.compiler) or None, **options)
+        )
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._jit(backend())(*arguments, **options)
+
+    def lower(self, *arguments: Any, **options: Any) -> Any:
+        """As that of ``jax.jit``."""
+        return self._jit(backend()).lower(*arguments, **options)
 
 
 def device_name() -> str:

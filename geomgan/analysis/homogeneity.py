@@ -13,7 +13,7 @@ import numpy as np
 from geomgan.analysis.bootstrap import Interval, check_resampling, key_after, percentile_interval, random_of
 from geomgan.analysis.correlation import correlation_matrix, rate_correlations
 from geomgan.analysis.spectra_of import spectra_of
-from geomgan.backend import backend, usual_promotion
+from geomgan.backend import backend, top_level_jit, usual_promotion
 from geomgan.brief import brief
 from geomgan.errors import check_choice
 
@@ -187,7 +187,7 @@ def quadratic_forms(frame: np.ndarray, vectors: np.ndarray, values: np.ndarray) 
     return ((cosines * cosines) @ values[..., None])[..., 0]
 
 
-@partial(jax.jit, static_argnames="width")
+@partial(top_level_jit, static_argnames="width")
 def _correlate(frames: jax.Array, values: jax.Array, floors: jax.Array, i: Any, start: Any, width: int) -> jax.Array:
     """Correlations between code ``i`` and the ``width`` codes from ``start`` on.
 

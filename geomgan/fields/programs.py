@@ -19,7 +19,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from geomgan.backend import backend, matmul_precision
+from geomgan.backend import backend, matmul_precision, top_level_jit
 from geomgan.fields.devices import CODES, TANGENTS, described, is_one_device
 from geomgan.metric.gram import as_rows, gram64, gram_on_host, tensor_of
 from geomgan.metric.maps import LinearMap, Pushforward
@@ -214,7 +214,7 @@ def _compiled(pair: Pair, program: Program) -> tuple[int, float]:
     return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes + more) if analysis else 0, seconds
 
 
-@partial(jax.jit, static_argnames="program", donate_argnames="into")
+@partial(top_level_jit, static_argnames="program", donate_argnames="into")
 def _rows(pair: Pair, codes: jax.Array, tangents: jax.Array, into: Into, *, program: Rows) -> list[jax.Array]:
     def local(pair: Pair, codes: jax.Array, tangents: jax.Array, into: Into) -> list[jax.Array]:
         at = partial(_pushed, program, pair, tangents)
@@ -236,7 +236,7 @@ def _pushed(program: Rows | Tensors, pair: Pair, tangents: jax.Array, z: jax.Arr
         return rows if linear.divisible else [*rows, linear.noise]
 
 
-@partial(jax.jit, static_argnames="program")
+@partial(top_level_jit, static_argnames="program")
 def _tensors(leaves: list[jax.Array], *, program: Rows) -> jax.Array:
     shares = program.shares if program.kind.divisible else 1
 
@@ -259,7 +259,7 @@ def _tensors(leaves: list[jax.Array], *, program: Rows) -> jax.Array:
     return tensor_of([run(*leaves)[:, : program.dim, : program.dim]], False, gram64)
 
 
-@partial(jax.jit, static_argnames="program")
+@partial(top_level_jit, static_argnames="program")
 def _small(pair: Pair, codes: jax.Array, tangents: jax.Array, *, program: Tensors) -> jax.Array:
     def local(pair: Pair, codes: jax.Array, tangents: jax.Array) -> jax.Array:
         jacobians = jax.vmap(partial(_pushed, program, pair, tangents))(codes)
@@ -272,7 +272,7 @@ def _small(pair: Pair, codes: jax.Array, tangents: jax.Array, *, program: Tensor
     return run(pair, codes, tangents)
 
 
-@partial(jax.jit, static_argnames="program")
+@partial(top_level_jit, static_argnames="program")
 def _products(pair: Pair, codes: jax.Array, blocks: jax.Array, *, program: Products) -> jax.Array:
     def one(pair: Pair, z: jax.Array, V: jax.Array) -> jax.Array:
         with matmul_precision(program.precision):

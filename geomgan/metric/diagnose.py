@@ -43,6 +43,16 @@ def first_non_finite(G: Generator, D: Distance, z: Any) -> str:
     return ""
 
 
+def samples_differ(G: Generator, codes: Any) -> bool:
+    """Whether samples of a few of the codes ``(n, d)``, and of one beside the first, are not all the same.
+
+    Nearly always, and known at once: nothing is compiled for it but what makes samples.
+    """
+    codes = np.asarray(codes)
+    beside = codes[0] + np.random.default_rng(0).standard_normal(codes.shape[1])
+    return not _is_constant(np.stack([G(z) for z in (*codes[:FEW], beside)]))
+
+
 def first_constant(G: Generator, D: Distance, codes: Any) -> str:
     """Where the last value on the way from codes ``(n, d)`` to what the distance sees stops changing with the code.
 
@@ -101,7 +111,7 @@ def beyond_range(G: Generator, D: Distance, codes: Any) -> str:
         A sentence with the way out; empty where the squares are numbers.
     """
     D, z = bind(G, D), jnp.asarray(codes, G.dtype)[:FEW]
-    first, holds = float(jnp.abs(G(z[0])).max()), jnp.finfo(G.dtype)
+    first, holds = float(np.abs(G(z[0])).max()), jnp.finfo(G.dtype)
     tiny, most = float(holds.tiny), float(holds.max)
     if tiny < (float(holds.eps) * first) ** 2 and first**2 < most / MANY:  # nearly always, and known at once
         return ""

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from geomgan.backend import backend
+from geomgan.backend import backend, top_level_jit
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.errors import NotFiniteError
@@ -182,7 +182,7 @@ def _blocks(
         yield slice(start, stop), padded, np.pad(local[:-1], (0, missing), mode="edge"), local[-1]
 
 
-@jax.jit
+@top_level_jit
 def _block(
     pair: Pair, carried: Any, codes: jax.Array, against: jax.Array, last: jax.Array
 ) -> tuple[jax.Array, jax.Array, Any]:

@@ -183,7 +183,7 @@ def report(
             sections = _made(chosen, subject, results, out)
             found = [section.name for section in sections if not section.missing]
             finding = finding_of(subject, distance, results, found)
-            finding = " ".join([*doubts, *doubts_of_field(G, D, field), finding])
+            finding = " ".join([*(doubts or doubts_of_field(G, D, field)), finding])
             told = summary_of(subject, finding, run, results, sections)
             sections.append(how_it_was_made(told, command or _call(run)))
             title = f"The latent geometry of {model} under {distance}"

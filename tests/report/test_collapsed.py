@@ -62,3 +62,11 @@ def test_the_report_is_written_all_the_same(tmp_path):
     assert set(told["mean_eigenvalues"]) == {0.0}
     assert "layers" in told["sections"]
     print(*said, *((name, part["said"]) for name, part in told["sections"].items()), report.finding, sep="\n")
+
+
+def test_a_distance_that_sees_nothing_is_told_after_the_field(tmp_path):
+    blind = gg.distances.features(lambda p, x: 0 * x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = gg.report(linear_generator(np.eye(3)), blind, 3, key=KEY, out=tmp_path, progress=False, layers=False)
+    assert "All 3 codes give the same sample: it stops changing at the embedding of the sample" in report.finding
