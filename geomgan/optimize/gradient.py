@@ -13,11 +13,11 @@ import optax
 
 from geomgan.brief import brief
 from geomgan.eigen.dense import eigh
-from geomgan.errors import as_array, check_finite
 from geomgan.optimize.eigenbasis import EigenbasisState, basis_state, update_in_basis
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.residuals import metric_at
+from geomgan.optimize.metrics import given_pairs
+from geomgan.optimize.residuals import metric_at, metrics_together
 
 LINE_SEARCH = 12  # halvings at most
 
@@ -50,9 +50,9 @@ class Gradient:
     every: int = field(default=0, metadata={"static": True})
     searches: bool = field(default=False, metadata={"static": True})
 
-    @property
-    def together(self) -> int | None:
-        return None  # reverse passes are slow inside compiled loops on CPU
+    def together(self, loss: Loss, function: str) -> int | None:
+        """All: reverse passes are slow inside compiled loops on CPU; but own metrics as suits the device."""
+        return metrics_together(loss) if self.own and function != "step" else None
 
     def init(self, loss: Loss, z: jax.Array) -> State:
         inner, passes = self._begin(loss, z)
@@ -145,25 +145,12 @@ def with_optimizer(
         optax.with_extra_args_support(optimizer),
         jnp.asarray(rate, jnp.float32),
         schedule,
-        None if own or metric is None else _pairs(metric),
+        None if own or metric is None else given_pairs(metric),
         own,
         jnp.asarray(scale, jnp.float32),
         jnp.asarray(floor, jnp.float32),
         int(every),
     )
-
-
-def _pairs(metric: Any) -> tuple[jax.Array, jax.Array]:
-    from geomgan.eigen.pairs import eigenpairs
-    from geomgan.optimize.eigenbasis import checked_pairs
-
-    if hasattr(metric, "vectors") or isinstance(metric, tuple):
-        values, vectors = checked_pairs(metric)
-    else:
-        metric = as_array(metric, "metric")
-        check_finite(metric, "the metric")
-        values, vectors = checked_pairs(eigenpairs(metric))
-    return jnp.asarray(values), jnp.asarray(vectors)
 
 
 @cache

@@ -67,15 +67,17 @@ class Method(Protocol):
     """A local method: a frozen pytree, whose numbers (rates, metrics) are leaves.
 
     Attributes:
-        together: codes computed together at most; None for all. Only methods without reverse passes may have a number.
         every: steps after which :meth:`renew` is called; 0 for never.
     """
 
     @property
-    def together(self) -> int | None: ...
-
-    @property
     def every(self) -> int: ...
+
+    def together(self, loss: Loss, function: str) -> int | None:
+        """How many codes of a stack ``"init"``, ``"step"`` or ``"renew"`` takes at a time; None for all.
+
+        A number makes a compiled loop: for functions without reverse passes, which need much memory.
+        """
 
     def init(self, loss: Loss, z: jax.Array) -> State:
         """The state at a code."""
@@ -120,14 +122,14 @@ def descend(method: Method, loss: Loss, codes: Any, steps: int) -> State:
 def advance(method: Method, loss: Loss, state: State, i: int) -> State:
     """Step ``i`` of a stack of states, which are given up for the new ones."""
     if method.every and i and i % method.every == 0:
-        state = _renew(method, loss, state)
-    return _step(method, loss, state)
+        state = renewed(method, loss, state)
+    return stepped(method, loss, state)
 
 
 @jax.jit
 def begin(method: Method, loss: Loss, codes: jax.Array) -> State:
     """The states of a stack of codes."""
-    return _each(method.init, method.together, loss, codes)
+    return _each(method.init, method.together(loss, "init"), loss, codes)
 
 
 @jax.jit
@@ -137,13 +139,15 @@ def end(loss: Loss, state: State) -> State:
 
 
 @jax.jit
-def _step(method: Method, loss: Loss, state: State) -> State:
-    return _each(method.step, method.together, loss, state)
+def stepped(method: Method, loss: Loss, state: State) -> State:
+    """A step of a stack of states."""
+    return _each(method.step, method.together(loss, "step"), loss, state)
 
 
 @jax.jit
-def _renew(method: Method, loss: Loss, state: State) -> State:
-    return _each(method.renew, method.together, loss, state)
+def renewed(method: Method, loss: Loss, state: State) -> State:
+    """A stack of states with their metrics renewed."""
+    return _each(method.renew, method.together(loss, "renew"), loss, state)
 
 
 def _each(function: Callable[..., Any], together: int | None, loss: Loss, operands: Any) -> Any:

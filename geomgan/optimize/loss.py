@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -12,10 +12,14 @@ import numpy as np
 
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance, distance_of, embed_tree
-from geomgan.errors import OptionError, as_array, check_finite, check_floating
+from geomgan.errors import OptionError, check_choice
 from geomgan.generators.generator import Generator, sample_of
 from geomgan.metric.pair import bind, check_types
 from geomgan.optimize.prior import Prior
+from geomgan.optimize.registration import KINDS, PARAMETERS, Similarity, onto_sample, onto_target
+from geomgan.optimize.targets import check_masks, check_targets
+
+REGULAR = 1e-3  # weight of the mean square of a registration's unknowns: where nothing pulls, it stays the identity
 
 
 @brief
@@ -30,6 +34,7 @@ class Objective:
         weights: of the distances ``(n,)``.
         prior: mean and deviation of the generator's codes.
         penalty: weight ``()`` of the mean squared distance of the code from the prior's mean.
+        registration: what is registered: ``"sample"``, ``"target"``, or nothing; static.
     """
 
     G: Generator
@@ -37,6 +42,7 @@ class Objective:
     weights: jax.Array
     prior: Prior
     penalty: jax.Array
+    registration: str | None = field(default=None, metadata={"static": True})
 
 
 @brief
@@ -47,12 +53,12 @@ class Target:
 
     Attributes:
         sample: ``(...)``, as the generator's.
-        mask: which values count, 0 to 1, ``()`` for all, or broadcast to the sample.
+        mask: which values count, 0 to 1, broadcast to the sample; None for all.
         seen: what each distance sees of the target: its embedding, where that says the distance, else nothing.
     """
 
     sample: jax.Array
-    mask: jax.Array
+    mask: jax.Array | None
     seen: tuple[Any, ...]
 
 
@@ -62,9 +68,15 @@ class Target:
 class Loss:
     """``L(z) = Σ_i w_i d²_i(m G(z) + (1 - m) t, t) + p mean(((z - μ)/σ)²)`` of a code ``z`` for a target ``t``.
 
-    Where the mask ``m`` is zero the target itself is put into the sample, so that any distance takes one. A frozen
-    pytree; make one with :func:`losses`, which stacks those of several targets: ``loss[i]`` is the loss of one of
-    them, ``loss[indices]`` a stack, and :func:`over` maps a function over it.
+    Where the mask ``m`` is zero the target itself is put into the sample, so that any distance takes one.
+
+    With a registration the unknowns are ``(z, q)``, with the four ``q`` of a similarity transform
+    (:mod:`geomgan.optimize.registration`) that takes the sample onto the target, or the target onto the sample. The
+    mask is then the part of one that lies inside the other, and the distances are divided by its mean: else the least
+    loss would be where nothing overlaps.
+
+    A frozen pytree; make one with :func:`losses`, which stacks those of several targets: ``loss[i]`` is the loss of
+    one of them, ``loss[indices]`` a stack, and :func:`over` maps a function over it.
 
     Attributes:
         shared: what is the same for all targets.
@@ -79,45 +91,83 @@ class Loss:
 
     @property
     def dim(self) -> int:
-        """``d``, the number of unknowns."""
-        return self.shared.G.latent_dim
+        """The number of unknowns: ``d``, and 4 of a registration."""
+        return self.shared.G.latent_dim + (PARAMETERS if self.shared.registration else 0)
 
     @property
-    def least_squares(self) -> bool:
-        """Whether it is a sum of squares: every distance has an embedding."""
-        return all(_is_sum_of_squares(D) for D in self.shared.distances)
+    def dtype(self) -> Any:
+        """Of the unknowns."""
+        return self.shared.G.dtype
 
     def value(self, z: jax.Array) -> jax.Array:
-        """``L(z)``, a scalar. Pure, for one target."""
-        shared, t = self.shared, self.target
-        x = self.sample(z)
+        """``L``, a scalar, of the unknowns ``(dim,)``. Pure, for one target."""
+        return self.of_sample(sample_of(self.shared.G, self.code(z)), z)
+
+    def of_sample(self, x: jax.Array, z: jax.Array) -> jax.Array:
+        """:meth:`value` where the sample of the unknowns is known."""
+        weighted = [w * d for w, d in zip(self.shared.weights, self.terms(x, z)[:-1], strict=True)]
+        return jnp.stack([*weighted, *(jnp.sum(leaf**2) for leaf in self._own(z))]).sum()
+
+    def terms(self, x: jax.Array, z: jax.Array) -> list[jax.Array]:
+        """Each squared distance of the sample from the target, and last the mean squared difference of their values."""
+        shared, (x, y, share) = self.shared, self._compared(x, z)
         terms = []
-        for D, seen in zip(shared.distances, t.seen, strict=True):
-            if _is_sum_of_squares(D):
-                terms.append(_sum_of_squares(_difference(D, x, seen)))
+        for D, seen in zip(shared.distances, self.target.seen, strict=True):
+            if is_sum_of_squares(D):
+                terms.append(jnp.stack([jnp.sum(leaf**2) for leaf in self._difference(D, x, y, seen)]).sum())
             else:
-                terms.append(distance_of(D, x, t.sample))
-        weighted = sum((w * term for w, term in zip(shared.weights, terms, strict=True)), start=jnp.zeros((), z.dtype))
-        return weighted + shared.penalty * jnp.mean(shared.prior.standard(z) ** 2)
+                terms.append(distance_of(D, x, y))
+        return [term / share for term in (*terms, jnp.mean((x - y) ** 2))]
 
     def residual(self, z: jax.Array) -> list[jax.Array]:
-        """Leaves ``r_l`` with ``L(z) = Σ_l ‖r_l‖²``, where every distance has an embedding. Pure, for one target.
+        """Leaves ``r_l`` with ``L = Σ_l ‖r_l‖²``, where every distance has an embedding. Pure, for one target.
 
         Raises:
             OptionError: a distance has none.
         """
         shared = self.shared
         check_least_squares(shared.distances)
-        x, leaves = self.sample(z), []
+        x, y, share = self._compared(sample_of(shared.G, self.code(z)), z)
+        leaves = []
         for D, w, seen in zip(shared.distances, shared.weights, self.target.seen, strict=True):
-            leaves += [jnp.sqrt(w) * leaf for leaf in _difference(D, x, seen)]
-        return [*leaves, jnp.sqrt(shared.penalty / z.size) * shared.prior.standard(z)]
+            leaves += [jnp.sqrt(w / share) * leaf for leaf in self._difference(D, x, y, seen)]
+        return [*leaves, *self._own(z)]
 
-    def sample(self, z: jax.Array) -> jax.Array:
-        """The sample of a code as the distances see it: what the mask leaves out is the target's."""
-        t = self.target
-        x = sample_of(self.shared.G, z)
-        return t.sample + t.mask * (x - t.sample)
+    def code(self, z: jax.Array) -> jax.Array:
+        """The code among the unknowns ``(..., dim)``."""
+        return z[..., : self.shared.G.latent_dim]
+
+    def transform(self, z: jax.Array) -> Similarity | None:
+        """The similarity transform among the unknowns ``(..., dim)``, if samples or targets are registered."""
+        return Similarity.of(z[..., self.shared.G.latent_dim :]) if self.shared.registration else None
+
+    def _compared(self, x: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+        """What the distances compare, the sample and the target, and the share of the mask."""
+        t, transform = self.target, self.transform(z)
+        y, mask = t.sample, t.mask
+        if transform is None:
+            return (x, y, 1) if mask is None else (y + mask * (x - y), y, 1)
+        full = jnp.ones_like(x[..., :1]) if mask is None else mask
+        if self.shared.registration == "sample":
+            x, inside = onto_target(x, transform)
+            inside = inside * full
+        else:
+            y, within = onto_sample(y, transform)
+            inside = within * onto_sample(jnp.broadcast_to(full, x[..., :1].shape), transform)[0]
+        share = jnp.mean(inside) / jnp.mean(full)
+        return y + inside * (x - y), y, jnp.maximum(share, 1e-3)
+
+    def _difference(self, D: Distance, x: jax.Array, y: jax.Array, seen: Any) -> list[jax.Array]:
+        """``φ(x) - φ(y)`` as leaves; a target that moves is embedded anew."""
+        there = jax.tree.leaves(embed_tree(D, y)) if self.shared.registration == "target" else seen
+        return [a - b for a, b in zip(jax.tree.leaves(embed_tree(D, x)), there, strict=True)]
+
+    def _own(self, z: jax.Array) -> list[jax.Array]:
+        """The parts of the residual that no distance makes."""
+        shared, code = self.shared, self.code(z)
+        penalty = [jnp.sqrt(shared.penalty / code.size) * shared.prior.standard(code)]
+        q = z[code.size :]
+        return [*penalty, (REGULAR / PARAMETERS) ** 0.5 * q] if shared.registration else penalty
 
 
 def losses(
@@ -128,6 +178,7 @@ def losses(
     prior: Prior | None = None,
     penalty: float = 0.0,
     masks: Any = None,
+    registration: str | None = None,
 ) -> Loss:
     """The losses of a stack of targets.
 
@@ -139,6 +190,7 @@ def losses(
         penalty: weight ``p`` of ``mean(((z - μ)/σ)²)``, which is about 1 for codes of the prior.
         masks: which values of the targets count, 0 to 1: ``(H, W)`` for all of them, ``(B, H, W)`` for each, or with a
             channel axis; None: all.
+        registration: of images: ``"sample"`` or ``"target"``, which of the two is moved onto the other.
 
     Raises:
         TypeError, ValueError: an argument does not fit; of targets it is said what shape and range the generator has.
@@ -146,16 +198,20 @@ def losses(
     weighted = [(1.0, D)] if isinstance(D, Distance) else list(D)
     if not weighted:
         raise ValueError("no distance is given; expected at least one, such as geomgan.distances.lpips('alex').")
-    bound = tuple(_bound(G, D) for _, D in weighted)
+    bound = tuple(_bound(G, distance) for _, distance in weighted)
     weights = np.array([weight for weight, _ in weighted], np.float64)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise ValueError(f"weights of distances are {weights.tolist()}; expected none below 0, and one above.")
     if not (np.isfinite(penalty) and penalty >= 0):
         raise ValueError(f"penalty is {penalty!r}; expected a number from 0: 0 leaves the prior out.")
+    if registration is not None:
+        check_choice(registration, KINDS, "registration")
+        if len(G.sample_shape.shape) != 3:
+            raise ValueError(f"registration is of images; expected samples (H, W, C), got {G.sample_shape.shape}.")
     samples = jnp.asarray(check_targets(G, bound, targets), G.dtype)
     prior = prior or Prior(jnp.zeros(G.latent_dim, G.dtype), jnp.ones(G.latent_dim, G.dtype))
-    shared = Objective(G, bound, jnp.asarray(weights, G.dtype), prior, jnp.asarray(penalty, G.dtype))
-    mask = jnp.asarray(_masks(masks, samples.shape), G.dtype)
+    shared = Objective(G, bound, jnp.asarray(weights, G.dtype), prior, jnp.asarray(penalty, G.dtype), registration)
+    mask = None if masks is None else jnp.asarray(check_masks(masks, samples.shape), G.dtype)
     return Loss(shared, Target(samples, mask, _seen(bound, samples)))
 
 
@@ -167,42 +223,16 @@ def over(loss: Loss) -> Loss:
 def check_least_squares(distances: Sequence[Distance]) -> None:
     """Raise ``OptionError`` unless every distance is a sum of squares."""
     for D in distances:
-        if not _is_sum_of_squares(D):
+        if not is_sum_of_squares(D):
             raise OptionError(
                 f"{D.name} is no sum of squares: it has no embedding; expected one for least squares, and for the "
                 "metric at the start. Take an optimiser of gradients, method='adam', with a metric= if it needs one."
             )
 
 
-def check_targets(G: Generator, distances: Sequence[Distance], targets: Any) -> np.ndarray:
-    """``targets (B, ...)`` as an array, checked against the generator's samples.
-
-    Raises:
-        TypeError: they are not floating point.
-        ValueError: they have another shape or range, or are not finite.
-    """
-    targets, shape = as_array(targets, "targets"), G.sample_shape.shape
-    if np.shape(targets) == shape:
-        raise ValueError(f"targets have shape {shape}; expected a stack (B, ...) of such. Pass targets[None].")
-    if np.shape(targets)[1:] != shape or np.shape(targets)[0] == 0:
-        raise ValueError(
-            f"targets have shape {np.shape(targets)}; expected (B, {', '.join(map(str, shape))}): samples as {G.name} "
-            "makes them. geomgan.optimize.read_images crops and resizes files and arrays to that."
-        )
-    check_floating(targets, "targets")
-    check_finite(targets, "targets")
-    values = np.asarray(targets)
-    if G.output_range is not None:
-        low, high = G.output_range
-        smallest, largest, margin = float(values.min()), float(values.max()), 0.05 * (high - low)
-        if smallest < low - 10 * margin or largest > high + 10 * margin:
-            raise ValueError(
-                f"targets have values from {smallest:.4g} to {largest:.4g}; expected {low:g} to {high:g}, the range of "
-                f"{G.name}. Rescale them: of bytes, {low:g} + x / 255 * {high - low:g}."
-            )
-    for D in distances:
-        D.check(values[0])
-    return values
+def is_sum_of_squares(D: Distance) -> bool:
+    """Whether a distance is ``‖φ(x) - φ(y)‖²`` exactly."""
+    return D.embedding is not None and D.function is None
 
 
 def _bound(G: Generator, D: Distance) -> Distance:
@@ -212,47 +242,10 @@ def _bound(G: Generator, D: Distance) -> Distance:
     return bind(G, D)
 
 
-def _is_sum_of_squares(D: Distance) -> bool:
-    return D.embedding is not None and D.function is None
-
-
-def _difference(D: Distance, x: jax.Array, seen: Any) -> list[jax.Array]:
-    return [a - b for a, b in zip(jax.tree.leaves(embed_tree(D, x)), seen, strict=True)]
-
-
-def _sum_of_squares(leaves: Sequence[jax.Array]) -> jax.Array:
-    return jnp.sum(jnp.stack([jnp.sum(leaf**2) for leaf in leaves]))
-
-
 @jax.jit
 def _seen(distances: tuple[Distance, ...], samples: jax.Array) -> tuple[Any, ...]:
     def seen(x: jax.Array) -> tuple[Any, ...]:
-        return tuple(jax.tree.leaves(embed_tree(D, x)) if _is_sum_of_squares(D) else [] for D in distances)
+        return tuple(jax.tree.leaves(embed_tree(D, x)) if is_sum_of_squares(D) else [] for D in distances)
 
     with jax.default_matmul_precision("highest"):
-        return jax.vmap(seen)(samples)
-
-
-def _masks(masks: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Masks that broadcast to samples of ``shape (B, ...)``; ``(B,)`` of ones for none."""
-    if masks is None:
-        return np.ones((shape[0], *(1 for _ in shape[1:])))
-    values = np.asarray(masks, np.float64)
-    pixels = shape[1:-1]
-    forms = {pixels: values[None, ..., None], (shape[0], *pixels): values[..., None]}
-    forms |= {shape[1:]: values[None], shape: values, (*pixels, 1): values[None], (shape[0], *pixels, 1): values}
-    if values.shape not in forms:
-        raise ValueError(
-            f"masks have shape {values.shape}; expected {pixels}, or {(shape[0], *pixels)} for each of the targets. "
-            "Resize them to the samples' size."
-        )
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        raise ValueError(
-            f"masks have values from {values.min():.4g} to {values.max():.4g}; expected 0 to 1. Divide 8-bit masks by "
-            "255."
-        )
-    full = np.broadcast_to(forms[values.shape], (shape[0], *forms[values.shape].shape[1:]))
-    empty = np.flatnonzero(~full.reshape(len(full), -1).any(axis=1))
-    if len(empty):
-        raise ValueError(f"the mask of target {empty[0]} is zero everywhere; expected something to compare. Invert it?")
-    return full
+        return jax.lax.map(seen, samples)

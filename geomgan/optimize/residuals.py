@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from geomgan.backend import backend
 from geomgan.metric.chunks import map_chunks, tangent_chunk
 from geomgan.metric.gram import gram
 from geomgan.optimize.loss import Loss
@@ -37,6 +38,14 @@ def metric_at(loss: Loss, z: jax.Array) -> tuple[jax.Array, int]:
     """``JᵀJ (d, d)`` of the residual at a code, which is the metric of the loss, and the forward passes it takes."""
     _, push = linearised(loss, z)
     return gram(rows(push, jnp.eye(z.size, dtype=z.dtype))), z.size + 1
+
+
+def metrics_together(loss: Loss) -> int:
+    """How many Jacobians of a stack of losses suit the device together."""
+    code = jax.ShapeDtypeStruct((loss.dim,), loss.dtype)
+    outputs = jax.eval_shape(lambda stack, z: stack[0].residual(z), loss, code)
+    size = loss.dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
+    return max(1, int(backend().together_bytes // size))
 
 
 def squared(leaves: Any) -> jax.Array:

@@ -1,0 +1,26 @@
+"""Metrics that methods are given: a matrix, or its eigenpairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from geomgan.eigen.pairs import eigenpairs
+from geomgan.errors import as_array, check_finite
+from geomgan.optimize.eigenbasis import checked_pairs
+
+
+def given_pairs(metric: Any) -> tuple[jax.Array, jax.Array]:
+    """Values ``(k,)`` and vectors ``(d, k)`` of a matrix ``(d, d)``, of Eigenpairs, or of a pair of arrays.
+
+    Raises:
+        ValueError: they do not fit each other, are not finite or not symmetric, or all zero.
+    """
+    if not (hasattr(metric, "vectors") or isinstance(metric, tuple)):
+        metric = as_array(metric, "metric")
+        check_finite(metric, "the metric")
+        metric = eigenpairs(metric)
+    values, vectors = checked_pairs(metric)
+    return jnp.asarray(values), jnp.asarray(vectors)
