@@ -31,7 +31,7 @@ def linear_problem(d=5, rows=12):
 )
 def test_a_linear_map_is_inverted_in_one_step(method, passes):
     """And the passes are those of the module's table, four tried dampings and the last look."""
-    A, codes, loss = linear_problem()
+    _, codes, loss = linear_problem()
     state = go.descend(method, loss, np.zeros((2, 5), np.float32), 1)
     np.testing.assert_allclose(state.best, codes, atol=2e-5)
     assert state.passes.tolist() == [passes, passes]
