@@ -133,11 +133,11 @@ class Loss:
             leaves += [jnp.sqrt(w / share) * leaf for leaf in self._difference(D, x, y, seen)]
         return [*leaves, *self._own(z)]
 
-    def code(self, z: jax.Array) -> jax.Array:
+    def code(self, z: Any) -> Any:
         """The code among the unknowns ``(..., dim)``."""
         return z[..., : self.shared.G.latent_dim]
 
-    def transform(self, z: jax.Array) -> Similarity | None:
+    def transform(self, z: Any) -> Similarity | None:
         """The similarity transform among the unknowns ``(..., dim)``, if samples or targets are registered."""
         return Similarity.of(z[..., self.shared.G.latent_dim :]) if self.shared.registration else None
 
