@@ -126,8 +126,8 @@ def descend_all(
     whole = np.isfinite(np.asarray(state.best_value))
     active, failed = np.asarray(trials.active), np.asarray(trials.failed)
     status = np.where(~whole | failed, FAILED, np.where(active, LIMIT, CONVERGED))
-    best, values, passes, history = map(np.asarray, (state.best, state.best_value, state.passes, trials.history))
-    return Found(best, values, passes, status, history, seconds)
+    best, values, spent_passes, history = map(np.asarray, (state.best, state.best_value, state.passes, trials.history))
+    return Found(best, values, spent_passes, status, history, seconds)
 
 
 def _check_not_constant(loss: Loss, starts: Any, state: State) -> None:
