@@ -16,7 +16,7 @@ from geomgan.eigen.dense import eigh
 from geomgan.optimize.eigenbasis import EigenbasisState, basis_state, update_in_basis
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.metrics import given_pairs
+from geomgan.optimize.metrics import given_pairs, pairs_at
 from geomgan.optimize.residuals import metric_at, metrics_together
 
 LINE_SEARCH = 12  # halvings at most
@@ -84,11 +84,10 @@ class Gradient:
             metric, passes = metric_at(loss, z)
             pairs = eigh(metric)
         elif self.metric is not None:
-            pairs, passes = self.metric, 0
+            pairs, passes = pairs_at(self.metric, z), 0
         else:
             return self.optimizer.init(z), 0
-        values, vectors = (jnp.asarray(x, z.dtype) for x in pairs)
-        return basis_state(self.optimizer, values, vectors, self.scale, self.floor, z), passes
+        return basis_state(self.optimizer, *pairs, self.scale, self.floor, z), passes
 
 
 def adam(rate: float = 0.05, **options: Any) -> Gradient:

@@ -31,7 +31,7 @@ from geomgan.errors import check_choice, check_count
 from geomgan.metric.gram import gram
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.metrics import given_pairs
+from geomgan.optimize.metrics import given_pairs, pairs_at
 from geomgan.optimize.residuals import against, linearised, metric_at, metrics_together, rows, squared
 
 SOLVERS = ("dense", "subspace", "cg", "metric")
@@ -125,7 +125,7 @@ class LevenbergMarquardt:
         if self.solver in ("dense", "cg"):
             return (), 0
         if self.metric is not None:
-            values, vectors = (jnp.asarray(x, z.dtype) for x in self.metric)
+            values, vectors = pairs_at(self.metric, z)
             return (values[: self.k], vectors[:, : self.k]), 0
         metric, passes = metric_at(loss, z)
         return eigh(metric, self.k), passes

@@ -12,6 +12,17 @@ from geomgan.errors import as_array, check_finite
 from geomgan.optimize.eigenbasis import checked_pairs
 
 
+def pairs_at(pairs: Any, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Given eigenpairs in the type of the unknowns ``z``; ``ValueError`` where their dimensions differ."""
+    values, vectors = (jnp.asarray(x, z.dtype) for x in pairs)
+    if vectors.shape[0] != z.size:
+        raise ValueError(
+            f"the given metric has {vectors.shape[0]} components; expected {z.size}, as the unknowns have. Take the "
+            "metric of this generator."
+        )
+    return values, vectors
+
+
 def given_pairs(metric: Any) -> tuple[jax.Array, jax.Array]:
     """Values ``(k,)`` and vectors ``(d, k)`` of a matrix ``(d, d)``, of Eigenpairs, or of a pair of arrays.
 

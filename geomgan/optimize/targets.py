@@ -41,7 +41,8 @@ def read_images(images: Any, G: Generator, *, crop: str | Sequence[int] = "centr
         raise ValueError(f"{G.name} makes samples of shape {shape}; expected images (H, W, 1) or (H, W, 3) in a range.")
     if isinstance(crop, str):
         check_choice(crop, CROPS, "crop")
-    several = [images] if isinstance(images, str | os.PathLike) or np.ndim(images) in (2, 3) else list(images)
+    one = isinstance(images, str | os.PathLike) or (isinstance(images, np.ndarray) and images.ndim < 4)
+    several = [images] if one else list(images)
     if not several:
         raise ValueError("no image is given; expected at least one file or array.")
     low, high = G.output_range
