@@ -58,7 +58,7 @@ class Line:
 
     def __call__(self, t: Any, /) -> Any:
         """The codes ``(T, d)`` at the steps ``t (T,)``."""
-        t = _numpy_of(self.origin, self.velocity, t).asarray(t)[..., None]
+        t = numpy_of(self.origin, self.velocity, t).asarray(t)[..., None]
         return self.origin + t * self.velocity
 
 
@@ -82,7 +82,7 @@ class GreatCircle:
 
     def __call__(self, t: Any, /) -> Any:
         """The codes ``(T, d)`` at the steps ``t (T,)``."""
-        xp = _numpy_of(self.origin, self.velocity, t)
+        xp = numpy_of(self.origin, self.velocity, t)
         t = xp.asarray(t)[..., None]
         return xp.cos(t) * self.origin + xp.sin(t) * self.velocity
 
@@ -175,6 +175,6 @@ def _origins_and_directions(z: Any, vectors: Any) -> tuple[np.ndarray, np.ndarra
     return np.broadcast_to(z, shape), np.broadcast_to(vectors.T, shape)
 
 
-def _numpy_of(*arrays: Any) -> ModuleType:
+def numpy_of(*arrays: Any) -> ModuleType:
     """JAX's numpy where one of the arrays is JAX's, traced or not; otherwise numpy, whose arithmetic is float64."""
     return jnp if any(isinstance(array, jax.Array) for array in arrays) else np
