@@ -16,9 +16,48 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-# Relative rounding of one matrix product in float32 networks, by the names that the argument `precision` takes.
-PRECISIONS = {"highest": 2.0**-23, "high": 2.0**-20, "tf32": 2.0**-10, "bf16": 2.0**-8}
-_JAX_NAMES = {"tf32": "tensorfloat32", "bf16": "bfloat16"}
+PRECISIONS = ("highest", "high", "tf32", "bf16")  # the names that the argument `precision` takes
+
+
+@dataclass(frozen=True)
+class Format:
+    """How float32 products of tangents are computed.
+
+    Attributes:
+        bits: of the mantissa of what is multiplied.
+        halves: whether float32 numbers are split into two such ones, for three products.
+        narrow: whether products are kept in that format too: arrays between products are half as large.
+        native: whether the device multiplies such numbers; otherwise they are rounded, and multiplied in float32.
+        error: of a metric tensor, relative (Frobenius norm): it moves all eigenvalues, the largest too.
+        rounding: relative, of a Jacobian as its small singular values see it: what decides where noise begins.
+    """
+
+    bits: int
+    halves: bool = False
+    narrow: bool = False
+    native: bool = True
+    error: float = 4e-6
+    rounding: float = 2.0**-23
+
+    def __str__(self) -> str:
+        if self.bits == 23:
+            return "float32"
+        kind = {10: "TF32", 7: "bfloat16"}[self.bits]
+        if self.halves:
+            return f"three products of {kind} halves"
+        return kind if self.native else f"{kind}, emulated by rounding"
+
+
+# Errors are three to fifteen times those measured with digits-dcgan, faces64 and networks of 2 to 10 dense layers.
+FLOAT32 = Format(23)
+SPLIT = Format(10, halves=True, error=1e-5, rounding=2.0**-21)
+TF32 = Format(10, error=2e-3, rounding=2.0**-14)
+BF16 = Format(7, narrow=True, error=2e-2, rounding=2.0**-11)
+_EMULATED = (
+    *(("highest", FLOAT32), ("high", FLOAT32)),
+    *(("tf32", replace(TF32, native=False)), ("bf16", replace(BF16, native=False))),
+)
+_ALWAYS = "always_float32"
 
 
 @dataclass(frozen=True)
@@ -60,6 +99,7 @@ class Backend:
         efficiency: share of the matrix product's rate that networks reach, by solver.
         compiler: options of XLA for our largest programs. On CPU, LLVM's cheaper passes: networks spend their time in
             the libraries behind convolutions and products, and programs compile in two thirds of the time.
+        formats: what products of tangents are computed in, by the names that the argument ``precision`` takes.
     """
 
     name: str
@@ -91,6 +131,7 @@ class Backend:
     memory_share: float
     efficiency: tuple[tuple[str, float], ...]
     compiler: tuple[tuple[str, int | bool], ...]
+    formats: tuple[tuple[str, Format], ...]
 
 
 CPU = Backend(
@@ -123,6 +164,7 @@ CPU = Backend(
     memory_share=0.5,
     efficiency=(("dense", 0.7), ("block", 0.35), ("arpack", 0.15)),
     compiler=(("xla_backend_optimization_level", 1),),
+    formats=_EMULATED,
 )
 ACCELERATOR = replace(  # not measured yet: what differs for a reason
     CPU,
@@ -145,13 +187,22 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     product_side=8192,
     memory_share=0.8,
     compiler=(),
+    formats=(("highest", FLOAT32), ("high", SPLIT), ("tf32", TF32), ("bf16", BF16)),
 )
+WITHOUT_TF32 = replace(ACCELERATOR, formats=_EMULATED)
 
 
 def backend(device: jax.Device | None = None) -> Backend:
     """The numbers of a device; by default of the one that JAX computes on."""
     platform = jax.default_backend() if device is None else device.platform
-    return CPU if platform == "cpu" else ACCELERATOR
+    if platform == "cpu":
+        return CPU
+    return ACCELERATOR if _has_tf32(device or jax.local_devices()[0]) else WITHOUT_TF32
+
+
+def _has_tf32(device: jax.Device) -> bool:
+    """Whether a device multiplies TF32 and bfloat16: NVIDIA's since Ampere, which number their capability 8.0."""
+    return bool(re.fullmatch(r"([89]|\d\d+)\.\d+", str(getattr(device, "compute_capability", ""))))
 
 
 class top_level_jit:
@@ -177,15 +228,37 @@ def device_name() -> str:
     return f"{device.platform}: {device.device_kind}"
 
 
-def matmul_precision(precision: str) -> Any:
-    """The context in which matrix products run in ``precision``."""
-    return jax.default_matmul_precision(_JAX_NAMES.get(precision, precision))
+def in_float32() -> Any:
+    """The context in which what is traced multiplies in float32, whatever the device would rather do."""
+    return jax.default_matmul_precision("highest")
+
+
+@contextmanager
+def always_float32() -> Iterator[None]:
+    """Products that stay in float32 whatever ``precision`` says: differences of large sums are taken of them."""
+    with jax.named_scope(_ALWAYS):  # a name that derivatives of a program keep, and that changes no program
+        yield
+
+
+def is_always_float32(equation: Any) -> bool:
+    """Whether an equation of a traced program was traced in :func:`always_float32`."""
+    return _ALWAYS in str(equation.source_info.name_stack)
+
+
+def format_of(precision: str, dtype: Any = jnp.float32, device: jax.Device | None = None) -> Format:
+    """What products of tangents in a ``dtype`` are computed in; names are of float32, all others stay as they are."""
+    return dict(backend(device).formats)[precision] if dtype == jnp.float32 else FLOAT32
 
 
 def epsilon(dtype: Any, precision: str) -> float:
     """Relative rounding of one operation of the network: the spacing of ``dtype``, or of coarser matrix products."""
-    spacing = float(jnp.finfo(dtype).eps)
-    return spacing if dtype == jnp.float64 else max(spacing, PRECISIONS[precision])
+    return max(float(jnp.finfo(dtype).eps), format_of(precision, dtype).rounding if dtype == jnp.float32 else 0.0)
+
+
+def tensor_error(dtype: Any, precision: str) -> float:
+    """Relative error of a metric tensor (Frobenius norm) that products of tangents in ``precision`` have at most."""
+    spacing = float(jnp.finfo(dtype).eps) / float(jnp.finfo(jnp.float32).eps)
+    return format_of(precision).error if dtype == jnp.float32 else FLOAT32.error * spacing
 
 
 @contextmanager

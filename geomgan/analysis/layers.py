@@ -11,7 +11,7 @@ import numpy as np
 from geomgan.analysis.correlation import correlation_matrix, pearson, regression
 from geomgan.analysis.homogeneity import quadratic_forms
 from geomgan.analysis.spectra_of import spectra_of
-from geomgan.backend import epsilon
+from geomgan.backend import epsilon, tensor_error
 from geomgan.brief import brief
 from geomgan.distances import euclidean
 from geomgan.distances.distance import Distance
@@ -21,7 +21,7 @@ from geomgan.errors import called, check_choice, check_code
 from geomgan.fields.layers import layer_tensors
 from geomgan.generators.generator import Generator
 from geomgan.metric.diagnose import first_non_finite
-from geomgan.metric.pair import bind, check_types
+from geomgan.metric.pair import bind, check_options, check_types
 
 SAMPLE = "sample"
 
@@ -37,6 +37,7 @@ class LayerMetrics:
         values: ``(L, d)``, descending.
         vectors: ``(L, d, d)``, columns.
         noise_floor: ``(L,)``, eigenvalues below it are rounding.
+        relative_error: of the tensors (Frobenius norm), at most.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,7 @@ class LayerMetrics:
     values: np.ndarray
     vectors: np.ndarray
     noise_floor: np.ndarray
+    relative_error: float = float("nan")
 
 
 @brief
@@ -77,7 +79,13 @@ class LayerAlignment:
 
 
 def layer_metrics(
-    G: Generator, D: Distance, z: Any, layers: Sequence[str] | None = None, *, progress: bool = False
+    G: Generator,
+    D: Distance,
+    z: Any,
+    layers: Sequence[str] | None = None,
+    *,
+    precision: str = "highest",
+    progress: bool = False,
 ) -> LayerMetrics:
     """Metric tensors of the activations of a generator at one code.
 
@@ -90,6 +98,7 @@ def layer_metrics(
         D: the squared distance between samples.
         z: the code ``(d,)``.
         layers: names out of ``G.layers``; by default all.
+        precision: of products of tangents, as for :func:`geomgan.metric_tensor`.
         progress: show a progress bar, with the time left.
 
     Raises:
@@ -98,6 +107,7 @@ def layer_metrics(
     Source: GAN-Geometry (Wang and Ponce, ICLR 2021), figure 4.
     """
     check_types(G, D)
+    check_options(precision)
     z = check_code(z, G.latent_dim)
     bind(G, D)
     names = G.layers if layers is None else tuple(layers)
@@ -109,14 +119,15 @@ def layer_metrics(
         )
     for name in names:
         G.at(name)  # raises, with the nearest names, where there is no such layer
-    tensors = layer_tensors(G, D, z, names, progress=progress)
+    tensors = layer_tensors(G, D, z, names, precision=precision, progress=progress)
     if not np.isfinite(tensors).all():
         raise ValueError(_not_finite(G, D, z, names, tensors))
     values, vectors, _ = largest_pairs(tensors, G.latent_dim)
     squared = np.array([True] * len(names) + [D.embedding is not None])
-    rounding = epsilon(G.dtype, "highest")
+    rounding = epsilon(G.dtype, precision)
     noise = np.where(squared, *(relative_noise(kind, rounding, G.latent_dim) for kind in (True, False)))
-    return LayerMetrics((*names, SAMPLE), tensors, values, vectors, noise * np.abs(values).max(axis=1))
+    floor, error = noise * np.abs(values).max(axis=1), tensor_error(G.dtype, precision)
+    return LayerMetrics((*names, SAMPLE), tensors, values, vectors, floor, error)
 
 
 def _not_finite(G: Generator, D: Distance, z: Any, names: Sequence[str], tensors: np.ndarray) -> str:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.backend import always_float32
 from geomgan.distances.distance import Distance, PyTree, Range, checked_range
 
 UNIT_RANGE: Range = (0.0, 1.0)  # samples are mapped to it, so the data range L of the papers is 1
@@ -196,7 +197,8 @@ def _filter(maps: jax.Array, taps: tuple[float, ...]) -> jax.Array:
     Always in full precision: a variance is the difference of two such sums.
     """
     rows, columns = (_band(taps, side, maps.dtype) for side in maps.shape[1:3])
-    return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, maps, precision="highest")
+    with always_float32():
+        return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, maps, precision="highest")
 
 
 def _band(taps: tuple[float, ...], side: int, dtype: jnp.dtype) -> jax.Array:

@@ -20,6 +20,7 @@ class Cost:
         squared: whether the dense matrix is a Gram matrix whose sums run in float64: its noise is then the square of
             the rounding of its factor.
         noise: of eigenvalues, relative to the largest, beside what rounding explains.
+        error: of the matrix and of products, relative; it moves all eigenvalues.
     """
 
     row: float
@@ -28,10 +29,14 @@ class Cost:
     heavy: bool = False
     squared: bool = False
     noise: float = 0.0
+    error: float = 0.0
 
 
 class Operator(Protocol):
-    """A symmetric map ``(d,) -> (d,)``, such as :class:`geomgan.MetricOperator`."""
+    """A symmetric map ``(d,) -> (d,)``, such as :class:`geomgan.MetricOperator`.
+
+    One whose products are coarse may have ``exact``, the same map with float32 ones: what it finds is refined by these.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from geomgan.eigen.dense import check_k, check_symmetric, dense_pairs, signed
 from geomgan.eigen.found import Pairs
 from geomgan.eigen.generalised import Change, reduction
 from geomgan.eigen.operator import Cost, is_operator
+from geomgan.eigen.refine import refined
 from geomgan.errors import (
     NotFiniteError,
     TracedError,
@@ -54,10 +55,12 @@ class Eigenpairs:
             largest magnitude is positive.
         residuals: ``(k,)``, ``‖g v - λ v‖``.
         noise_floor: eigenvalues below it are rounding noise of the precision that ``g`` was computed in.
+        relative_error: of ``g`` (Frobenius norm), at most, from that precision: all eigenvalues may be off by as much
+            of the largest. Pairs of an iterative solver are those of float32 products, whatever ``precision`` is.
         converged: ``(k,)``, whether each residual is within the solver's tolerance; false for all while wanted pairs
             may be missing (further copies of a repeated value).
         info: which solver ran and why, products it used (a dense one: rows), those of an iterative one that was given
-            up before, tolerance; static.
+            up before, those in float32 that refined what coarse ones had found, tolerance; static.
     """
 
     values: np.ndarray
@@ -66,13 +69,14 @@ class Eigenpairs:
     noise_floor: float
     converged: np.ndarray
     info: FrozenDict[str, Any] = field(metadata={"static": True})
+    relative_error: float = float("nan")
 
     def __repr__(self) -> str:
         if not isinstance(self.values, np.ndarray):  # as in jax.tree.map and jax.jit
             return f"Eigenpairs({self.values})"
         return (
             f"Eigenpairs({len(self.values)} of dimension {len(self.vectors)}, {np.sum(self.converged)} converged, "
-            f"noise floor {self.noise_floor:.2g}; {self.info.get('solver')})"
+            f"noise floor {self.noise_floor:.2g}, relative error {self.relative_error:.2g}; {self.info.get('solver')})"
         )
 
 
@@ -102,7 +106,8 @@ def eigenpairs(
             (block Lanczos with restarts, many products together), or ``"auto"``, the cheapest by estimate: where that
             is block Lanczos, the dense solver takes over when so many products would have paid for it.
         relative_to: another metric ``B``, matrix or operator: solves ``g v = λ B v``.
-        tol: iterative solvers stop at residuals of ``tol`` times the largest eigenvalue.
+        tol: iterative solvers stop at residuals of ``tol`` times the largest eigenvalue. Of an operator with coarse
+            ``precision`` these are the residuals in float32: what coarse products found is refined by a few such.
         max_products: bound on products ``g v`` of an iterative solver.
         seed: of the start vectors.
 
@@ -164,26 +169,35 @@ def solved(
             reason += f"; block Lanczos was given up after {given_up} products, which would have paid for the matrix"
     if found is None:
         found = dense_pairs(to_standard(to_standard(_matrix(g, "g")).T), k, which)
+    error, products, refining = cost.error if is_operator(g) else 8 * epsilon, found.products, 0
+    if chosen != "dense" and (exact := getattr(g, "exact", None)) is not None:
+        epsilon, error = exact.epsilon, exact.cost.error
+        tolerance = max(tol, reachable(epsilon))
+        found = refined(_multiplier(exact, to_standard, from_standard), found, tolerance, which)
+        refining = found.products
     converged = within_tolerance(found, tolerance)
-    advice = "" if len(converged) == k and converged.all() else _advice(found, converged, chosen, k, tol, limit)
+    advice = (
+        "" if len(converged) == k and converged.all() else _advice(found, converged, chosen, k, tol, limit, refining)
+    )
     floor = found.scale * max(relative_noise(cost.squared and chosen == "dense", epsilon, dim), cost.noise)
     info: FrozenDict[str, Any] = FrozenDict(
         solver=chosen,
         reason=reason,
         which=which,
-        products=found.products,
+        products=products,
         given_up=given_up,
+        refining=refining,
         tol=tol,
         requested=k,
         dim=dim,
     )
     vectors = signed(from_standard(found.vectors))
-    return Eigenpairs(found.values, vectors, found.residuals, floor, converged, info), advice
+    return Eigenpairs(found.values, vectors, found.residuals, floor, converged, info, error), advice
 
 
-def _advice(found: Pairs, converged: np.ndarray, solver: str, k: int, tol: float, limit: int) -> str:
+def _advice(found: Pairs, converged: np.ndarray, solver: str, k: int, tol: float, limit: int, refining: int = 0) -> str:
     """What to say of pairs that have not all converged: got, expected, and a fix that can help."""
-    within = f"within {found.products} products"
+    within = f"within {found.products} products" + " in float32, after coarse ones" * bool(refining)
     if not found.complete:
         said = f"{k} eigenpairs converged, but values repeat, and the search for more of them did not end {within}"
     else:
@@ -191,6 +205,8 @@ def _advice(found: Pairs, converged: np.ndarray, solver: str, k: int, tol: float
         said = f"{reached} reached a residual of {tol:g} times the largest eigenvalue {within}"
     if found.spent:
         return f"{solver}: {said}. Raise max_products (now {limit}) or tol, or take solver='dense'."
+    if refining:
+        return f"{solver}: {said}. Raise tol, or take precision='highest', whose products are float32 all along."
     return f"{solver}: {said}; the rounding of its products allows no more. Raise tol, or take solver='dense'."
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.backend import free_on_host
+from geomgan.backend import FLOAT32, format_of, free_on_host, tensor_error
 from geomgan.distances.distance import Distance
 from geomgan.eigen.choice import SOLVERS
 from geomgan.errors import StoreError, check_codes, check_folder, check_not_traced, check_room, warn
@@ -75,7 +75,7 @@ class MetricField:
         values: ``(n, k)`` float64, descending; NaN for a failed code.
         vectors: ``(n, d, k)`` float64, columns.
         residuals: ``(n, k)``, ``‖g v - λ v‖``.
-        noise_floor: ``(n,)``, eigenvalues below it are rounding noise.
+        noise_floor: ``(n,)``, eigenvalues below it are rounding noise; see also ``relative_error``.
         status: ``(n,)`` int8: 0 pending, 1 done, 2 done but not every pair converged, 3 failed: the network is not
             finite there.
         failures: code -> where its network stops being finite.
@@ -106,6 +106,20 @@ class MetricField:
     def finished(self) -> np.ndarray:
         """Indices of the codes that have results: neither pending nor failed."""
         return np.flatnonzero(np.isin(self.status, (DONE, NOT_CONVERGED)))
+
+    @property
+    def relative_error(self) -> np.ndarray:
+        """``(n,)``, of the tensors (Frobenius norm), at most: all eigenvalues may be off by as much of the largest.
+
+        It follows from ``precision``; pairs of an iterative solver are those of float32 products always. NaN where a
+        store with a coarse precision is older than that was known: its points of linearisation were coarse too.
+        """
+        stated = self.provenance.get("relative_error")
+        if stated is None:
+            stated = FLOAT32.error if self.provenance.get("precision", "highest") == "highest" else np.nan
+        with np.errstate(invalid="ignore", divide="ignore"):
+            noise = self.noise_floor / np.abs(self.values).max(axis=1)
+        return np.maximum(noise, stated)
 
     @classmethod
     def read(cls, store: str | os.PathLike[str]) -> MetricField:
@@ -166,9 +180,11 @@ def metric_field(
         chunk: tangents computed together.
         batch: codes that a device computes together, and that are stored together; by default one, and more where
             one is too little work.
-        precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``; the noise floor follows.
+        precision: of products of tangents: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``, as for
+            :func:`geomgan.metric_tensor`; ``relative_error`` and the noise floor follow.
         hvp: ``"exact"`` or ``"finite-difference"``.
-        tol: residual at which iterative solvers stop, relative to the largest eigenvalue.
+        tol: residual at which iterative solvers stop, relative to the largest eigenvalue: in float32, also where the
+            products that found the pairs were coarse.
         seed: of the iterative solvers' start vectors.
         memory: bytes that one device may use, or ``"8GB"``; see :func:`geomgan.plan`. A device that
             runs out all the same is given half as many tangents at a time, with a warning.
@@ -247,10 +263,16 @@ def compute_field(
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},
         "groups": plan.groups,
         **{"precision": precision, "hvp": hvp, "tol": tol, "seed": seed},
+        **({} if precision == "highest" else {"precision_of": "tangents"}),  # once it was of the whole network
     }
-    provenance: dict[str, Any] = {"plan": str(plan).split("\n"), **notes}
+    final = precision if plan.solver == "dense" else "highest"
+    provenance: dict[str, Any] = {
+        "plan": str(plan).split("\n"),
+        "relative_error": tensor_error(G.dtype, final),
+        **notes,
+    }
     mesh = device_mesh(-(-n // plan.batch), every)
-    run: dict[str, Any] = environment(mesh.devices.size)
+    run: dict[str, Any] = environment(mesh.devices.size) | {"products": str(format_of(precision, G.dtype))}
     writer = folder if jax.process_index() == 0 else None
     with ExitStack() as stack:
         opened: dict[str, StoredArray] = {}
@@ -290,7 +312,7 @@ def compute_field(
             with together():
                 if writer:
                     held = {name: array[start : start + plan.batch] for name, array in opened.items() if name in shapes}
-                    allowed = ROUNDING[hvp] + 30 * job.epsilon
+                    allowed = ROUNDING[hvp] + 30 * job.error
                     warn(confirmed(writer, doubt, held, results, allowed))
         if writer and doubt:
             attributes["settings"] = settings

@@ -22,12 +22,20 @@ from geomgan.metric.operator import metric_operator
 
 
 def layer_tensors(
-    G: Generator, D: Distance, z: Any, names: Sequence[str], *, memory: int | str | None = None, progress: bool = False
+    G: Generator,
+    D: Distance,
+    z: Any,
+    names: Sequence[str],
+    *,
+    precision: str = "highest",
+    memory: int | str | None = None,
+    progress: bool = False,
 ) -> np.ndarray:
     """``(L + 1, d, d)`` in float64: the metric of every layer in ``names``, then that of the sample under ``D``.
 
     One program pushes the tangents through the whole network once and keeps the rows of all layers; layers are taken
-    in groups, a program each, where their Jacobians together take more than half of ``memory``.
+    in groups, a program each, where their Jacobians together take more than half of ``memory``. ``precision`` is as for
+    :func:`geomgan.metric_tensor`.
 
     Raises:
         TypeError, ValueError: arguments do not fit.
@@ -42,7 +50,7 @@ def layer_tensors(
     with tqdm(total=len(sizes), desc="metrics of layers", unit="layer", disable=not progress) as bar:
         for parts in together(sizes, memory_budget(memory) // 2):
             group = tuple(range(starts[parts[0]], starts[parts[-1] + 1]))
-            program = Rows(mesh, Pushforward, "highest", tangent_chunk(pair.dim), 1, pair.dim, group=group)
+            program = Rows(mesh, Pushforward, precision, tangent_chunk(pair.dim), 1, pair.dim, group=group)
             tangents = shard(program.unit_vectors().astype(pair.G.dtype), mesh, program.axis)
             leaves = program(program.prepared(placed), codes, tangents)
             for part in parts:
@@ -50,5 +58,5 @@ def layer_tensors(
                 tensors.append(np.asarray(program.tensors(own))[0])
                 bar.update()
     if D.embedding is None:
-        tensors.append(metric_operator(G, D, z).to_dense())
+        tensors.append(metric_operator(G, D, z, precision=precision).to_dense())
     return np.stack(tensors)

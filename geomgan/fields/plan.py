@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from geomgan.backend import backend, free_on_host, memory_budget, readable
+from geomgan.backend import FLOAT32, backend, format_of, free_on_host, memory_budget, readable
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
@@ -62,6 +62,7 @@ class Plan:
         stored: bytes of the results: what a store takes on the disk.
         enough: products after which the block solver gives a code up to the dense one, which they would have paid for;
             None where it was not chosen by cost.
+        precision: of products of tangents.
     """
 
     codes: int
@@ -83,6 +84,7 @@ class Plan:
     compilation: float = 0.0
     stored: int = 0
     enough: int | None = None
+    precision: str = "highest"
 
     @property
     def one_program(self) -> bool:
@@ -105,6 +107,15 @@ class Plan:
         return (
             f"does not fit: needs {needs} besides the weights, has {has}; smallest that fits: memory='{least}'{fewer}"
         )
+
+    def _products(self) -> str:
+        """What products of tangents are computed in, and what that makes of the tensors."""
+        said, form = f"of tangents in {format_of(self.precision)}", format_of(self.precision)
+        if form == FLOAT32:
+            return f"{said}, which is what {self.precision!r} means on this device"
+        if self.solver == "dense":
+            return f"{said}: tensors are off by {form.error:.0e} at most (relative)"
+        return f"{said}; the pairs that they find are refined in float32"
 
     @property
     def by_code(self) -> bool:
@@ -138,6 +149,8 @@ class Plan:
             "store": f"{readable(self.stored)} on the disk, if there is one (in memory otherwise)",
             "work": f"{self.flops / 1e9:.3g} GFLOP for each code",
         }
+        if self.precision != "highest":
+            lines["products"] = self._products()
         if self.seconds is not None:
             compiling = f"; {duration(self.compilation)} to compile" if self.compilation else ""
             each = f"{self.seconds / self.codes:.2g} s for each code"
@@ -177,7 +190,7 @@ def plan_field(
         chunk: tangents pushed together.
         batch: codes computed together on a device.
         groups: leaves of the embedding taken together; by default as many as fit.
-        precision: of matrix products.
+        precision: of products of tangents.
         hvp: ``"exact"`` or ``"finite-difference"``.
         memory: bytes that one device may use, or a text such as ``"8GB"``; by default half of the host's free
             memory, or 80 % of an accelerator's.
@@ -201,6 +214,9 @@ def plan_field(
             beside = -(-plan.codes // together) * step_seconds(together, plan.dim)
         else:
             beside = plan.codes * products_seconds(plan.dim, plan.k, plan.width)
+        if plan.solver != "dense" and format_of(precision) != FLOAT32:  # then as many products in float32 as pairs
+            share = rate / matrix_product_rate(precision) * matrix_product_rate()
+            beside += plan.codes * plan.flops * plan.k / expected_products(plan.k) / share
         plan = replace(plan, seconds=plan.flops * plan.codes / rate + beside)
     return plan
 
@@ -281,7 +297,7 @@ def chosen(
 
 def fitted(pair: Pair, plan: Plan, precision: str, devices: Sequence[jax.Device], *, adjust: bool) -> Plan:
     """The plan with the largest program's own figure, its chunk reduced until that is within the budget."""
-    mesh = device_mesh(-(-plan.codes // plan.batch), devices)
+    mesh, plan = device_mesh(-(-plan.codes // plan.batch), devices), replace(plan, precision=precision)
     for _ in range(TRIALS):
         programs = plan.programs(mesh, precision)
         if not programs:

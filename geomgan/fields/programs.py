@@ -19,7 +19,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from geomgan.backend import backend, matmul_precision, top_level_jit
+from geomgan.backend import backend, in_float32, top_level_jit
 from geomgan.fields.devices import CODES, TANGENTS, described, is_one_device
 from geomgan.metric.gram import as_rows, gram64, gram_on_host, tensor_of
 from geomgan.metric.maps import LinearMap, Pushforward
@@ -35,7 +35,7 @@ class Program(ABC):
     Attributes:
         mesh: devices as positions for codes and devices that share a position's tangents.
         kind: of the linear map.
-        precision: of matrix products.
+        precision: of products of tangents.
         chunk: tangents (or columns on a device) that are pushed together.
         codes: of a step, on all devices together.
         dim: ``d``.
@@ -108,7 +108,7 @@ class Rows(Program):
         return _rows(pair, codes, tangents, into, program=self)
 
     def prepared(self, pair: Pair) -> Pair:
-        return prepared(pair, self.share) if self.kind is Pushforward else pair
+        return prepared(pair, self.share, self.precision) if self.kind is Pushforward else pair
 
     def lower(self, pair: Pair) -> Any:
         codes = described((self.codes, self.dim), pair.G.dtype, self.mesh, CODES)
@@ -160,7 +160,7 @@ class Tensors(Program):
         return _small(pair, codes, tangents, program=self)
 
     def prepared(self, pair: Pair) -> Pair:
-        return prepared(pair, self.share)
+        return prepared(pair, self.share, self.precision)
 
     def lower(self, pair: Pair) -> Any:
         codes = described((self.codes, self.dim), pair.G.dtype, self.mesh, CODES)
@@ -230,8 +230,8 @@ def _rows(pair: Pair, codes: jax.Array, tangents: jax.Array, into: Into, *, prog
 
 def _pushed(program: Rows | Tensors, pair: Pair, tangents: jax.Array, z: jax.Array, into: Into = None) -> Any:
     """The rows of one code, and behind those of finite differences their noise."""
-    with matmul_precision(program.precision):
-        linear = program.kind.at(pair, z, program.chunk, getattr(program, "group", None))
+    with in_float32():
+        linear = program.kind.at(pair, z, program.chunk, getattr(program, "group", None), program.precision)
         rows = linear.rows(tangents, program.chunk, into)
         return rows if linear.divisible else [*rows, linear.noise]
 
@@ -275,8 +275,9 @@ def _small(pair: Pair, codes: jax.Array, tangents: jax.Array, *, program: Tensor
 @partial(top_level_jit, static_argnames="program")
 def _products(pair: Pair, codes: jax.Array, blocks: jax.Array, *, program: Products) -> jax.Array:
     def one(pair: Pair, z: jax.Array, V: jax.Array) -> jax.Array:
-        with matmul_precision(program.precision):
-            return jax.vmap(program.kind.at(pair, z, 1).product, in_axes=1, out_axes=1)(V)
+        with in_float32():
+            linear = program.kind.at(pair, z, 1, precision=program.precision)
+            return jax.vmap(linear.product, in_axes=1, out_axes=1)(V)
 
     def local(pair: Pair, codes: jax.Array, blocks: jax.Array) -> jax.Array:
         at = partial(one, pair)

@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.backend import backend, matmul_precision
+from geomgan.backend import backend, in_float32
 from geomgan.eigen.block import block_lanczos
 from geomgan.eigen.choice import most_products, reachable
 from geomgan.eigen.dense import largest_pairs
+from geomgan.metric.coarse import coarse
 
 MOST = 128  # codes of a step, and rows of their tensors, that are tried; time grows with these rows' third power
 ROUNDING = reachable(float(np.finfo(np.float32).eps))  # what residuals of such products come to
@@ -23,14 +24,14 @@ ROUNDING = reachable(float(np.finfo(np.float32).eps))  # what residuals of such 
 
 @functools.cache
 def matrix_product_rate(precision: str = "highest") -> float:
-    """FLOP/s of a large float32 matrix product on the default device, measured."""
+    """FLOP/s of a large matrix product of float32 tangents on the default device, measured."""
     side = backend().product_side
     a = jnp.ones((side, side), jnp.float32) / side
 
     @jax.jit
     def product(a: jax.Array) -> jax.Array:
-        with matmul_precision(precision):
-            return a @ a
+        with in_float32():
+            return coarse(lambda tangents: tangents @ a, precision)(a)
 
     return 2 * side**3 / _seconds(lambda: product(a).block_until_ready())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -14,12 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from geomgan.backend import backend, epsilon
-from geomgan.eigen.block import lanczos_blocks
+from geomgan.backend import FLOAT32, backend, epsilon, format_of, tensor_error
+from geomgan.eigen.block import Conversation, lanczos_blocks
 from geomgan.eigen.choice import most_products, reachable, relative_noise, within_tolerance
 from geomgan.eigen.dense import largest_pairs, signed
 from geomgan.eigen.found import Pairs
 from geomgan.eigen.pairs import solved
+from geomgan.eigen.refine import refined_blocks
 from geomgan.errors import NotFiniteError, OutOfMemory
 from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
 from geomgan.fields.plan import Plan
@@ -70,14 +71,24 @@ class Job:
         return shard(program.unit_vectors().astype(self.pair.G.dtype), self.mesh, program.axis)
 
     @property
-    def epsilon(self) -> float:
-        """Relative rounding of one operation of the network."""
-        return epsilon(self.pair.G.dtype, self.precision)
+    def final(self) -> str:
+        """The precision that results are of: what iterative solvers find by coarse products is refined in float32."""
+        return self.precision if self.plan.solver == "dense" else "highest"
 
     @property
     def noise(self) -> float:
         """Noise of eigenvalues relative to the largest."""
-        return relative_noise(self.plan.solver == "dense" and self.plan.kind.jacobian, self.epsilon, self.plan.dim)
+        rounding = epsilon(self.pair.G.dtype, self.final)
+        return relative_noise(self.plan.solver == "dense" and self.plan.kind.jacobian, rounding, self.plan.dim)
+
+    @property
+    def error(self) -> float:
+        """Relative error of metric tensors, and of products."""
+        return tensor_error(self.pair.G.dtype, self.final)
+
+    def reachable(self, precision: str) -> float:
+        """The relative residual at which pairs have converged that products in ``precision`` find."""
+        return max(self.tol, reachable(epsilon(self.pair.G.dtype, precision)))
 
 
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
@@ -168,19 +179,40 @@ def _block(job: Job, codes: np.ndarray) -> Results:
     """Top pairs of every code of the step by block Lanczos, all products of a round in one program."""
     plan, n = job.plan, len(codes)
     (program,) = job.programs
-    on_devices = shard(codes, job.mesh, CODES)
-    width, most = plan.width + -plan.width % program.shares, max(1, program.chunk) * program.shares
-    limits = (job.tol, plan.enough or most_products(plan.dim), job.seed, reachable(job.epsilon), plan.width)
-    talks = [lanczos_blocks(plan.dim, plan.k, *limits) for _ in range(n)]
-    waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in enumerate(talks)}
+    rounding = reachable(epsilon(job.pair.G.dtype, job.precision))
+    limits = (job.tol, plan.enough or most_products(plan.dim), job.seed, rounding, plan.width)
     results = _failed(n, plan.dim, plan.k) | {"codes": codes}
+    left: dict[int, Conversation] = {}
+    for i, found in _talked(job, program, codes, {i: lanczos_blocks(plan.dim, plan.k, *limits) for i in range(n)}):
+        if not within_tolerance(found, job.reachable(job.precision)).all() and plan.enough:
+            _put_dense_instead(job, results, i)
+        elif format_of(job.precision, job.pair.G.dtype) != FLOAT32:
+            left[i] = refined_blocks(found, job.reachable("highest"))
+        else:
+            _put_pairs(job, results, i, found)
+    if left:
+        for i, found in _talked(job, replace(program, precision="highest"), codes, left):
+            _put_pairs(job, results, i, found)
+    return results
+
+
+def _talked(
+    job: Job, program: Program, codes: np.ndarray, talks: dict[int, Conversation]
+) -> Iterator[tuple[int, Pairs]]:
+    """What solvers of some of the codes find, all products of a round in one program; not where one is not finite."""
+    plan, n = job.plan, len(codes)
+    on_devices = shard(codes, job.mesh, CODES)
+    usual, most = plan.width + -plan.width % program.shares, max(1, program.chunk) * program.shares
+    waiting: dict[int, np.ndarray] = {i: next(talk) for i, talk in talks.items()}
     while waiting:
+        widest = max(block.shape[1] for block in waiting.values())
+        width = usual if widest <= usual else widest + -widest % min(usual, most)  # parts of the usual size
         blocks = np.zeros((n, plan.dim, width), job.pair.G.dtype)
         for i, block in waiting.items():
             blocks[i, :, : block.shape[1]] = block
         parts = [
             job.execute(program, job.pair, on_devices, shard(part, job.mesh, CODES, None, TANGENTS))
-            for part in np.split(blocks, range(most, width, most), axis=2)
+            for part in np.split(blocks, range(min(usual, most), width, min(usual, most)), axis=2)
         ]
         images = np.concatenate([gathered(part) for part in parts], axis=2).astype(np.float64)
         for i, block in list(waiting.items()):
@@ -192,18 +224,20 @@ def _block(job: Job, codes: np.ndarray) -> Results:
                     waiting[i] = talks[i].send(image)
             except StopIteration as finished:
                 del waiting[i]
-                _put_pairs(job, results, i, finished.value)
-    return results
+                yield i, finished.value
+
+
+def _put_dense_instead(job: Job, results: Results, i: int) -> None:
+    """What the dense solver finds at code ``i``, where block Lanczos was given up (``Plan.enough``)."""
+    with contextlib.suppress(NotFiniteError):
+        operator = _operator(job, results["codes"][i])
+        e, _ = solved(operator.exact or operator, job.plan.k, solver="dense")
+        _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=True)
 
 
 def _put_pairs(job: Job, results: Results, i: int, found: Pairs) -> None:
-    """What block Lanczos found at code ``i``; what the dense solver finds where it was given up (``Plan.enough``)."""
-    converged = bool(within_tolerance(found, max(job.tol, reachable(job.epsilon))).all())
-    if not converged and job.plan.enough:
-        with contextlib.suppress(NotFiniteError):
-            e, _ = solved(_operator(job, results["codes"][i]), job.plan.k, solver="dense")
-            _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=True)
-        return
+    """What block Lanczos found at code ``i``."""
+    converged = bool(within_tolerance(found, job.reachable("highest")).all())
     _put(results, i, found.values, signed(found.vectors), found.residuals, job.noise * found.scale, converged=converged)
 
 

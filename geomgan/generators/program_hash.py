@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive, primitives
 
-from geomgan.backend import matmul_precision
+from geomgan.backend import in_float32
 from geomgan.errors import HERE
 from geomgan.generators.prepared import kernel_use
 
@@ -57,7 +57,7 @@ class Found:
 
 def program_hash(function: Callable, *arguments: Any) -> str:
     """Of what ``function(*arguments)`` computes, and of how its result is named; of arguments only shapes count."""
-    with matmul_precision("highest"):
+    with in_float32():
         program, result = jax.make_jaxpr(lambda *arguments: function(*arguments), return_shape=True)(*arguments)
     inputs = [input_hash(str(i), leaf) for i, leaf in enumerate(jax.tree.leaves(arguments))]
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(result)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
 from geomgan.generators.generator import output_of
 from geomgan.metric.chunks import map_chunks, map_into
+from geomgan.metric.coarse import coarse
 from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.differences import TRIED, central_differences, second_differences
 from geomgan.metric.finite import finite_or_nan, one_or_nan
@@ -42,16 +43,23 @@ class LinearMap(ABC):
         jacobian: whether its rows are those of ``J``, so that the metric is their Gram matrix; else those of ``g``.
         divisible: whether devices can share out its tangents; not those of finite differences.
         noise: of eigenvalues, relative to the largest, beside what rounding explains.
+        precision: of products of tangents; ``"highest"`` where there are none.
     """
 
     jacobian: ClassVar[bool]
     divisible: ClassVar[bool]
     noise: Any = 0.0
+    precision: Any = "highest"
 
     @classmethod
     @abstractmethod
-    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Any:
-        """The map at ``z``, into the embedding's leaves of ``group`` only; ``chunk`` is of finite differences."""
+    def at(
+        cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None, precision: str = "highest"
+    ) -> Any:
+        """The map at ``z``, into the embedding's leaves of ``group`` only; ``chunk`` is of finite differences.
+
+        The point itself is always computed in float32: ``precision`` is of products of tangents.
+        """
 
     @abstractmethod
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
@@ -97,22 +105,27 @@ class Pushforward(LinearMap):
 
     push: Any
     mark: jax.Array
+    precision: str = field(default="highest", metadata={"static": True})
     jacobian: ClassVar[bool] = True
     divisible: ClassVar[bool] = True
 
     @classmethod
-    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Pushforward:
+    def at(
+        cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None, precision: str = "highest"
+    ) -> Pushforward:
         del chunk
         with needs_derivatives():
             value, push = jax.linearize(partial(pair.embed, group=group), z)
-        return cls(finite_or_nan(value, push), one_or_nan(value).astype(z.dtype))
+        return cls(finite_or_nan(value, push), one_or_nan(value).astype(z.dtype), precision)
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
-        return map_chunks(self.push, tangents, chunk) if into is None else map_into(self.push, tangents, chunk, into)
+        push = coarse(self.push, self.precision)
+        return map_chunks(push, tangents, chunk) if into is None else map_into(push, tangents, chunk, into)
 
     def product(self, v: jax.Array) -> jax.Array:
         with needs_derivatives():
-            return jax.linear_transpose(self.push, v)(self.push(v))[0] * self.mark
+            pull = coarse(jax.linear_transpose(self.push, v), self.precision)
+            return pull(coarse(self.push, self.precision)(v))[0] * self.mark
 
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
@@ -140,7 +153,10 @@ class Jacobian(LinearMap):
     divisible: ClassVar[bool] = False
 
     @classmethod
-    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Jacobian:
+    def at(
+        cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None, precision: str = "highest"
+    ) -> Jacobian:
+        del precision
         return cls(*central_differences(partial(pair.embed, group=group), z, chunk))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
@@ -171,18 +187,21 @@ class Product(LinearMap):
     """
 
     push: Any
+    precision: str = field(default="highest", metadata={"static": True})
     jacobian: ClassVar[bool] = False
     divisible: ClassVar[bool] = True
 
     @classmethod
-    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Product:
+    def at(
+        cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None, precision: str = "highest"
+    ) -> Product:
         del chunk, group
         reference = jax.lax.stop_gradient(output_of(pair.G, z))
         with needs_derivatives():
-            return cls.of(partial(pair.half_distance, reference), z)
+            return cls.of(partial(pair.half_distance, reference), z, precision)
 
     @classmethod
-    def of(cls, function: Callable[[jax.Array], jax.Array], z: jax.Array) -> Product:
+    def of(cls, function: Callable[[jax.Array], jax.Array], z: jax.Array, precision: str = "highest") -> Product:
         """Products with the Hessian of a scalar function at ``z``; NaN where its value or gradient is not finite."""
 
         def slope(z: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -190,15 +209,15 @@ class Product(LinearMap):
             return gradient, value
 
         gradient, push, value = jax.linearize(slope, z, has_aux=True)
-        return cls(finite_or_nan((gradient, value), push))
+        return cls(finite_or_nan((gradient, value), push), precision)
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:
         del into
-        parts = [jax.vmap(self.push)(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)]
-        return [jnp.concatenate(parts)]
+        push = jax.vmap(coarse(self.push, self.precision))
+        return [jnp.concatenate([push(tangents[i : i + chunk]) for i in range(0, len(tangents), chunk)])]
 
     def product(self, v: jax.Array) -> jax.Array:
-        return self.push(v)
+        return coarse(self.push, self.precision)(v)
 
     @classmethod
     def cost(cls, passes: int, *, heavy: bool = False) -> Cost:
@@ -221,8 +240,10 @@ class Matrix(LinearMap):
     divisible: ClassVar[bool] = False
 
     @classmethod
-    def at(cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None) -> Matrix:
-        del group
+    def at(
+        cls, pair: Pair, z: jax.Array, chunk: int, group: tuple[int, ...] | None = None, precision: str = "highest"
+    ) -> Matrix:
+        del group, precision
         return cls(*second_differences(partial(pair.half_distance, output_of(pair.G, z)), z, chunk))
 
     def rows(self, tangents: jax.Array, chunk: int, into: Sequence[jax.Array] | None = None) -> Leaves:

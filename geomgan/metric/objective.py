@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from geomgan.backend import matmul_precision
+from geomgan.backend import in_float32
 from geomgan.errors import check_arguments, check_code
 from geomgan.generators.generator import Generator, sample_of
 from geomgan.metric.chunks import tangents_at_once
@@ -41,7 +41,7 @@ def hessian_operator(
         z: one code ``(d,)``.
         params: weights of the objective, any pytree.
         chunk: tangents computed together.
-        precision: of matrix products.
+        precision: of products of tangents, as for :func:`geomgan.metric_tensor`.
 
     Raises:
         TypeError, ValueError: an argument does not fit, or the objective is not a scalar.
@@ -59,7 +59,7 @@ def hessian_operator(
         )
     products = _linearised(objective, G, params, z, precision)
     chunk = tangents_at_once(chunk, G.latent_dim, "exact")
-    return MetricOperator(products, G.latent_dim, z.dtype, precision, chunk)
+    return MetricOperator(products, G.latent_dim, z.dtype, chunk)
 
 
 def _objective(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array) -> jax.Array:
@@ -69,5 +69,5 @@ def _objective(objective: Callable[..., Any], G: Generator, params: Any, z: jax.
 
 @partial(jax.jit, static_argnames=("objective", "precision"))
 def _linearised(objective: Callable[..., Any], G: Generator, params: Any, z: jax.Array, precision: str) -> Product:
-    with matmul_precision(precision), needs_derivatives("A Hessian takes two; there is no other way to it"):
-        return Product.of(partial(_objective, objective, G, params), z)
+    with in_float32(), needs_derivatives("A Hessian takes two; there is no other way to it"):
+        return Product.of(partial(_objective, objective, G, params), z, precision)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.backend import backend, epsilon, matmul_precision, memory_budget
+from geomgan.backend import FLOAT32, backend, epsilon, format_of, in_float32, memory_budget, tensor_error
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
@@ -19,7 +19,7 @@ from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.gram import gram_where_it_lies, tensor_of
-from geomgan.metric.maps import LinearMap, Pushforward, map_of
+from geomgan.metric.maps import LinearMap, Product, Pushforward, map_of
 from geomgan.metric.pair import Pair, checked
 
 
@@ -35,15 +35,18 @@ class MetricOperator:
         map: the linear map with its residuals; see ``geomgan.metric.maps``.
         dim: ``d``; static.
         dtype: of the products; static.
-        precision: of matrix products; static.
         chunk: tangents computed together; static.
     """
 
     map: LinearMap
     dim: int = field(metadata={"static": True})
     dtype: Any = field(metadata={"static": True})
-    precision: str = field(metadata={"static": True})
     chunk: int = field(metadata={"static": True})
+
+    @property
+    def precision(self) -> str:
+        """Of products of tangents."""
+        return self.map.precision
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,7 +67,17 @@ class MetricOperator:
             size = self.dim * sum(leaf.size * leaf.dtype.itemsize for leaf in outputs)
             fits = size <= memory_budget()
         heavy = sum(leaf.nbytes for leaf in jax.tree.leaves(self.map)) > backend().heavy_bytes
-        return replace(self.map.cost(int(fits), heavy=heavy), noise=float(self.map.noise))
+        noise = float(self.map.noise)
+        error = max(noise, tensor_error(self.dtype, self.precision))
+        return replace(self.map.cost(int(fits), heavy=heavy), noise=noise, error=error)
+
+    @property
+    def exact(self) -> MetricOperator | None:
+        """The same map with products of tangents in float32, where these are coarser; else None."""
+        if format_of(self.precision, self.dtype) == FLOAT32:
+            return None
+        assert isinstance(self.map, Pushforward | Product)
+        return replace(self, map=replace(self.map, precision="highest"))
 
     def matvec(self, v: Any) -> jax.Array:
         """``g v`` for a tangent ``v (d,)``."""
@@ -122,11 +135,11 @@ def metric_operator(
 
 def operator_at(pair: Pair, z: jax.Array, chunk: int, precision: str, hvp: str) -> MetricOperator:
     """:func:`metric_operator` of arguments that are checked."""
-    linear = _at(pair, z, map_of(pair.D, hvp), precision, chunk)
+    linear: LinearMap = _at(pair, z, map_of(pair.D, hvp), precision, chunk)
     if not linear.divisible:
         warn_if_rough(linear.noise, linear.jacobian)
     columns = chunk if hvp == "exact" else pair.dim  # finite differences are done: what is left are products
-    return MetricOperator(linear, pair.dim, z.dtype, precision, columns)
+    return MetricOperator(linear, pair.dim, z.dtype, columns)
 
 
 def _cast(v: Any, dtype: Any) -> Any:
@@ -137,23 +150,23 @@ def _cast(v: Any, dtype: Any) -> Any:
 
 @partial(jax.jit, static_argnames=("kind", "precision", "chunk"))
 def _at(pair: Pair, z: jax.Array, kind: type[LinearMap], precision: str, chunk: int) -> LinearMap:
-    with matmul_precision(precision):
-        return kind.at(pair, z, chunk)
+    with in_float32():
+        return kind.at(pair, z, chunk, precision=precision)
 
 
 @jax.jit
 def _matvec(op: MetricOperator, v: jax.Array) -> jax.Array:
-    with matmul_precision(op.precision):
+    with in_float32():
         return op.map.product(v)
 
 
 @jax.jit
 def _matmat(op: MetricOperator, V: jax.Array) -> jax.Array:
-    with matmul_precision(op.precision):
+    with in_float32():
         return jax.vmap(op.map.product, in_axes=1, out_axes=1)(V)
 
 
 @jax.jit
 def _rows(op: MetricOperator) -> list[jax.Array]:
-    with matmul_precision(op.precision):
+    with in_float32():
         return op.map.rows(jnp.eye(op.dim, dtype=op.dtype), op.chunk)

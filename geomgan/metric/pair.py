@@ -10,10 +10,10 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 
-from geomgan.backend import PRECISIONS
+from geomgan.backend import FLOAT32, PRECISIONS, format_of
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
-from geomgan.errors import check_choice, check_code, of_torch
+from geomgan.errors import OptionError, check_choice, check_code, of_torch
 from geomgan.generators.cost import Profile, profile
 from geomgan.generators.generator import Generator, output_of
 from geomgan.generators.outputs import Gaussian, Members
@@ -142,9 +142,14 @@ def check_types(G: Any, D: Any) -> None:
 
 
 def check_options(precision: str, hvp: str = "exact") -> None:
-    """Raise ``OptionError`` unless these are known."""
+    """Raise ``OptionError`` unless these are known, and go together."""
     check_choice(precision, PRECISIONS, "precision")
     check_choice(hvp, HVP, "hvp")
+    if hvp != "exact" and precision != "highest":
+        raise OptionError(
+            f"precision={precision!r} is of products of tangents, and hvp={hvp!r} pushes none: it takes samples, which "
+            "are float32 always. Expected precision='highest' with it; leave precision out."
+        )
 
 
 def remembered_by_shape(function: OfShapes) -> OfShapes:
@@ -183,9 +188,12 @@ def _programs(pair: Pair, state: Any) -> Traced:
     return traced(pair.G, pair.D)
 
 
-def prepared(pair: Pair, tangents: int) -> Pair:
-    """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program."""
-    if not pays(tangents) or pair.D.embedding is None or any_prepared(pair):
+def prepared(pair: Pair, tangents: int, precision: str = "highest") -> Pair:
+    """The pair with kernels prepared for pushing so many tangents, where that pays; for all codes, or in a program.
+
+    Not for coarse products, whose rounding the fewer multiplications of such kernels would enlarge.
+    """
+    if format_of(precision) != FLOAT32 or not pays(tangents) or pair.D.embedding is None or any_prepared(pair):
         return pair
     return prepare(pair, profile_of(pair).kernels)
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.backend import matmul_precision
+from geomgan.backend import in_float32
 from geomgan.generators.generator import output_of
 from geomgan.metric.pair import Pair
 
@@ -62,7 +62,7 @@ def _sketch(leaves: list[np.ndarray]) -> list[float] | None:
 
 @jax.jit
 def _values(pair: Pair, first: jax.Array, last: jax.Array) -> list[list[jax.Array]]:
-    with matmul_precision("highest"):
+    with in_float32():
         if pair.D.embedding is not None:
             return [pair.embed(first), pair.embed(last)]
         outputs = [output_of(pair.G, z) for z in (first, last)]

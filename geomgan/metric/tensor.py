@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from geomgan import moved
-from geomgan.backend import matmul_precision
+from geomgan.backend import in_float32
 from geomgan.distances.distance import Distance
 from geomgan.errors import is_concrete, warn
 from geomgan.generators.generator import Generator
@@ -41,7 +41,10 @@ def metric_tensor(
         z: one code ``(d,)``.
         chunk: tangents computed together; memory grows with it. By default all on CPU while their activations are
             small, otherwise up to 25.
-        precision: of matrix products: ``"highest"``, ``"high"``, ``"tf32"`` or ``"bf16"``.
+        precision: of products of tangents; the point of linearisation is computed in float32 always.
+            ``"highest"``: float32; ``"high"``: float32 to five digits, on a GPU by three products of TF32 halves;
+            ``"tf32"``: ten bits of mantissa, tensors to 2e-3; ``"bf16"``: seven, to 2e-2 (relative, Frobenius norm).
+            Where a device has no such numbers they are emulated by rounding. See ``docs/precision.md``.
         hvp: ``"exact"``, or ``"finite-difference"`` for a generator or a distance that has no derivatives: the step
             that fits the function is found by trying (``geomgan.metric.differences``), also for 8-bit samples, and a
             warning tells where none fits well. It takes about ``4 d + 70`` samples, ``d²`` without an embedding.
@@ -70,8 +73,8 @@ def metric_tensor(
 def _metric_tensor(
     pair: Pair, z: jax.Array, kind: type[LinearMap], precision: str, chunk: int, adjust: bool
 ) -> tuple[jax.Array, Any]:
-    with matmul_precision(precision):
-        linear = kind.at(prepared(pair, z.size), z, chunk)
+    with in_float32():
+        linear = kind.at(prepared(pair, z.size, precision), z, chunk, precision=precision)
         if adjust and isinstance(linear, Pushforward) and are_small_together(linear.push, z):
             chunk = z.size
         return tensor_of(linear.rows(jnp.eye(z.size, dtype=z.dtype), chunk), kind.jacobian, gram), linear.noise

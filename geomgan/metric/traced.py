@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import jax
 
-from geomgan.backend import matmul_precision
+from geomgan.backend import in_float32
 from geomgan.distances.distance import Distance
 from geomgan.generators.cost import Profile, profile_in
 from geomgan.generators.generator import Generator, output_of
@@ -39,7 +39,7 @@ def traced(G: Generator, D: Distance) -> Traced:
     inputs = [input_hash(f"generator {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(G))]
     inputs += [input_hash(f"distance {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(D))]
     inputs += [input_hash(name, code) for name in ("reference", "code")[-len(codes) :]]
-    with matmul_precision("highest"):  # whatever a context says: programs of a field set their own
+    with in_float32():  # whatever a context says: programs of a field set their own
         anew = lambda *arguments: function(*arguments)  # JAX remembers traces by the function that it is given
         program, (samples, results) = jax.make_jaxpr(anew, return_shape=True)(G, D, *codes)
         hashes = value_hashes(program, inputs, found, len(samples))

@@ -107,6 +107,7 @@ def summary_of(
         "run": run,
         "mean_eigenvalues": values.mean(axis=0),
         "noise_floor": float(np.median(field.noise_floor[field.finished])),
+        "relative_error": float(np.median(field.relative_error[field.finished])),
         "anisotropy": {label: shape.intervals for label, shape in shapes.items()},
         "consistency": alike.intervals if alike else {},
         "shared_trace": alike.shared if alike else {},
@@ -128,6 +129,7 @@ def how_it_was_made(contents: Mapping[str, Any], command: str) -> Section:
     details = {
         "command": command,
         "noise floor (median)": f"{contents['noise_floor']:.2e}",
+        "relative error of the metrics, at most": f"{contents['relative_error']:.0e}",
         "largest residual ‖g v − λ v‖": f"{contents['largest_residual']:.2e}",
         "failed codes, left out": ", ".join(map(str, contents["failed_codes"])) or "none",
         **{name: _plain(value) for name, value in contents["provenance"].items()},

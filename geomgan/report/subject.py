@@ -70,7 +70,8 @@ class Subject:
         values, residuals = np.asarray(f.values[i]), np.asarray(f.residuals[i])
         info: FrozenDict[str, str] = FrozenDict(solver=str(f.provenance.get("solver", "unknown")))
         floor = float(f.noise_floor[i])
-        return Eigenpairs(values, np.asarray(f.vectors[i]), residuals, floor, np.isfinite(residuals), info)
+        error = float(f.relative_error[i])
+        return Eigenpairs(values, np.asarray(f.vectors[i]), residuals, floor, np.isfinite(residuals), info, error)
 
     def metric(self, i: int) -> np.ndarray:
         """The tensor ``(d, d)`` of a code, from its eigenpairs where no tensors are kept."""
