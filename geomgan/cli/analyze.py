@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, help="number of axes to show (default: 8, or all of fewer dimensions)")
     options.seed(parser)
     options.memory(parser)
+    options.precision(parser)
     switch = argparse.BooleanOptionalAction
     parser.add_argument(
         "--control", action=switch, help="also the model with shuffled weights (default: where it has any)"
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Analyse, and print what was found and where the report is."""
     choices = (arguments.model, arguments.distance, arguments.codes, arguments.top, arguments.seed)
-    same = ("resize", "memory", "control", "layers", "compare", "sample_rate")
+    same = ("resize", "memory", "precision", "control", "layers", "compare", "sample_rate")
     more = {name: getattr(arguments, name) for name in same}
     with options.stored_in_out():
         out = options.out_folder(arguments)
@@ -52,6 +53,7 @@ def analyze(
     out: str | os.PathLike[str],
     resize: int | None = None,
     memory: int | str | None = None,
+    precision: str = "highest",
     *,
     control: bool | None = None,
     layers: bool | None = None,
@@ -70,6 +72,7 @@ def analyze(
         out: the folder.
         resize: interpolate samples to this side before the distances that can.
         memory: what one device may use; see :func:`geomgan.metric_field`.
+        precision: of products of tangents; see :func:`geomgan.metric_field`.
         control: also analyse the generator with shuffled weights, at the same codes; None does where it has any.
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance for the same codes.
@@ -90,6 +93,7 @@ def analyze(
     D, *others = named_distances((distance, *((compare,) if compare else ())), resize, sample_rate=sample_rate)
     said: dict[str, Any] = {"distance": distance, "codes": codes, "top": top, "seed": seed, "resize": resize}
     said |= {"sample-rate": sample_rate, "compare": compare}
+    said |= {"precision": precision} if precision != "highest" else {}
     words = ["geomgan", "analyze", model, *options.model_words(own)]
     words += [word for name, x in said.items() if x is not None for word in (f"--{name}", str(x))]
     words += [] if control is None else ["--control"] if control else ["--no-control"]
@@ -104,6 +108,7 @@ def analyze(
         "layers": layers,
         "compare": others[0] if others else None,
         "memory": memory,
+        "precision": precision,
     }
     made = report(G, D, codes, out=out, key=jax.random.key(seed), top=top, notes=notes, **choices)
     return made.finding, made.page

@@ -72,6 +72,15 @@ def memory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory", help="what one device may use, such as 8GB (default: a share of what is free)")
 
 
+def precision(parser: argparse.ArgumentParser) -> None:
+    """What tangents are multiplied in."""
+    parser.add_argument(
+        "--precision",
+        default="highest",
+        help="of products of tangents: highest (float32, the default), high, tf32 or bf16; see docs/precision.md",
+    )
+
+
 def out(parser: argparse.ArgumentParser, what: str) -> None:
     """The folder of the results."""
     parser.add_argument("--out", help=what)

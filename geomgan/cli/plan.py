@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.codes(parser)
     parser.add_argument("--top", type=int, metavar="K", help="eigenpairs for each code (default: all)")
     options.memory(parser)
+    options.precision(parser)
     parser.add_argument("--solver", default="auto", help="auto, dense, block or arpack")
 
 
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     G = load_generator(arguments.model, **options.model_options(arguments))
     D = named_distance(arguments.distance, arguments.resize, sample_rate=arguments.sample_rate)
-    plan = gg.plan(G, D, arguments.codes, k=arguments.top, solver=arguments.solver, memory=arguments.memory)
+    given = {name: getattr(arguments, name) for name in ("solver", "memory", "precision")}
+    plan = gg.plan(G, D, arguments.codes, k=arguments.top, **given)
     print(of_command(str(plan), arguments))
     return 0 if plan.fits else 1

@@ -56,7 +56,8 @@ class Eigenpairs:
         residuals: ``(k,)``, ``‖g v - λ v‖``.
         noise_floor: eigenvalues below it are rounding noise of the precision that ``g`` was computed in.
         relative_error: of ``g`` (Frobenius norm), at most, from that precision: all eigenvalues may be off by as much
-            of the largest. Pairs of an iterative solver are those of float32 products, whatever ``precision`` is.
+            of the largest. Pairs of an iterative solver are those of float32 products, whatever ``precision`` is; of a
+            matrix no more is known than its type.
         converged: ``(k,)``, whether each residual is within the solver's tolerance; false for all while wanted pairs
             may be missing (further copies of a repeated value).
         info: which solver ran and why, products it used (a dense one: rows), those of an iterative one that was given

@@ -95,6 +95,7 @@ def report(
     layers: bool | None = None,
     compare: Distance | None = None,
     memory: int | str | None = None,
+    precision: str = "highest",
     hvp: str = "exact",
     progress: bool = True,
     notes: Mapping[str, Any] | None = None,
@@ -123,6 +124,7 @@ def report(
         layers: compare the layers of the generator; None does where that is little work.
         compare: a second distance, for the same codes.
         memory: what one device may use; see :func:`geomgan.metric_field`.
+        precision: of products of tangents, as for :func:`geomgan.metric_field`; the page says what it comes to.
         hvp: ``"exact"``, or ``"finite-difference"`` for what has no derivatives: its layers are not compared then.
         progress: show progress bars, with the time left.
         notes: recorded with the results. ``"model"``, ``"distance"`` and ``"compare"`` are what the page calls them,
@@ -141,7 +143,7 @@ def report(
     check_types(G, D)
     check_not_traced("geomgan.report", "Call it outside", G, D, codes, key)
     check_key(key)
-    check_options("highest", hvp)
+    check_options(precision, hvp)
     z = _codes(G, codes, key)
     top = min(AXES, G.latent_dim) if top is None else top
     layers = False if hvp != "exact" and layers is None else layers
@@ -153,8 +155,9 @@ def report(
     model, distance = str(notes.get("model", G.name)), called(D, str(notes.get("distance", D.name)))
     run = {"codes": len(z), "top": top, "control": mixed is not None, "layers": layers} | notes
     run |= {"hvp": hvp} if hvp != "exact" else {}
+    run |= {"precision": precision} if precision != "highest" else {}
     run["compare"] = notes.get("compare", compare.name if compare else None)
-    options: dict[str, Any] = {"memory": memory, "hvp": hvp, "progress": progress, "notes": run}
+    options: dict[str, Any] = {"memory": memory, "precision": precision, "hvp": hvp, "progress": progress, "notes": run}
     doubts = doubts_of_samples(G, D, z)
     Thread(target=import_module, args=("matplotlib.figure",), daemon=True).start()  # while devices compute
 
@@ -333,6 +336,6 @@ def _written(triple: Triple, subject: Subject, found: Any, out: Path) -> Section
 
 def _call(run: Mapping[str, Any]) -> str:
     """The call that makes a report again, where no command was given."""
-    names = ("top", "control", "layers", "hvp")
+    names = ("top", "control", "layers", "precision", "hvp")
     more = "".join(f", {name}={run[name]!r}" for name in names if run.get(name) is not None)
     return f"geomgan.report(G, D, codes, out=..., key=...{more})"

@@ -14,8 +14,8 @@ from geomgan.report.triple import Results, Triple
 
 
 def _layers(subject: Subject, _: Results) -> LayerAlignment:
-    z = subject.field.codes[subject.first]
-    metrics = analysis.layer_metrics(subject.G, subject.D, z, progress=subject.progress)
+    z, precision = subject.field.codes[subject.first], subject.field.provenance["precision"]
+    metrics = analysis.layer_metrics(subject.G, subject.D, z, precision=precision, progress=subject.progress)
     return analysis.layer_alignment(metrics, above_floor=True)
 
 

@@ -105,7 +105,8 @@ CASES = {
 WEIGHTS = [np.random.default_rng(i).standard_normal((16, 5)).astype(np.float32) / 2 for i in (0, 1)]
 
 
-def quartic(x, y):
+def quartic(params, x, y):
+    del params
     return jnp.sum((x - y) ** 2) + 0.1 * jnp.sum((x**2 - y**2) ** 2)
 
 
