@@ -12,7 +12,7 @@ from geomgan.eigen.found import Pairs
 from geomgan.eigen.lapack import symmetric
 from geomgan.eigen.threads import one_blas_thread
 
-ROUNDS = 6  # of blocks, with as many products as there are pairs left; the first is of all
+ROUNDS = 3  # of blocks; more would cost what true products from the start do, which are up to eight times as slow
 
 
 def refined(multiply: Callable[[np.ndarray], np.ndarray], found: Pairs, tol: float, which: str = "largest") -> Pairs:

@@ -26,7 +26,7 @@ from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.fields.rate import matrix_product_rate, products_seconds, step_seconds
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
-from geomgan.metric.maps import LinearMap, Pushforward, map_of
+from geomgan.metric.maps import LinearMap, Pushforward, map_of, with_refining
 from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of, with_programs
 
 Groups = tuple[tuple[int, ...] | None, ...]
@@ -205,7 +205,7 @@ def plan_field(
     check_options(precision, hvp)
     pair, every = with_programs(bound(G, D)), list(devices or jax.devices())
     sizes: dict[str, Any] = {"k": k, "solver": solver, "chunk": chunk, "batch": batch, "groups": groups}
-    plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every)
+    plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every, precision=precision)
     plan = fitted(pair, plan, precision, every, adjust=chunk is None)
     if estimate:
         rate = matrix_product_rate(precision) * dict(backend().efficiency)[plan.solver] * len(every)
@@ -214,9 +214,9 @@ def plan_field(
             beside = -(-plan.codes // together) * step_seconds(together, plan.dim)
         else:
             beside = plan.codes * products_seconds(plan.dim, plan.k, plan.width)
-        if plan.solver != "dense" and format_of(precision) != FLOAT32:  # then as many products in float32 as pairs
+        if plan.solver != "dense" and format_of(precision) != FLOAT32:  # then about two float32 products for each pair
             share = rate / matrix_product_rate(precision) * matrix_product_rate()
-            beside += plan.codes * plan.flops * plan.k / expected_products(plan.k) / share
+            beside += plan.codes * plan.flops * 2 * plan.k / expected_products(plan.k) / share
         plan = replace(plan, seconds=plan.flops * plan.codes / rate + beside)
     return plan
 
@@ -233,6 +233,7 @@ def chosen(
     hvp: str,
     memory: int | str | None,
     devices: Sequence[jax.Device],
+    precision: str = "highest",
     auto: bool = False,
 ) -> Plan:
     """The plan as far as shapes tell; arguments of :func:`plan_field`. Compiles nothing.
@@ -258,7 +259,8 @@ def chosen(
     elif kind is Pushforward:
         parts = _groups(sizes, budget // 2)
     forward, here = profile.flops, backend()
-    width, cost = block_width(dim, k, heavy=forward > here.heavy_flops), kind.cost(len(parts))
+    width = block_width(dim, k, heavy=forward > here.heavy_flops)
+    cost = with_refining(kind.cost(len(parts)), precision, pair.G.dtype)
     auto = auto or solver == "auto"
     solver, reason = choose_solver(cost, dim, k, solver, width)
     parts = parts or (None,)
