@@ -1,1 +1,1 @@
-"""Published checkpoints -> the Orbax checkpoints that geomgan.load reads; one module per family."""
+"""Published checkpoints -> the Orbax checkpoints that geomgan.load reads; one module per family in ``families``."""

@@ -22,8 +22,8 @@ from weights_convert.files import OWN, WAYS, read_file
 from weights_convert.folders import all_there, one_of
 from weights_convert.modules import StateDict
 from weights_convert.options import taken
-from weights_convert.recognised import recognised
-from weights_convert.seen import contents, layout, listed, nearest_family
+from weights_convert.recognise.description import contents, layout, listed, nearest_family
+from weights_convert.recognise.which_family import recognised
 
 NAME = "auto"
 GENERAL = {  # what a file is -> the general way that takes it

@@ -20,7 +20,7 @@ from geomgan.models.measured import write_measured
 from weights_convert.containers import Found, find, renamed, state_dict
 from weights_convert.files import read_file
 from weights_convert.options import Options, sentence, taken
-from weights_convert.recognised import fits_of, recognised
+from weights_convert.recognise.which_family import fits_of, recognised
 from weights_convert.sharded import PATTERN, index_in, with_shards
 from weights_convert.sheet import write_sheet
 

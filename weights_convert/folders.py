@@ -11,7 +11,7 @@ from pathlib import Path
 from geomgan.errors import NotHereError
 from geomgan.models.families import CHECKPOINTS
 from geomgan.restricted_pickle import looks_like_file
-from weights_convert.seen import listed
+from weights_convert.recognise.description import listed
 from weights_convert.sharded import PATTERN, index_in
 
 SUFFIXES = (

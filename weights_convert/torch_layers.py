@@ -3,7 +3,7 @@
 Of a whole module whose forward is not known, what its parts say of themselves is taken.
 
 What no tensor says is guessed and said, and changed by options, or in a file with a line for each layer that is written
-where it is not there yet (:mod:`weights_convert.layer_text`).
+where it is not there yet (:mod:`weights_convert.recognise.layer_text`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 from geomgan.errors import CheckpointError, GeomganError, OptionError
 from geomgan.generators.activations import HIDDEN, OUTPUT_RANGES, SLOPE
 from geomgan.models.families import Family
-from weights_convert import layer_text
 from weights_convert.containers import Found
 from weights_convert.convert import Converted
-from weights_convert.generators import generated, generator, note
-from weights_convert.guess import Said, guessed, listed
 from weights_convert.modules import Part, StateDict
 from weights_convert.options import Options, choice, number, positive, whole
 from weights_convert.programs import converted
+from weights_convert.recognise import layer_text
+from weights_convert.recognise.generators import generated, generator, note
+from weights_convert.recognise.guess import Said, guessed, listed
 from weights_convert.torch_modules import LAYERS, Line
 from weights_convert.torch_modules.activations import LAYERS as ACTIVATIONS
 from weights_convert.torch_modules.linear import PADDING_MODES

@@ -15,10 +15,10 @@ from typing import Any
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
-from weights_convert.generators import generated, generator, note
 from weights_convert.modules import Part
 from weights_convert.options import Options, shown
 from weights_convert.programs import converted
+from weights_convert.recognise.generators import generated, generator, note
 from weights_convert.torch_modules import LAYERS, Line
 from weights_convert.torch_modules.lines import NONLINEAR, WEIGHTED
 from weights_convert.torch_modules.weight_norms import folded

@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.fixtures import golden
 from tests.golden import make_weights
-from weights_convert.lpips import SOURCES
+from weights_convert.families.lpips import SOURCES
 
 TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
 SHIFT, SCALE = (torch.tensor(v)[:, None, None] for v in ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]))

@@ -15,10 +15,10 @@ from tests.hostile import damaged
 from tests.weights_convert.test_torch_module import assert_same
 from tests.weights_convert.test_torch_modules import spectral, trained
 from tests.weights_convert.torch_saved import saved
-from weights_convert import layer_text
 from weights_convert.convert import convert, read
-from weights_convert.guess import Said, guessed
 from weights_convert.modules import StateDict
+from weights_convert.recognise import layer_text
+from weights_convert.recognise.guess import Said, guessed
 from weights_convert.torch_modules import Line
 
 

@@ -18,7 +18,7 @@ FAMILIES = (
         {"generator": Part(biggan.network, biggan.inputs, biggan.biggan)},
         Checkpoint(
             "a file: G_ema.pth of BigGAN-PyTorch, trained with --hier",
-            "biggan:biggan",
+            "families.biggan:biggan",
             options=_EPSILONS,
             signature=_SIGNATURE,
         ),
@@ -26,14 +26,14 @@ FAMILIES = (
     Family(
         "bigbigan",
         {"generator": Part(biggan.network, biggan.inputs, biggan.bigbigan)},
-        Checkpoint("a file: BigBiGAN_x1.pth", "biggan:bigbigan", options=_EPSILONS, signature=_SIGNATURE),
+        Checkpoint("a file: BigBiGAN_x1.pth", "families.biggan:bigbigan", options=_EPSILONS, signature=_SIGNATURE),
     ),
     Family(
         "biggan-deep",
         {"generator": Part(biggan_deep.network, biggan_deep.inputs, biggan_deep.generator)},
         Checkpoint(
             "a file: pytorch_model.bin of pytorch-pretrained-biggan, with its config.json or *-config.json beside it",
-            "biggan_deep:convert",
+            "families.biggan_deep:convert",
             options={"epsilon": "of the batch norms, where the configuration has no eps (0.0001 unless given)"},
             config_files=("config.json", "*-config.json"),
             needs_config=True,

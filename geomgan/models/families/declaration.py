@@ -66,7 +66,7 @@ class Checkpoint:
         needs_config: whether it cannot be converted without one.
         signature: patterns of tensor names that every checkpoint of the family has and few others: they tell where in
             a file the network is, and which family a file is of. Without one the converter takes the whole file.
-        finder: a function of ``weights_convert.finders``, ``(signature) -> Fits``, that tells its networks.
+        finder: a function of ``weights_convert.recognise.finders``, ``(signature) -> Fits``, that tells its networks.
         keys: under which the published file has the network, the first that is there.
         stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
             must keep that promise.

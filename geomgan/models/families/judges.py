@@ -25,14 +25,16 @@ def _of_lpips(net: str) -> Iterator[Family]:
     """Trunk, heads, and both in one state dict."""
     model, file = TORCHVISION[net]
     of_trunk, of_heads = _TRUNKS[net], tuple(f"lin{i}.model.1.weight" for i in range(_HEADS[net]))
-    trunk = Checkpoint(f"a file: torchvision's {file}", "lpips:trunk", stem=file.rpartition("-")[0], signature=of_trunk)
+    trunk = Checkpoint(
+        f"a file: torchvision's {file}", "families.lpips:trunk", stem=file.rpartition("-")[0], signature=of_trunk
+    )
     heads = Checkpoint(
-        f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", "lpips:heads", options=_VERSION, signature=of_heads
+        f"a file: lpips/weights/v0.1/{net}.pth, or v0.0", "families.lpips:heads", options=_VERSION, signature=of_heads
     )
     beside = f"a file: torchvision's {net} features.* with LPIPS heads lin0 to lin{_HEADS[net] - 1} beside them"
     yield Family(f"torchvision-{model}", checkpoint=trunk, net=net)
     yield Family(f"lpips-heads-{net}", checkpoint=heads, net=net)
-    both = Checkpoint(beside, "lpips:both", options=_VERSION, signature=(*of_trunk, *of_heads))
+    both = Checkpoint(beside, "families.lpips:both", options=_VERSION, signature=(*of_trunk, *of_heads))
     yield Family(f"lpips-{net}", checkpoint=both, net=net)
 
 

@@ -34,7 +34,7 @@ FAMILIES = (
         {"generator": Part(dcgan.network, code)},
         Checkpoint(
             "a file: DCGAN_fashionGen-1d67302.pth, or another DCGAN of the PyTorch GAN zoo",
-            "dcgan_gan_zoo:convert",
+            "families.dcgan_gan_zoo:convert",
             options={"output": "tanh or linear: the last activation, where the file's loss does not tell", **_EPSILON},
             signature=("formatLayer.weight", "main.batchNorm0.running_mean", "main.outlayer.weight"),
             finder="gan_zoo",
@@ -46,7 +46,7 @@ FAMILIES = (
         {"generator": Part(dcgan.network, code)},
         Checkpoint(
             "a file: the tutorial's generator, a state dict under any key and prefix, or the whole module",
-            "dcgan_tutorial:convert",
+            "families.dcgan_tutorial:convert",
             options={
                 "stride": "of every layer, with commas between (1,2,2,2 for kernels of 4 unless given)",
                 "padding": "of every layer (0,1,1,1 for kernels of 4 unless given)",
@@ -67,7 +67,9 @@ FAMILIES = (
             "generator": Part(lambda c: gls.VAEDecoder(c["centers"]), code),
             "encoder": Part(lambda c: gls.VAEEncoder(c["latent_dim"]), lambda _: (_DIGIT,)),
         },
-        Checkpoint(f"a folder with {', '.join(_VAE)}", "generative_latent_space:vae", files=_VAE, options=_EPSILON),
+        Checkpoint(
+            f"a folder with {', '.join(_VAE)}", "families.generative_latent_space:vae", files=_VAE, options=_EPSILON
+        ),
     ),
     Family(
         "generative-latent-space-bigan",
@@ -77,7 +79,10 @@ FAMILIES = (
             "discriminator": Part(lambda _: gls.BiGANDiscriminator(), lambda c: (_DIGIT, (c["latent_dim"],))),
         },
         Checkpoint(
-            f"a folder with {', '.join(_BIGAN)}", "generative_latent_space:bigan", files=_BIGAN, options=_EPSILON
+            f"a folder with {', '.join(_BIGAN)}",
+            "families.generative_latent_space:bigan",
+            files=_BIGAN,
+            options=_EPSILON,
         ),
     ),
     Family(
@@ -85,7 +90,7 @@ FAMILIES = (
         {"generator": Part(pggan.network, lambda c: (*code(c), ()), pggan.growing)},
         Checkpoint(
             "a file of the PyTorch GAN zoo: {config, netG, netD, avgG}",
-            "pggan:gan_zoo",
+            "families.pggan:gan_zoo",
             options={
                 "slope": "of the leaky ReLUs, where the file's settings do not say (0.2 unless given)",
                 "output": "tanh or linear: the last activation, where they name no loss (linear unless given)",
@@ -102,7 +107,7 @@ FAMILIES = (
         {"generator": Part(pggan.network, code)},
         Checkpoint(
             "a file: the state dict with features.0.conv.weight, features.0.wscale.scale, ...",
-            "pggan:proggan",
+            "families.pggan:proggan",
             options={
                 "slope": "of the leaky ReLUs (0.2, the published one, unless given)",
                 "output": "tanh or linear: the last activation (linear, as published, unless given)",
@@ -116,7 +121,7 @@ FAMILIES = (
         {"generator": Part(lambda c: SNGAN(tuple(c["features"]), c["channels"], c["seed"]), code)},
         Checkpoint(
             "a file: generator.pt, with its args.json beside it if there is one",
-            "sngan:convert",
+            "families.sngan:convert",
             options=_EPSILON,
             config_files=("args.json",),
             signature=(
@@ -133,7 +138,7 @@ FAMILIES = (
         {"generator": Part(lambda c: Upconv(c["layout"], tuple(c["features"]), c["scale"]), code)},
         Checkpoint(
             "a file: upconvGAN_fc6.pt, _fc7, _fc8, _pool5, or a translation of conv4, conv3, norm2, conv1",
-            "upconv:convert",
+            "families.upconv:convert",
             options={
                 "layout": f"{', '.join(LAYOUTS)}, where the names and shapes of tensors do not tell",
                 "scale": "factor on the tanh of conv, norm2 and conv1: 1 as in PyTorch (default), 255 as in Caffe",
@@ -152,7 +157,7 @@ FAMILIES = (
         },
         Checkpoint(
             "a file of wavegan-pytorch: gan_*.tar, or the generator's state dict",
-            "wavegan:convert",
+            "families.wavegan:convert",
             options={
                 "slice_len": f"samples: {', '.join(map(str, WAVEGAN_LENGTHS))} (of 6 layers 65536 unless given)",
                 "batch_norm": "true or false: what the file must agree with",

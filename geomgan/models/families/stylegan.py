@@ -35,8 +35,8 @@ FAMILIES = (
         {"generator": Part(stylegan2.network, code, nvidia_stylegan2.generator)},
         Checkpoint(
             OFFICIAL,
-            "nvidia_stylegan2:convert",
-            "nvidia:read",
+            "families.nvidia_stylegan2:convert",
+            "families.nvidia:read",
             options=_OF_OFFICIAL,
             signature=("mapping.fc0.weight", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight"),
             keys=("G_ema",),
@@ -47,8 +47,8 @@ FAMILIES = (
         {"generator": Part(nvidia_stylegan3.network, code, nvidia_stylegan3.generator)},
         Checkpoint(
             OFFICIAL,
-            "nvidia_stylegan3:convert",
-            "nvidia:read",
+            "families.nvidia_stylegan3:convert",
+            "families.nvidia:read",
             options={
                 **_OF_TENSORS,
                 **{
@@ -65,7 +65,7 @@ FAMILIES = (
         {"generator": Part(stylegan.network, code, stylegan.generator)},
         Checkpoint(
             "a file: {g_running, ...} of style-based-gan-pytorch, or g_running's state dict alone",
-            "stylegan:convert",
+            "families.stylegan:convert",
             options={
                 "resolution": "of the images, where the network was trained to fewer pixels than it has layers for"
             },
@@ -82,7 +82,7 @@ FAMILIES = (
         {"generator": Part(stylegan2.network, code, stylegan2.generator)},
         Checkpoint(
             "a file: {g_ema, latent_avg} of stylegan2-pytorch, g_ema's state dict alone, or an encoder's of pSp or e4e",
-            "stylegan2:convert",
+            "families.stylegan2:convert",
             options=_OF_OFFICIAL,
             signature=("style.1.weight", "conv1.conv.modulation.weight", "to_rgb1.conv.weight", "convs.0.conv.weight"),
             keys=("g_ema",),

@@ -16,7 +16,7 @@ from geomgan.generators.aten.weights import stored
 from geomgan.generators.prepared import kernels_used
 from tests.fixtures import assert_close
 from tests.generators.aten.drawn import Drawing, dcgan
-from weights_convert.dcgan_tutorial import convert as native
+from weights_convert.families.dcgan_tutorial import convert as native
 from weights_convert.modules import StateDict
 from weights_convert.options import Options
 

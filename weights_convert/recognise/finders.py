@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from weights_convert.containers import Fits
 from weights_convert.containers import signed as signed
-from weights_convert.sequences import chains as chains
+from weights_convert.recognise.sequences import chains as chains
 
 
 def gan_zoo(signature: Sequence[str]) -> Fits:

@@ -5,7 +5,7 @@ and make; ``selection`` takes the generator's of them; ``sides`` chooses strides
 get a usual side; ``network`` puts it all together.
 """
 
-from weights_convert.guess.network import Guess as Guess
-from weights_convert.guess.network import Said as Said
-from weights_convert.guess.network import guessed as guessed
-from weights_convert.guess.selection import listed as listed
+from weights_convert.recognise.guess.network import Guess as Guess
+from weights_convert.recognise.guess.network import Said as Said
+from weights_convert.recognise.guess.network import guessed as guessed
+from weights_convert.recognise.guess.selection import listed as listed

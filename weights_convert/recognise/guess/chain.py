@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from weights_convert.guess.pieces import Piece
+from weights_convert.recognise.guess.pieces import Piece
 from weights_convert.torch_modules.linear import square
 
 WIDE = 9  # wider kernels, of sound, are mostly transposed too

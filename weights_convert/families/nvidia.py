@@ -17,10 +17,10 @@ import numpy as np
 from geomgan.errors import CheckpointError, OptionError
 from geomgan.models.families.stylegan import OFFICIAL, PICKLED
 from geomgan.restricted_pickle import StandIn, misfit
+from weights_convert.families.stylegan2 import check_latent_dim, check_resolution, numbered, shape
 from weights_convert.files import read_tree
 from weights_convert.modules import MAX_TENSORS, StateDict, attributes_of, module_state, plain
 from weights_convert.options import Options
-from weights_convert.stylegan2 import check_latent_dim, check_resolution, numbered, shape
 from weights_convert.table import Computed, Layer, Row, Tensors
 
 ARGUMENTS = "init_kwargs"  # of the generator, beside its tensors

@@ -13,8 +13,8 @@ from geomgan.generators import stylegan
 from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
+from weights_convert.families.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.options import Options
-from weights_convert.stylegan2 import check_levels, checked_sizes, expect_generator, numbered
 from weights_convert.table import Computed, Row, Tensors, fill
 
 BLOCK = "generator.progression.{}"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geomgan.errors import CheckpointError
-from weights_convert.guess.chain import Link, State, chains
-from weights_convert.guess.pieces import LEFT, Piece, pieces_of
+from weights_convert.recognise.guess.chain import Link, State, chains
+from weights_convert.recognise.guess.pieces import LEFT, Piece, pieces_of
 from weights_convert.torch_modules import Line
 
 WAYS = "say what runs with --option layers=FILE, which is written with what is known where there is none"

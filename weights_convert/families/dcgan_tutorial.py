@@ -19,7 +19,7 @@ from geomgan.models.families import Family
 from weights_convert.convert import Converted
 from weights_convert.modules import OTHERWISE, Part, StateDict, forwards
 from weights_convert.options import Options, choice, number, shown, whole
-from weights_convert.sequences import kernels_of, path_of, sequence
+from weights_convert.recognise.sequences import kernels_of, path_of, sequence
 from weights_convert.table import Layer, Tensors, fill, not_of, shapes
 
 MAX_LAYERS = 10  # each doubles the side: 2048 pixels

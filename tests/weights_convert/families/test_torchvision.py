@@ -15,8 +15,8 @@ from geomgan.errors import CheckpointError, NotHereError
 from tests.distances.torch_networks import our_weights, seeded
 from tests.fixtures import golden
 from tests.weights_convert.torch_models import saved
-from weights_convert import lpips as module_under_test
 from weights_convert.convert import convert
+from weights_convert.families import lpips as module_under_test
 
 
 def tensors(net: str, *prefixes: str) -> dict[str, torch.Tensor]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from geomgan.errors import CheckpointError, OptionError
 from weights_convert.containers import OTHERS, Found, find
-from weights_convert.guess.pieces import LEFT
 from weights_convert.modules import StateDict
 from weights_convert.options import Options
+from weights_convert.recognise.guess.pieces import LEFT
 from weights_convert.torch_modules import Line, Traced, traced, with_input
 
 KEYS = (  # what people call it

@@ -9,10 +9,10 @@ from typing import Any
 from geomgan.errors import CheckpointError
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
-from weights_convert.dcgan_tutorial import dcgan
+from weights_convert.families.dcgan_tutorial import dcgan
+from weights_convert.families.pggan import OUTPUTS, gan_zoo_loss, gan_zoo_settings
 from weights_convert.modules import expect_functions
 from weights_convert.options import Options, choice
-from weights_convert.pggan import OUTPUTS, gan_zoo_loss, gan_zoo_settings
 
 
 def convert(family: Family, states: Mapping[str, Any], options: Options) -> Converted:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from geomgan.models.families import CHECKPOINTS, Checkpoint
-from weights_convert import finders
 from weights_convert.containers import Fits, fitting
+from weights_convert.recognise import finders
 
 
 def fits_of(published: Checkpoint, signature: Sequence[str]) -> Fits:

@@ -13,22 +13,22 @@ from geomgan.generators import stylegan2
 from geomgan.generators.layouts import kernel
 from geomgan.models.families import Family
 from weights_convert.convert import Converted
-from weights_convert.modules import StateDict
-from weights_convert.nvidia import (
+from weights_convert.families.nvidia import (
     GAIN,
     arguments_of,
     check_sides,
     mapping_config,
     mapping_rows,
 )
-from weights_convert.options import Options
-from weights_convert.stylegan2 import (
+from weights_convert.families.stylegan2 import (
     check_levels,
     checked_sizes,
     expect_generator,
     shape,
     taps_or,
 )
+from weights_convert.modules import StateDict
+from weights_convert.options import Options
 from weights_convert.table import Computed, Layer, Row, Tensors, fill
 
 FILTERS = {"*resample_filter": "the resampling filter; it is in the configuration"}

@@ -19,7 +19,7 @@ from tests.parity import assert_fixture, converted
 from tests.small_models import in_float64, largest_difference
 from tests.weights_convert.torch_models import Harmful, randomise, saved
 from weights_convert.convert import convert
-from weights_convert.wavegan import sub_pixel_kernel
+from weights_convert.families.wavegan import sub_pixel_kernel
 
 LAYERS = {16384: 5, 32768: 6, 65536: 6}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geomgan.errors import CheckpointError
-from weights_convert.guess.chain import Link
-from weights_convert.guess.pieces import LEFT, Piece, between, pieces_of
-from weights_convert.guess.selection import WAYS, generator_of
-from weights_convert.guess.sides import MOST_SIDE, Choice, Stage, Step, cheapest, plain, transposed, unusual
+from weights_convert.recognise.guess.chain import Link
+from weights_convert.recognise.guess.pieces import LEFT, Piece, between, pieces_of
+from weights_convert.recognise.guess.selection import WAYS, generator_of
+from weights_convert.recognise.guess.sides import MOST_SIDE, Choice, Stage, Step, cheapest, plain, transposed, unusual
 from weights_convert.torch_modules import Line
 from weights_convert.torch_modules.linear import square
 

@@ -17,7 +17,7 @@ from tests.weights_convert.torch_attacks import SMALL, module, official, replace
 from tests.weights_convert.torch_models import saved
 from tests.weights_convert.torch_stylegan import StyleGAN2
 from weights_convert.convert import convert
-from weights_convert.nvidia import read
+from weights_convert.families.nvidia import read
 
 FAMILIES = ("nvidia-stylegan2", "nvidia-stylegan3", "stylegan", "stylegan2")
 

@@ -17,7 +17,7 @@ from geomgan.generators.stylegan3_sampling import Sampling
 from geomgan.models.families import Family
 from geomgan.models.families.stylegan import SAMPLING
 from weights_convert.convert import Converted
-from weights_convert.nvidia import (
+from weights_convert.families.nvidia import (
     GAIN,
     arguments_of,
     check_sides,
@@ -25,8 +25,8 @@ from weights_convert.nvidia import (
     mapping_rows,
     number,
 )
+from weights_convert.families.stylegan2 import expect_generator
 from weights_convert.options import Options
-from weights_convert.stylegan2 import expect_generator
 from weights_convert.table import Computed, Layer, Row, Tensor, Tensors, fill
 
 LAYER = re.compile(r"synthesis\.(L(\d{1,3})_(\d{1,5})_\d{1,6})\.weight")

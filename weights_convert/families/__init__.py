@@ -1,0 +1,1 @@
+"""The converters of published checkpoints; one module per family."""
