@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from geomgan import moved
 
 if TYPE_CHECKING:
-    from geomgan import analysis, distances, errors, fields, optimize, paths, plot, study, training, zoo
+    from geomgan import analysis, distances, errors, fields, geodesics, optimize, paths, plot, study, training, zoo
     from geomgan.eigen import Eigenpairs, eigenpairs, eigh
     from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, OutOfMemory, StoreError
     from geomgan.fields import MetricField, metric_field
@@ -54,6 +54,7 @@ __all__ = [
     "ensemble",
     "errors",
     "fields",
+    "geodesics",
     "hessian_operator",
     "load",
     "metric_field",
@@ -70,8 +71,8 @@ __all__ = [
     "zoo",
 ]
 _ROOMS = (
-    *("analysis", "backend", "distances", "eigen", "errors", "fields", "generators", "home", "metric", "models"),
-    *("optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
+    *("analysis", "backend", "distances", "eigen", "errors", "fields", "generators", "geodesics", "home", "metric"),
+    *("models", "optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
 )
 _HOMES = {
     "geomgan.eigen": ("Eigenpairs", "eigenpairs", "eigh"),
