@@ -28,7 +28,6 @@ class Format:
         halves: whether float32 numbers are split into two such ones, for three products.
         narrow: whether products are kept in that format too: arrays between products are half as large.
         native: whether the device multiplies such numbers; otherwise they are rounded, and multiplied in float32.
-        gain: how many such products take the time of one in float32.
         error: of a metric tensor, relative (Frobenius norm): it moves all eigenvalues, the largest too.
         rounding: relative, of a Jacobian as its small singular values see it: what decides where noise begins.
     """
@@ -37,7 +36,6 @@ class Format:
     halves: bool = False
     narrow: bool = False
     native: bool = True
-    gain: float = 1.0
     error: float = 4e-6
     rounding: float = 2.0**-23
 
@@ -52,12 +50,12 @@ class Format:
 
 # Errors are three to fifteen times those measured with digits-dcgan, faces64 and networks of 2 to 10 dense layers.
 FLOAT32 = Format(23)
-SPLIT = Format(10, halves=True, gain=2.5, error=1e-5, rounding=2.0**-21)
-TF32 = Format(10, gain=8.0, error=2e-3, rounding=2.0**-14)
-BF16 = Format(7, narrow=True, gain=14.0, error=2e-2, rounding=2.0**-11)
+SPLIT = Format(10, halves=True, error=1e-5, rounding=2.0**-21)
+TF32 = Format(10, error=2e-3, rounding=2.0**-14)
+BF16 = Format(7, narrow=True, error=2e-2, rounding=2.0**-11)
 _EMULATED = (
     *(("highest", FLOAT32), ("high", FLOAT32)),
-    *(("tf32", replace(TF32, native=False, gain=1.0)), ("bf16", replace(BF16, native=False, gain=1.0))),
+    *(("tf32", replace(TF32, native=False)), ("bf16", replace(BF16, native=False))),
 )
 _ALWAYS = "always_float32"
 

@@ -29,7 +29,7 @@ def choose_solver(cost: Cost, dim: int, k: int, solver: str = "auto", width: int
         return solver, "asked for"
     if cost.forced:
         return cost.forced
-    dense, iterative = dim * cost.row, cost.product * expected_products(k, width) + 2 * k * cost.refining
+    dense, iterative = dim * cost.row, cost.product * expected_products(k, width)
     reason = f"about {dense:.0f} forward passes dense, {iterative:.0f} iterative"
     return ("dense" if dense <= iterative else "block"), reason
 

@@ -21,7 +21,6 @@ class Cost:
             the rounding of its factor.
         noise: of eigenvalues, relative to the largest, beside what rounding explains.
         error: of the matrix and of products, relative; it moves all eigenvalues.
-        refining: of one float32 product, where coarse ones are refined by as many as there are pairs, and more.
     """
 
     row: float
@@ -31,7 +30,6 @@ class Cost:
     squared: bool = False
     noise: float = 0.0
     error: float = 0.0
-    refining: float = 0.0
 
 
 class Operator(Protocol):

@@ -244,9 +244,7 @@ def compute_field(
     stored: dict[str, Any] = read_attributes(folder, SETTINGS)["settings"] if folder and resumed else {}
     if stored:  # a resumed run keeps its sizes
         sizes = {name: stored.get(name) if size in (None, "auto") else size for name, size in sizes.items()}
-    plan = chosen(
-        pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every, precision=precision, auto=solver == "auto"
-    )
+    plan = chosen(pair, n, k=k, **sizes, hvp=hvp, memory=memory, devices=every, auto=solver == "auto")
     fit: Callable[..., Any] = partial(fitted, pair, precision=precision, devices=every, adjust=sizes["chunk"] is None)
     shapes = shapes_of(n, dim, plan.k, G.dtype, dense=plan.solver == "dense")
     if folder is None:

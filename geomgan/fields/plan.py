@@ -26,7 +26,7 @@ from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.fields.rate import matrix_product_rate, products_seconds, step_seconds
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
-from geomgan.metric.maps import LinearMap, Pushforward, map_of, with_refining
+from geomgan.metric.maps import LinearMap, Pushforward, map_of
 from geomgan.metric.pair import Pair, bound, check_options, check_types, profile_of, with_programs
 
 Groups = tuple[tuple[int, ...] | None, ...]
@@ -205,7 +205,7 @@ def plan_field(
     check_options(precision, hvp)
     pair, every = with_programs(bound(G, D)), list(devices or jax.devices())
     sizes: dict[str, Any] = {"k": k, "solver": solver, "chunk": chunk, "batch": batch, "groups": groups}
-    plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every, precision=precision)
+    plan = chosen(pair, codes, **sizes, hvp=hvp, memory=memory, devices=every)
     plan = fitted(pair, plan, precision, every, adjust=chunk is None)
     if estimate:
         rate = matrix_product_rate(precision) * dict(backend().efficiency)[plan.solver] * len(every)
@@ -233,7 +233,6 @@ def chosen(
     hvp: str,
     memory: int | str | None,
     devices: Sequence[jax.Device],
-    precision: str = "highest",
     auto: bool = False,
 ) -> Plan:
     """The plan as far as shapes tell; arguments of :func:`plan_field`. Compiles nothing.
@@ -259,8 +258,7 @@ def chosen(
     elif kind is Pushforward:
         parts = _groups(sizes, budget // 2)
     forward, here = profile.flops, backend()
-    width = block_width(dim, k, heavy=forward > here.heavy_flops)
-    cost = with_refining(kind.cost(len(parts)), precision, pair.G.dtype)
+    width, cost = block_width(dim, k, heavy=forward > here.heavy_flops), kind.cost(len(parts))
     auto = auto or solver == "auto"
     solver, reason = choose_solver(cost, dim, k, solver, width)
     parts = parts or (None,)

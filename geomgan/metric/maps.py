@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from geomgan.backend import FLOAT32, backend, format_of
+from geomgan.backend import backend
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
@@ -260,12 +260,6 @@ class Matrix(LinearMap):
     @classmethod
     def flops(cls, forward: float, dim: int, passes: int, width: int) -> float:
         return (dim * (dim + 3.0) + TRIED) * forward
-
-
-def with_refining(cost: Cost, precision: str, dtype: Any) -> Cost:
-    """The cost with that of float32 products, in the same coarse passes, where pairs are refined by them."""
-    form = format_of(precision, dtype)
-    return cost if form == FLOAT32 else replace(cost, refining=form.gain * cost.product)
 
 
 def map_of(D: Distance, hvp: str) -> type[LinearMap]:

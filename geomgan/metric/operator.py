@@ -19,7 +19,7 @@ from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.gram import gram_where_it_lies, tensor_of
-from geomgan.metric.maps import LinearMap, Product, Pushforward, map_of, with_refining
+from geomgan.metric.maps import LinearMap, Product, Pushforward, map_of
 from geomgan.metric.pair import Pair, checked
 
 
@@ -69,8 +69,7 @@ class MetricOperator:
         heavy = sum(leaf.nbytes for leaf in jax.tree.leaves(self.map)) > backend().heavy_bytes
         noise = float(self.map.noise)
         error = max(noise, tensor_error(self.dtype, self.precision))
-        cost = with_refining(self.map.cost(int(fits), heavy=heavy), self.precision, self.dtype)
-        return replace(cost, noise=noise, error=error)
+        return replace(self.map.cost(int(fits), heavy=heavy), noise=noise, error=error)
 
     @property
     def exact(self) -> MetricOperator | None:

@@ -148,6 +148,8 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
     assert lines["memory"].endswith("of 2.0 GiB")
     assert main([*command, "--top", "3", "--solver", "block"]) == 0
     assert "block, 3 eigenpairs each: asked for" in capsys.readouterr().out
+    assert main([*command, "--precision", "tf32"]) == 0
+    assert "of tangents in TF32" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -141,3 +141,17 @@ def test_a_file_in_the_way_is_told_before_any_work(below, tmp_path):
     with pytest.raises(gg.StoreError, match=r"taken is a file; expected a folder for the store"):
         gg.metric_field(G, MSE, np.zeros((1, 4), np.float32), store=tmp_path / "taken" / below)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_coarse_metrics_say_what_they_are_off_by(tmp_path):
+    G = image_of(lambda A, z: jnp.tanh(A @ z), "smooth")
+    options = {"names": {"spectrum"}, "precision": "tf32"}
+    report, told, _ = made(G, 2, tmp_path / "run", **options)
+    assert told["relative_error"] == 2e-3
+    assert told["run"]["precision"] == "tf32"
+    page = report.page.read_text()
+    assert "relative error of the metrics, at most" in page
+    assert "precision=&#x27;tf32&#x27;" in page
+    assert not made(G, 2, tmp_path / "run", **options)[0].computed
+    with pytest.raises(gg.StoreError, match="precision: stored 'tf32', now 'highest'"):
+        made(G, 2, tmp_path / "run", names={"spectrum"})
