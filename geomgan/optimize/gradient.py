@@ -12,11 +12,10 @@ import numpy as np
 import optax
 
 from geomgan.brief import brief
-from geomgan.eigen.dense import eigh
 from geomgan.optimize.eigenbasis import EigenbasisState, basis_state, update_in_basis
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.metrics import given_pairs, pairs_at
+from geomgan.optimize.metrics import eigenpairs_of, given_pairs, pairs_at
 from geomgan.optimize.residuals import metric_at, metrics_together
 
 LINE_SEARCH = 12  # halvings at most
@@ -82,12 +81,13 @@ class Gradient:
     def _begin(self, loss: Loss, z: jax.Array) -> tuple[Any, int]:
         if self.own:
             metric, passes = metric_at(loss, z)
-            pairs = eigh(metric)
+            pairs = eigenpairs_of(metric)
         elif self.metric is not None:
             pairs, passes = pairs_at(self.metric, z), 0
         else:
             return self.optimizer.init(z), 0
-        return basis_state(self.optimizer, *pairs, self.scale, self.floor, z), passes
+        values, vectors = pairs
+        return basis_state(self.optimizer, values, vectors, self.scale, self.floor, z), passes
 
 
 def adam(rate: float = 0.05, **options: Any) -> Gradient:

@@ -91,8 +91,9 @@ class Inversion:
         shown = ", ".join(f"{name} {np.median(self.of_best(x)):.3g}" for name, x in self.measures.items())
         B, R = self.losses.shape
         lost = int((self.status == FAILED).sum())
+        what = f"{B} target{'s' * (B != 1)}, {R} run{'s' * (R != 1)} each by {self.method}"
         return (
-            f"{B} targets, {R} runs each by {self.method}: of the best run, median {shown}; prior distance "
+            f"{what}: of the best run, median {shown}; prior distance "
             f"{np.median(self.of_best(self.prior_distance)):.2f}; {int(self.passes.sum()):,} forward passes in "
             f"{self.seconds:.1f} s{f'; {lost} runs were not finite' if lost else ''}."
         )

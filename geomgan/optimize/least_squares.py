@@ -26,12 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.brief import brief
-from geomgan.eigen.dense import eigh
 from geomgan.errors import check_choice, check_count
 from geomgan.metric.gram import gram
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.metrics import given_pairs, pairs_at
+from geomgan.optimize.metrics import eigenpairs_of, given_pairs, one_at_a_time, pairs_at
 from geomgan.optimize.residuals import against, linearised, metric_at, metrics_together, rows, squared
 
 SOLVERS = ("dense", "subspace", "cg", "metric")
@@ -100,7 +99,7 @@ class LevenbergMarquardt:
         scale = jnp.max(jnp.diagonal(model.matrix))
         damping = jnp.maximum(jnp.where(inner.damping > 0, inner.damping, self.damping * scale), LEAST * scale)
         tried = damping * jnp.asarray(SPREAD, z.dtype)
-        moves = jax.vmap(lambda mu: _solve(model, mu))(tried)
+        moves = jax.vmap(_solve, (None, None, 0))(model.matrix, model.slope, tried)
         codes = z + moves @ model.basis.T
         found = jax.vmap(loss.value)(codes)
         found = jnp.where(jnp.isfinite(found), found, jnp.inf)
@@ -128,7 +127,8 @@ class LevenbergMarquardt:
             values, vectors = pairs_at(self.metric, z)
             return (values[: self.k], vectors[:, : self.k]), 0
         metric, passes = metric_at(loss, z)
-        return eigh(metric, self.k), passes
+        values, vectors = eigenpairs_of(metric)
+        return (values[: self.k], vectors[:, : self.k]), passes
 
     def _model(self, loss: Loss, z: jax.Array, inner: Damped) -> Model:
         if self.solver == "metric":
@@ -187,10 +187,11 @@ def levenberg_marquardt(
     return LevenbergMarquardt(solver, jnp.asarray(damping, jnp.float32), pairs, k, int(every))
 
 
-def _solve(model: Model, damping: jax.Array) -> jax.Array:
+@one_at_a_time
+def _solve(matrix: jax.Array, slope: jax.Array, damping: jax.Array) -> jax.Array:
     """``y = -(H + μ I)⁻¹ b``, in as many digits as the matrix has."""
-    H = model.matrix + damping * jnp.eye(len(model.slope), dtype=model.matrix.dtype)
-    return -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(H), model.slope)
+    H = matrix + damping * jnp.eye(len(slope), dtype=matrix.dtype)
+    return -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(H), slope)
 
 
 def _krylov(residual: Any, push: Any, z: jax.Array, k: int) -> Model:

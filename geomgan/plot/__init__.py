@@ -17,6 +17,7 @@ from geomgan.plot.homogeneity import (
     consistency_synopsis,
 )
 from geomgan.plot.images import displayable, image_grid
+from geomgan.plot.inversion import loss_curves, reconstructions
 from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
 from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
 from geomgan.plot.spectrum import spectra, spectrum
@@ -41,8 +42,10 @@ __all__ = [
     "isotropy_illusion",
     "layer_matrix",
     "layer_scatter",
+    "loss_curves",
     "null_space",
     "png",
+    "reconstructions",
     "references_montage",
     "save",
     "spectra",

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -38,14 +38,14 @@ from geomgan.generators.generator import activations_of, output_of
 from geomgan.generators.program_hash import program_hash
 from geomgan.metric.outputs import squared_distance
 from geomgan.metric.pair import bind, bound, check_options, check_types, profile_of
-from geomgan.plot import files
 from geomgan.report.doubts import doubts_of_field, doubts_of_samples
 from geomgan.report.finding import finding_of, how_it_was_made, summary_of
 from geomgan.report.page import html_report
-from geomgan.report.section import Section, csv_of, missing
+from geomgan.report.section import Section, missing
 from geomgan.report.subject import Subject, called
 from geomgan.report.table import TRIPLES
 from geomgan.report.triple import Results, Triple
+from geomgan.report.written import written
 from geomgan.runs.files import local_path, write_whole
 from geomgan.runs.journal import PARTS, SETTINGS, Journal, open_journal
 from geomgan.runs.kinds import read_json
@@ -54,7 +54,7 @@ from geomgan.runs.lock import locked
 LAYER_WORK = 3e12  # FLOPs up to which layers are compared without being asked for
 UNDEFINED = (ValueError, ArithmeticError)  # what is raised of numbers that have no such statistic
 AXES = 8  # to show, unless said otherwise
-PAGE, SUMMARY, FIGURES = "report.html", "summary.json", "figures"
+PAGE, SUMMARY = "report.html", "summary.json"
 
 
 @brief
@@ -309,29 +309,12 @@ def _drawn(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
         if isinstance(found, Exception):
             raise found
         with np.errstate(**subject.undefined):
-            return _written(triple, subject, found, out)
+            return written(triple, subject, found, out)
     except UNDEFINED as error:
         if subject.undefined:
             return missing(triple.name, "the metric is zero at every code.")
         warn(f"the part {triple.name!r} of the report could not be made: {error}")
         return missing(triple.name, str(error))
-
-
-def _written(triple: Triple, subject: Subject, found: Any, out: Path) -> Section:
-    section = triple.tell(subject, found)
-    beside, figure = dict(section.files), f"{FIGURES}/{section.name}"
-    drawn = triple.draw(subject, found) if triple.draw else None
-    if isinstance(drawn, bytes):
-        beside[f"{figure}.gif"] = drawn
-        section = replace(section, film=drawn)
-    elif drawn is not None:
-        beside |= {f"{figure}.png": files.png(drawn), f"{figure}.svg": files.svg(drawn)}
-        section = replace(section, picture=beside[f"{figure}.png"], width=drawn.get_figwidth())
-    if section.numbers:
-        beside[f"{figure}.csv"] = csv_of(section.numbers).encode()
-    for name, data in beside.items():
-        write_whole(out / name, data)
-    return replace(section, files=beside)
 
 
 def _call(run: Mapping[str, Any]) -> str:

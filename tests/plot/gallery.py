@@ -12,6 +12,7 @@ from geomgan import analysis, plot
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
+from geomgan.optimize import Inversion
 from geomgan.paths import Walks
 
 DIM, CODES, SIDE = 24, 12, 64
@@ -123,7 +124,22 @@ def figures():
         "comparison": partial(plot.comparison, compared, names, (F, shuffled)),
         "comparison of bars": partial(plot.comparison, compared, names),
         "eigenspaces": partial(plot.eigenspaces, spaces, names),
+        "reconstructions": partial(plot.reconstructions, inverted()),
+        "loss_curves": partial(plot.loss_curves, inverted()),
     }
+
+
+def inverted():
+    """An inversion of five targets by three runs each."""
+    x = pictures(5, 4)
+    targets, samples = x[:, 0], x[:, 1:] * 0.5 + 0.5 * x[:, :1]
+    falling = 0.4 * np.exp(-np.arange(60) / np.array([5.0, 20, 60])[:, None])
+    history = falling * np.linspace(0.5, 2, 5)[:, None, None]
+    codes, losses = np.zeros((5, 3, DIM)), history[..., -1]
+    return Inversion(
+        codes, samples, targets, losses, {"lpips-alex": losses, "mse": losses / 2}, losses, losses.astype(int),
+        np.full((5, 3), "converged"), history, losses.argmin(axis=1), codes, None, 1.0, "adam", (-1.0, 1.0),
+    )  # fmt: skip
 
 
 def relation(count=190):
