@@ -85,3 +85,13 @@ def test_the_readme_names_every_family():
     shipped_only = {"digit-classifier"}
     short = {"generative-latent-space-bigan": "-bigan"}
     assert [name for name in NETWORKS if f"`{short.get(name, name)}`" not in text] == sorted(shipped_only)
+
+
+def test_search_runs_as_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {}
+    for number, block in enumerate(python_blocks(ROOT / "docs" / "search.md")):
+        exec(compile(block, f"search.md, example {number + 1}", "exec"), namespace)
+    found, finer = namespace["found"], namespace["finer"]
+    assert found.history[..., -1].max() < found.history[..., 0].max()
+    assert (finer.history[..., -1] <= finer.history[..., 0]).all()
