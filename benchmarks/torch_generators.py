@@ -43,8 +43,8 @@ def generator(G: gg.Generator) -> Forward:
 
 
 def tensor(array: Any) -> torch.Tensor:
-    """A copy of an array."""
-    return torch.from_numpy(np.array(array, np.float32, order="C"))
+    """A copy of an array, on torch's default device."""
+    return torch.from_numpy(np.array(array, np.float32, order="C")).to(torch.get_default_device())
 
 
 def convolution(layer: Weights) -> tuple[torch.Tensor, torch.Tensor | None]:

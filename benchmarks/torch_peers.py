@@ -33,7 +33,7 @@ def squared_distance(G: gg.Generator, D: gg.distances.Distance) -> Distance:
 def gauss_newton(phi: Embedding, z: np.ndarray) -> np.ndarray:
     """``JᵀJ`` by forward mode, all tangents together."""
     J = torch.func.jacfwd(phi)(torch.tensor(z))
-    return (J.T @ J).detach().numpy()
+    return (J.T @ J).detach().cpu().numpy()
 
 
 def gauss_newton_block(phi: Embedding, z: np.ndarray, directions: int, chunk: int) -> np.ndarray:
@@ -41,7 +41,7 @@ def gauss_newton_block(phi: Embedding, z: np.ndarray, directions: int, chunk: in
     code = torch.tensor(z)
     push = lambda v: torch.func.jvp(phi, (code,), (v,))[1]
     J = torch.func.vmap(push, chunk_size=chunk)(torch.eye(len(z))[:directions])
-    return (J @ J.T).numpy()
+    return (J @ J.T).cpu().numpy()
 
 
 def gradient(distance: Distance, z: np.ndarray) -> Gradient:
@@ -55,7 +55,7 @@ def gradient(distance: Distance, z: np.ndarray) -> Gradient:
 def hessian_rows(first: Gradient, rows: Sequence[int]) -> np.ndarray:
     """Rows of the Hessian by one double backward pass each, as GAN-Geometry computes it."""
     along, moved = first
-    return torch.stack([torch.autograd.grad(along[i], moved, retain_graph=True)[0] for i in rows]).numpy()
+    return torch.stack([torch.autograd.grad(along[i], moved, retain_graph=True)[0] for i in rows]).cpu().numpy()
 
 
 def hessian_by_rows(distance: Distance, z: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def hessian_product(first: Gradient, v: np.ndarray) -> np.ndarray:
     """The Hessian times ``v`` by a double backward pass."""
     along, moved = first
     direction = torch.tensor(v.reshape(-1), dtype=torch.float32)
-    return torch.autograd.grad(along, moved, direction, retain_graph=True)[0].numpy()
+    return torch.autograd.grad(along, moved, direction, retain_graph=True)[0].cpu().numpy()
 
 
 def lanczos(product: Callable[[np.ndarray], Any], dim: int, k: int, tol: float) -> tuple[np.ndarray, int]:
