@@ -1,5 +1,6 @@
 # `make demo` and `make test` set everything up themselves: all they need is Python 3.11 or newer, pip and make.
 PYTHON ?= python3
+GPU_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
@@ -10,7 +11,7 @@ NEWEST := .venv-newest/bin
 NEWEST_PYTHON ?= $(shell .ci/newest-python)
 ONLY_IN_TEST := weights_convert test_notebooks.py
 
-.PHONY: demo test test-slow test-newest lint bench train clean
+.PHONY: demo test test-slow test-gpu test-newest lint bench train clean
 
 demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
 	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --resize 64 --codes 16 --top 8 --seed 0 --out runs/demo
@@ -20,6 +21,9 @@ test: lint  ## everything but the slow tests
 
 test-slow: .venv/installed-test  ## full-size parity, hundreds of kills, thousands of damaged files
 	$(BIN)/python $(PYTEST) -m slow
+
+test-gpu:  ## a minute of small networks on a GPU, with a Python that has JAX for it; without pytest: python3 -m tests.gpu
+	GEOMGAN_GPU_TESTS=gpu $(GPU_PYTHON) -m pytest tests/gpu -v
 
 test-newest:  ## what needs no torch, on the newest Python (3.12 or later), JAX and Flax that are there
 ifeq ($(NEWEST_PYTHON),)

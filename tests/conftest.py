@@ -11,7 +11,8 @@ from geomgan.home import compiled_programs
 # to those with a home of their own, and to the kernels of notebooks.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled_programs()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ["JAX_PLATFORMS"] = "cpu"
+if os.environ.get("GEOMGAN_GPU_TESTS") != "gpu":  # make test-gpu
+    os.environ["JAX_PLATFORMS"] = "cpu"
 # As many processes as cores run the tests: threads of torch and of OpenBLAS would wait for one another, spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
