@@ -78,7 +78,12 @@ class Backend:
         in_turn: whether a program should end before the next is queued (on CPU a queued one gets fewer threads).
         overwrite: whether Jacobians of a field should overwrite one another (new ones are cleared page by page).
         gram_on_host: whether BLAS sums Gram matrices (``syrk``, half the work) rather than XLA.
-        gram_block: bytes of columns that are widened to float64 at a time.
+        gram_block: bytes of columns that are widened to float64 (or split) at a time: a processor's cache, or products
+            that fill a device.
+        gram_split: whether Gram matrices are summed from parts of float32 whose products are exact, rather than in
+            float64, which consumer's devices have at 1/32 or 1/64 of float32's rate.
+        solve_on_device: whether eigenpairs of many codes are found in a program on the device, rather than by LAPACK
+            on the host.
         push: forward passes that one of many batched JVPs costs.
         product: forward passes that a product ``Jᵀ(J v)`` costs, one JVP and one VJP.
         heavy_flops: a forward pass above this fills the device alone.
@@ -115,6 +120,8 @@ class Backend:
     overwrite: bool
     gram_on_host: bool
     gram_block: int
+    gram_split: bool
+    solve_on_device: bool
     push: float
     product: float
     heavy_flops: float
@@ -148,6 +155,8 @@ CPU = Backend(
     overwrite=True,
     gram_on_host=True,
     gram_block=2**21,
+    gram_split=False,
+    solve_on_device=False,
     push=1.2,
     product=5.5,
     heavy_flops=2e9,
@@ -179,6 +188,8 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     in_turn=False,
     overwrite=False,
     gram_on_host=False,
+    gram_block=2**28,
+    solve_on_device=True,
     heavy_flops=float("inf"),
     heavy_bytes=float("inf"),
     patches=False,
@@ -192,17 +203,28 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
 WITHOUT_TF32 = replace(ACCELERATOR, formats=_EMULATED)
 
 
+# Compute capabilities of NVIDIA's devices with float64 at half of float32's rate (P100, V100, A100, H100, B200).
+FULL_FLOAT64 = ("6.0", "7.0", "8.0", "9.0", "10.0")
+
+
 def backend(device: jax.Device | None = None) -> Backend:
     """The numbers of a device; by default of the one that JAX computes on."""
     platform = jax.default_backend() if device is None else device.platform
     if platform == "cpu":
         return CPU
-    return ACCELERATOR if _has_tf32(device or jax.local_devices()[0]) else WITHOUT_TF32
+    capability = str(getattr(device or jax.local_devices()[0], "compute_capability", ""))
+    here = ACCELERATOR if _has_tf32(capability) else WITHOUT_TF32
+    return replace(here, gram_split=True) if _is_poor_in_float64(capability) else here
 
 
-def _has_tf32(device: jax.Device) -> bool:
+def _has_tf32(capability: str) -> bool:
     """Whether a device multiplies TF32 and bfloat16: NVIDIA's since Ampere, which number their capability 8.0."""
-    return bool(re.fullmatch(r"([89]|\d\d+)\.\d+", str(getattr(device, "compute_capability", ""))))
+    return bool(re.fullmatch(r"([89]|\d\d+)\.\d+", capability))
+
+
+def _is_poor_in_float64(capability: str) -> bool:
+    """Whether NVIDIA made a device for consumers, or for inference; of others nothing is known."""
+    return bool(re.fullmatch(r"\d+\.\d+", capability)) and capability not in FULL_FLOAT64
 
 
 class top_level_jit:

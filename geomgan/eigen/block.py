@@ -99,7 +99,7 @@ def lanczos_blocks(
             converged = yield from _converge(space, tol, rounding)
             if not converged:
                 return replace(space.pairs(), spent=space.left > 0)
-            if not may_hide_copies(space.theta[:k], shown, space.within):
+            if not may_hide_copies(np.sort(space.theta[:k]), shown, space.within):
                 return space.pairs()
         start, answer = None, space.pairs()
         proven = yield from search(space)

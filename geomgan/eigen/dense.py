@@ -48,9 +48,7 @@ def eigh(g: Any, k: int | None = None, *, which: str = "largest") -> tuple[jax.A
     values, vectors = jnp.linalg.eigh(0.5 * (wide + wide.T))
     values, vectors = values[::-1], vectors[:, ::-1]
     chosen = wanted(values, k, which)
-    values, vectors = values[chosen].astype(g.dtype), vectors[:, chosen].astype(g.dtype)
-    largest = jnp.take_along_axis(vectors, jnp.abs(vectors).argmax(axis=0, keepdims=True), axis=0)
-    return values, vectors * jnp.where(largest < 0, -1, 1).astype(vectors.dtype)
+    return values[chosen].astype(g.dtype), signed(vectors[:, chosen].astype(g.dtype))
 
 
 def wanted(values: Any, k: int, which: str) -> Any:
@@ -78,6 +76,25 @@ def largest_pairs(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray,
         return values, vectors, column_norms(matrices @ vectors - vectors * values[..., None, :])
 
 
+def pairs_of_stack(g: jax.Array, k: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """:func:`largest_pairs` as a part of a program, in 64-bit types, which a device runs for all matrices together.
+
+    Args:
+        g: ``(n, d, d)`` in float64.
+        k: how many, static.
+
+    Returns:
+        Values ``(n, k)``, vectors ``(n, d, k)`` and residuals ``(n, k)``; NaN for a matrix that is not finite.
+    """
+    finite = jnp.isfinite(g).all(axis=(1, 2), keepdims=True)
+    g = jnp.where(finite, 0.5 * (g + jnp.swapaxes(g, 1, 2)), 0.0)
+    values, vectors = jnp.linalg.eigh(g, symmetrize_input=False)
+    values, vectors = values[:, ::-1][:, :k], signed(vectors[:, :, ::-1][:, :, :k])
+    residuals = jnp.linalg.norm(g @ vectors - vectors * values[:, None], axis=1)
+    found = finite[:, 0]
+    return jnp.where(found, values, jnp.nan), jnp.where(finite, vectors, jnp.nan), jnp.where(found, residuals, jnp.nan)
+
+
 def check_symmetric(g: Any, name: str, tolerance: float = ASYMMETRY) -> None:
     """Raise ``ValueError`` where a matrix ``(d, d)`` differs from its transpose by more than rounding."""
     dtype = np.asarray(g).dtype
@@ -102,9 +119,10 @@ def column_norms(columns: np.ndarray) -> np.ndarray:
     return np.linalg.norm(columns, axis=-2)
 
 
-def signed(vectors: np.ndarray) -> np.ndarray:
-    """Columns ``(..., d, k)`` with the component of largest magnitude positive."""
+def signed(vectors: Any) -> Any:
+    """Columns ``(..., d, k)`` of numpy or JAX with the component of largest magnitude positive."""
     if vectors.shape[-1] == 0:
         return vectors
-    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=-2, keepdims=True), axis=-2)
-    return vectors * np.where(largest < 0, -1.0, 1.0)
+    arrays: Any = jnp if isinstance(vectors, jax.Array) else np
+    largest = arrays.take_along_axis(vectors, abs(vectors).argmax(axis=-2, keepdims=True), axis=-2)
+    return vectors * arrays.where(largest < 0, -1, 1).astype(vectors.dtype)

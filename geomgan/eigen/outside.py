@@ -14,7 +14,10 @@ Kuczyński and Woźniakowski (1992) bound the chance that it does not (:func:`st
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from geomgan.eigen.lapack import symmetric
@@ -25,7 +28,7 @@ CHANCE = 1e-6  # that something is outside although the search says that nothing
 TOGETHER = (12, 100)  # tolerances: bounds on how far apart values are that a space may mix unseen
 
 
-def may_hide_copies(values: np.ndarray, shown: int, tolerance: float) -> bool:
+def may_hide_copies(values: Any, shown: int, tolerance: Any) -> Any:
     """Whether ``shown`` of the values lie so close together that there may be more of them.
 
     Values need not be equal. A space of ``b`` vectors that mixes more than ``b`` values within ``s`` has residuals of
@@ -33,13 +36,12 @@ def may_hide_copies(values: np.ndarray, shown: int, tolerance: float) -> bool:
     ``CHANCE`` for that, within ``TOGETHER``.
 
     Args:
-        values: the wanted ones ``(k,)``, in any order.
+        values: the wanted ones ``(k,)``, ascending or descending; an array of numpy or JAX.
         shown: how many copies of a value the solver shows, if there are as many.
         tolerance: the largest residual of a converged pair.
     """
-    values = np.sort(values)
-    spans = values[shown - 1 :] - values[: max(0, len(values) - shown + 1)]
-    return bool((spans <= np.clip(CHANCE ** (-1 / shown), *TOGETHER) * tolerance).any())
+    spans = abs(values[shown - 1 :] - values[: max(0, len(values) - shown + 1)])
+    return (spans <= np.clip(CHANCE ** (-1 / shown), *TOGETHER) * tolerance).any()
 
 
 def search(space: Space) -> Generator[np.ndarray, np.ndarray, bool | None]:
@@ -82,7 +84,7 @@ def _range_outside(space: Space, known: int, beyond: float) -> tuple[float, floa
     return float(space.score(open_).max(initial=lowest)), lowest
 
 
-def steps_that_prove(ratio: float, dim: int, width: int) -> float:
+def steps_that_prove(ratio: Any, dim: Any, width: Any) -> Any:
     """Steps from ``width`` random directions that prove, but for ``CHANCE``, that nothing is outside.
 
     The largest Ritz value of ``j`` steps is below the largest eigenvalue by more than a part ``ε`` of the spectrum's
@@ -91,10 +93,10 @@ def steps_that_prove(ratio: float, dim: int, width: int) -> float:
     Args:
         ratio: ``ε``: by how much the largest Ritz value is below the bound ``t``, relative to ``t`` less the lowest.
         dim: ``n``, of the space that is searched.
-        width: ``b``; columns are independent.
+        width: ``b``; columns are independent. All may be numbers of a program.
 
     Source: Kuczyński and Woźniakowski (1992), SIAM Journal on Matrix Analysis and Applications 13(4), theorem 4.2.
     """
-    if ratio <= 0:
-        return np.inf
-    return 0.5 + 0.5 * (np.log(1.648 * np.sqrt(dim)) - np.log(CHANCE) / width) / np.sqrt(ratio)
+    arrays: Any = jnp if isinstance(ratio, jax.Array) else np
+    steps = arrays.log(1.648 * arrays.sqrt(dim)) - np.log(CHANCE) / width
+    return arrays.where(ratio > 0, 0.5 + 0.5 * steps / arrays.sqrt(arrays.maximum(ratio, 1e-300)), np.inf)

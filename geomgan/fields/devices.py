@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,10 +29,17 @@ def device_mesh(units: int, devices: Sequence[jax.Device] | None = None) -> Mesh
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Every array of ``tree`` on every device; all processes hold the same values."""
-    if is_one_device(mesh):
-        return jax.device_put(tree, NamedSharding(mesh, P()))
-    return jax.tree.map(lambda leaf: _placed(leaf, mesh, P()), tree)
+    """Every array of ``tree`` on every device, from device to device; all processes hold the same values."""
+    sharding = NamedSharding(mesh, P())
+    if jax.process_count() == 1:
+        return jax.device_put(tree, sharding)
+    here = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
+
+    def copies(leaf: Any) -> jax.Array:
+        parts = [jax.device_put(leaf, device) for device in here]
+        return jax.make_array_from_single_device_arrays(np.shape(leaf), sharding, parts)
+
+    return jax.tree.map(copies, tree)
 
 
 def shard(array: np.ndarray, mesh: Mesh, *axes: str | None) -> jax.Array:
@@ -40,14 +47,21 @@ def shard(array: np.ndarray, mesh: Mesh, *axes: str | None) -> jax.Array:
     return _placed(array, mesh, P(*axes))
 
 
-def units_here(array: jax.Array, size: int) -> Iterator[tuple[int, np.ndarray]]:
-    """``(position, rows)`` of each unit of ``size`` codes on this process's devices, of an array cut along codes."""
-    seen = set()
-    for part in array.addressable_shards:
-        position = (part.index[0].start or 0) // size
-        if position not in seen:
-            seen.add(position)
-            yield position, np.asarray(part.data)
+def units_here(arrays: Mapping[str, jax.Array], size: int) -> list[dict[str, jax.Array]]:
+    """Rows of each unit of ``size`` codes on this process's devices, in order, of arrays that are cut along codes.
+
+    Of several devices that hold the same rows, those of one.
+    """
+    units: dict[int, dict[str, jax.Array]] = {}
+    for name, array in arrays.items():
+        for part in array.addressable_shards:
+            units.setdefault((part.index[0].start or 0) // size, {})[name] = part.data
+    return [units[position] for position in sorted(units)]
+
+
+def fetched(units: Sequence[Mapping[str, jax.Array]]) -> list[dict[str, np.ndarray]]:
+    """What a step has computed, on the host: the one time that it crosses."""
+    return [{name: np.asarray(rows) for name, rows in unit.items()} for unit in units]
 
 
 def gathered(array: jax.Array) -> np.ndarray:

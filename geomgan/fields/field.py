@@ -21,7 +21,7 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.choice import SOLVERS
 from geomgan.errors import StoreError, check_codes, check_folder, check_not_traced, check_room, warn
 from geomgan.fields.arrays import bytes_of, shapes_of
-from geomgan.fields.devices import agreed, device_mesh, replicate, together, wait_for_writer
+from geomgan.fields.devices import agreed, device_mesh, fetched, replicate, together, wait_for_writer
 from geomgan.fields.flat import flat_code
 from geomgan.fields.plan import FEWER, chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
@@ -33,6 +33,7 @@ from geomgan.metric.fingerprint import fingerprints
 from geomgan.metric.pair import bound, check_options, check_types, with_programs
 from geomgan.metric.probe import probe
 from geomgan.runs.arrays import MEND, check_process
+from geomgan.runs.background import Background
 from geomgan.runs.files import local_path
 from geomgan.runs.kinds import COUNT, check_json
 from geomgan.runs.provenance import environment, now
@@ -222,9 +223,13 @@ def compute_field(
     progress: bool = False,
     notes: Mapping[str, Any] = MappingProxyType({}),
     execute: Execute = execute,
+    fetch: Callable[..., Any] = fetched,
     write: Callable[..., None] = write_batch,
 ) -> MetricField:
-    """:func:`metric_field` with its seams: ``execute`` runs a program, ``write`` stores a finished batch."""
+    """:func:`metric_field` with its seams.
+
+    ``execute`` runs a program, ``fetch`` brings a step's results to the host, ``write`` stores a finished batch.
+    """
     check_types(G, D)
     check_json(notes, "notes")
     check_not_traced("geomgan.metric_field", "Take jax.vmap(geomgan.metric_tensor, (None, None, 0)) there", G, D, codes)
@@ -307,8 +312,8 @@ def compute_field(
         if todo or again:
             programs, placed = tuple(plan.programs(mesh, precision)), replicate(pair, mesh)
             placed = programs[0].prepared(placed) if programs else placed
-            job = Job(placed, plan, programs, mesh, precision, hvp, tol, seed, execute)
-        for start, results in steps(job, codes, again, progress=False) if again else ():
+            job = Job(placed, plan, programs, mesh, precision, hvp, tol, seed, execute, fetch)
+        for ((start, results),) in steps(job, codes, again, progress=False) if again else ():
             with together():
                 if writer:
                     held = {name: array[start : start + plan.batch] for name, array in opened.items() if name in shapes}
@@ -319,19 +324,22 @@ def compute_field(
             write_attributes(writer, attributes)
         with together():
             say()
-        for start, results in steps(job, codes, todo, progress) if todo else ():
-            rows = slice(start, min(start + plan.batch, n))
-            found = _explained(G, D, codes[rows], results["status"], start)
-            failures |= found
+        background = stack.enter_context(Background())
+        for batches in steps(job, codes, todo, progress) if todo else ():
             with together():
-                if found or time.perf_counter() - said > UPDATE:
-                    say()
-                if writer:
-                    write(writer, opened, rows, {name: results[name] for name in shapes})
-            for name, array in arrays.items():
-                array[rows] = results[name]
-            done += rows.stop - start
+                for start, results in batches:
+                    rows = slice(start, min(start + plan.batch, n))
+                    found = _explained(G, D, codes[rows], results["status"], start)
+                    failures |= found
+                    if found or time.perf_counter() - said > UPDATE:
+                        say()
+                    if writer:
+                        background.later(write, writer, opened, rows, {name: results[name] for name in shapes})
+                    for name, array in arrays.items():
+                        array[rows] = results[name]
+                    done += rows.stop - start
         with together():
+            background.wait()
             say(ended=now())
         if writer:  # all of it was read or written just now
             arrays |= lazy(opened, arrays["status"])

@@ -18,10 +18,12 @@ from geomgan.distances.distance import Distance
 from geomgan.eigen.block import block_width
 from geomgan.eigen.choice import choose_solver, enough_products, expected_products
 from geomgan.eigen.dense import check_k
+from geomgan.eigen.together import first_capacity
 from geomgan.entry import explained
 from geomgan.errors import check_count, check_room
 from geomgan.fields.arrays import bytes_of, shapes_of
 from geomgan.fields.devices import CODES, TANGENTS, device_mesh, smallest
+from geomgan.fields.lanczos import Lanczos
 from geomgan.fields.programs import Products, Program, Rows, Tensors
 from geomgan.fields.rate import matrix_product_rate, products_seconds, step_seconds
 from geomgan.generators.generator import Generator
@@ -122,11 +124,20 @@ class Plan:
         """Whether codes are taken one by one: by ARPACK, and by products with finite differences, computed once."""
         return self.solver == "arpack" or (self.solver == "block" and not self.kind.divisible)
 
+    @property
+    def on_device(self) -> bool:
+        """Whether block Lanczos is one program for all codes of a step, rather than a conversation about products."""
+        block = self.solver == "block" and not self.by_code
+        return block and self.mesh[1] == 1 and backend().solve_on_device
+
     def programs(self, mesh: Mesh, precision: str) -> list[Program]:
         """What is compiled and run for every step, one after the other; empty where products are taken code by code."""
         common = (mesh, self.kind, precision, self.chunk, self.mesh[0] * self.batch, self.dim)
         if self.by_code:
             return []
+        if self.on_device:
+            room = first_capacity(self.dim, self.k, self.width)
+            return [Lanczos(*common, width=self.width, k=self.k, capacity=room)]
         if self.solver == "block":
             return [Products(*common, width=self.width)]
         if self.one_program:
@@ -136,9 +147,9 @@ class Plan:
     def __str__(self) -> str:
         passes = f", in {len(self.groups)} passes over parts of the embedding" if len(self.groups) > 1 else ""
         positions, shares = self.mesh
-        together = (
-            f"{_count(self.batch, 'code')} and {_count(self.chunk, 'tangent')}" if self.solver == "dense" else "1 code"
-        )
+        pushed = min(self.chunk, self.width) if self.on_device else self.chunk
+        several = self.solver == "dense" or self.on_device
+        together = f"{_count(self.batch, 'code')} and {_count(pushed, 'tangent')}" if several else "1 code"
         under_way = f", {self.steps} such batches under way" if self.steps > 1 else ""
         lines = {
             "codes": f"{self.codes} of dimension {self.dim}",
@@ -210,8 +221,12 @@ def plan_field(
     if estimate:
         rate = matrix_product_rate(precision) * dict(backend().efficiency)[plan.solver] * len(every)
         together = plan.mesh[0] * plan.batch
+        rounds = -(-plan.codes // together)
         if plan.solver == "dense":
-            beside = -(-plan.codes // together) * step_seconds(together, plan.dim)
+            beside = rounds * step_seconds(together, plan.dim)
+        elif plan.on_device:
+            room = first_capacity(plan.dim, plan.k, plan.width)
+            beside = rounds * step_seconds(together, room) * expected_products(plan.k, plan.width) / plan.width
         else:
             beside = plan.codes * products_seconds(plan.dim, plan.k, plan.width)
         if plan.solver != "dense" and format_of(precision) != FLOAT32:  # then about two float32 products for each pair
@@ -265,6 +280,9 @@ def chosen(
     if batch is None:
         alone = solver != "dense" or kind is not Pushforward or len(parts) > 1
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
+        if solver == "block" and kind.divisible and here.solve_on_device:
+            held = 48 * dim * (first_capacity(dim, k, width) + k + width) + 16 * width * profile.largest
+            batch = _batch(held, kind.product_flops(forward) * width, budget)
         batch = min(batch, -(-codes // len(devices)))
         batches = -(-codes // batch)
         if here.host_threads and len(devices) == 1 and batches > 1:

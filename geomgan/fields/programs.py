@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from geomgan.backend import backend, in_float32, top_level_jit
+from geomgan.eigen.dense import pairs_of_stack
 from geomgan.fields.devices import CODES, TANGENTS, described, is_one_device
 from geomgan.metric.gram import as_rows, gram64, gram_on_host, tensor_of
 from geomgan.metric.maps import LinearMap, Pushforward
@@ -169,17 +170,28 @@ class Tensors(Program):
 
 
 @dataclass(frozen=True)
-class Products(Program):
-    """``g V`` at each code of a step for blocks ``(n, d, w)``, columns together.
-
-    The map is linearised anew for each block, one forward pass beside the ``3 w`` of the products: nothing is kept
-    between calls, and weights are never copied.
+class Blocks(Program):
+    """Products with blocks of tangents.
 
     Attributes:
         width: columns of a block.
     """
 
     width: int = 1
+
+    @property
+    def columns(self) -> int:
+        """Columns that are multiplied at a time: up to a chunk on each device that shares them."""
+        return min(-(-self.width // self.shares), self.chunk) * self.shares
+
+
+@dataclass(frozen=True)
+class Products(Blocks):
+    """``g V`` at each code of a step for blocks ``(n, d, w)``, columns together.
+
+    The map is linearised anew for each block, one forward pass beside the ``3 w`` of the products: nothing is kept
+    between calls, and weights are never copied.
+    """
 
     def __call__(self, pair: Pair, codes: jax.Array, blocks: jax.Array) -> jax.Array:
         return _products(pair, codes, blocks, program=self)
@@ -190,15 +202,10 @@ class Products(Program):
         blocks = described(shape, pair.G.dtype, self.mesh, CODES, None, TANGENTS)
         return _products.lower(self.on_devices(pair), codes, blocks, program=self)
 
-    @property
-    def columns(self) -> int:
-        """Columns that are multiplied at a time: up to a chunk on each device that shares them."""
-        return min(-(-self.width // self.shares), self.chunk) * self.shares
-
 
 def halved(program: Program) -> Program | None:
     """The program with half as many tangents at a time; None where there is only one."""
-    chunk = min(program.chunk, program.width) if isinstance(program, Products) else program.chunk
+    chunk = min(program.chunk, program.width) if isinstance(program, Blocks) else program.chunk
     return None if chunk == 1 else replace(program, chunk=chunk // 2)
 
 
@@ -248,15 +255,29 @@ def _tensors(leaves: list[jax.Array], *, program: Rows) -> jax.Array:
 
     def local(*leaves: jax.Array) -> jax.Array:
         if program.kind.jacobian:
+            grams = jax.vmap(partial(gram64, together=len(leaves[0])))
             if shares == 1:
-                return jax.vmap(gram64)(leaves)
-            return jax.lax.psum(jax.vmap(gram64)([columns_for_rows(leaf) for leaf in leaves]), TANGENTS)
+                return grams(leaves)
+            return jax.lax.psum(grams([columns_for_rows(leaf) for leaf in leaves]), TANGENTS)
         (g,) = (leaf.astype(jnp.float64) for leaf in leaves)
         return jax.lax.all_gather(g, TANGENTS, axis=1, tiled=True) if shares > 1 else g
 
     into = P(CODES, TANGENTS) if program.kind.divisible else P(CODES)
     run = jax.shard_map(local, mesh=program.mesh, in_specs=into, out_specs=P(CODES), check_vma=False)
     return tensor_of([run(*leaves)[:, : program.dim, : program.dim]], False, gram64)
+
+
+def pairs_on_devices(tensors: jax.Array, k: int, mesh: Mesh) -> dict[str, jax.Array]:
+    """Results of metric tensors ``(n, d, d)`` in float64, by the devices that hold them; not waited for."""
+    with jax.enable_x64(True):
+        values, vectors, residuals = _pairs(tensors, k=k, mesh=mesh)
+    return {"tensors": tensors, "values": values, "vectors": vectors, "residuals": residuals}
+
+
+@partial(jax.jit, static_argnames=("k", "mesh"))
+def _pairs(tensors: jax.Array, *, k: int, mesh: Mesh) -> Any:
+    local = partial(pairs_of_stack, k=k)
+    return jax.shard_map(local, mesh=mesh, in_specs=P(CODES), out_specs=P(CODES), check_vma=False)(tensors)
 
 
 @partial(top_level_jit, static_argnames="program")
@@ -274,15 +295,17 @@ def _small(pair: Pair, codes: jax.Array, tangents: jax.Array, *, program: Tensor
 
 @partial(top_level_jit, static_argnames="program")
 def _products(pair: Pair, codes: jax.Array, blocks: jax.Array, *, program: Products) -> jax.Array:
-    def one(pair: Pair, z: jax.Array, V: jax.Array) -> jax.Array:
+    local, cut = partial(multiplied, program), P(CODES, None, TANGENTS)
+    run = jax.shard_map(local, mesh=program.mesh, in_specs=(P(), P(CODES), cut), out_specs=cut, check_vma=False)
+    return run(pair, codes, blocks)
+
+
+def multiplied(program: Blocks, pair: Pair, codes: jax.Array, blocks: jax.Array) -> jax.Array:
+    """``g V`` at each of a device's codes, inside a program."""
+
+    def at(z: jax.Array, V: jax.Array) -> jax.Array:
         with in_float32():
             linear = program.kind.at(pair, z, 1, precision=program.precision)
             return jax.vmap(linear.product, in_axes=1, out_axes=1)(V)
 
-    def local(pair: Pair, codes: jax.Array, blocks: jax.Array) -> jax.Array:
-        at = partial(one, pair)
-        return at(codes[0], blocks[0])[None] if len(codes) == 1 else jax.vmap(at)(codes, blocks)
-
-    cut = P(CODES, None, TANGENTS)
-    run = jax.shard_map(local, mesh=program.mesh, in_specs=(P(), P(CODES), cut), out_specs=cut, check_vma=False)
-    return run(pair, codes, blocks)
+    return at(codes[0], blocks[0])[None] if len(codes) == 1 else jax.vmap(at)(codes, blocks)

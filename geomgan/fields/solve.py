@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -21,10 +21,13 @@ from geomgan.eigen.dense import largest_pairs, signed
 from geomgan.eigen.found import Pairs
 from geomgan.eigen.pairs import solved
 from geomgan.eigen.refine import refined_blocks
+from geomgan.eigen.together import ANSWER, FULL, Limits, State, pairs_of
+from geomgan.eigen.together import DONE as ENDED
 from geomgan.errors import NotFiniteError, OutOfMemory
-from geomgan.fields.devices import CODES, TANGENTS, gathered, joined, shard, units_here
+from geomgan.fields.devices import CODES, TANGENTS, fetched, gathered, joined, shard, smallest, units_here
+from geomgan.fields.lanczos import Lanczos
 from geomgan.fields.plan import Plan
-from geomgan.fields.programs import Program, Rows, halved
+from geomgan.fields.programs import Program, Rows, halved, pairs_on_devices
 from geomgan.metric.differences import warn_if_rough
 from geomgan.metric.operator import MetricOperator, operator_at
 from geomgan.metric.pair import Pair
@@ -32,6 +35,7 @@ from geomgan.runs.store import DONE, FAILED, NOT_CONVERGED
 
 Results = dict[str, np.ndarray]
 Execute = Callable[..., Any]
+Units = list[dict[str, jax.Array]]
 
 
 def execute(program: Program, *arguments: Any) -> Any:
@@ -50,6 +54,7 @@ class Job:
         mesh: of devices.
         precision, hvp, tol, seed: as for :func:`geomgan.metric_field`.
         execute: runs a program.
+        fetch: brings results of a step to the host.
         spare: Jacobians done with: the next overwrite them.
     """
 
@@ -62,6 +67,7 @@ class Job:
     tol: float
     seed: int
     execute: Execute = execute
+    fetch: Callable[..., list[dict[str, np.ndarray]]] = fetched
     spare: deque[list[jax.Array]] = field(default_factory=deque)
 
     @cached_property
@@ -94,7 +100,9 @@ class Job:
 def launch(job: Job, codes: np.ndarray) -> Callable[[], Results]:
     """Start a step of ``codes (positions * batch, d)``; the call that it returns waits for its results."""
     if job.plan.solver == "dense":
-        return partial(_finish_dense, job, codes, *_dense(job, codes))
+        return partial(_finish_dense, job, codes, _dense(job, codes))
+    if job.programs and isinstance(job.programs[0], Lanczos):
+        return partial(_finish_lanczos, job, codes, *_lanczos(job, codes))
     return partial(_arpack if job.plan.by_code else _block, job, codes)
 
 
@@ -121,26 +129,42 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _dense(job: Job, codes: np.ndarray) -> tuple[jax.Array, jax.Array | None]:
+def _dense(job: Job, codes: np.ndarray) -> Units:
+    """Metric tensors ``(n, d, d)``, and what else devices know of them: eigenpairs, noise. Not waited for."""
+    arrays = _tensors(job, codes)
+    if not backend(job.mesh.devices.flat[0]).solve_on_device:
+        return units_here(arrays, job.plan.batch)
+    return _leaving(job, arrays | pairs_on_devices(arrays["tensors"], job.plan.k, job.mesh))
+
+
+def _leaving(job: Job, arrays: dict[str, jax.Array]) -> Units:
+    """Results of a step, which go to the host as soon as they are there."""
+    units = units_here(arrays, job.plan.batch)
+    for array in jax.tree.leaves(units):
+        array.copy_to_host_async()
+    return units
+
+
+def _tensors(job: Job, codes: np.ndarray) -> dict[str, jax.Array]:
     """Metric tensors ``(n, d, d)``, and the noise of finite differences ``(n,)``; not waited for."""
     on_devices = shard(codes, job.mesh, CODES)
     total: Any = None
-    noise: jax.Array | None = None
+    more: dict[str, jax.Array] = {}
     for program in job.programs:
         if not isinstance(program, Rows):
-            return job.execute(program, job.pair, on_devices, job.tangents), None
+            return {"tensors": job.execute(program, job.pair, on_devices, job.tangents)}
         into = _overwritable(job, program)
         leaves = job.execute(program, job.pair, on_devices, job.tangents, into)
         if backend().in_turn:
             jax.block_until_ready(leaves)
         if not program.kind.divisible:
-            *leaves, noise = leaves
+            *leaves, more["noise"] = leaves
         g = program.tensors(leaves)
         with jax.enable_x64(True):
             total = g if total is None else total + g
         if into is not None:
             job.spare.append(leaves)
-    return total, noise
+    return {"tensors": total} | more
 
 
 def _overwritable(job: Job, program: Rows) -> list[jax.Array] | None:
@@ -152,39 +176,55 @@ def _overwritable(job: Job, program: Rows) -> list[jax.Array] | None:
         return None if blank is None else [jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding) for leaf in blank]
 
 
-def _finish_dense(job: Job, codes: np.ndarray, tensors: jax.Array, noise: jax.Array | None) -> Results:
-    batch, own = job.plan.batch, dict[int, np.ndarray]()
-    if noise is not None:
-        own = dict(units_here(noise, batch))
-        warn_if_rough(np.concatenate(list(own.values())), job.plan.kind.jacobian)
-    units = [
-        _dense_unit(g, job.plan.k, np.fmax(job.noise, own.get(i, np.zeros(batch))))
-        for i, g in sorted(units_here(tensors, batch), key=lambda unit: unit[0])
-    ]
-    return _everywhere(job, {"codes": codes}, units)
+def _finish_dense(job: Job, codes: np.ndarray, computed: Units) -> Results:
+    units = job.fetch(computed)
+    if "noise" in units[0]:
+        warn_if_rough(np.concatenate([unit["noise"] for unit in units]), job.plan.kind.jacobian)
+    return _everywhere(job, {"codes": codes}, [_dense_unit(job, **unit) for unit in units])
 
 
-def _dense_unit(tensors: np.ndarray, k: int, noise: np.ndarray) -> Results:
-    """Results of the codes of one device, from their metric tensors."""
-    n, dim = tensors.shape[:2]
-    results = _failed(n, dim, k)
+def _dense_unit(job: Job, tensors: np.ndarray, noise: Any = 0.0, **pairs: np.ndarray) -> Results:
+    """Results of the codes of one device, from their metric tensors, and their eigenpairs where it found them.
+
+    LAPACK does where it did not: everywhere, or at a code at which the device's algorithm has given up.
+    """
+    (n, dim), k = tensors.shape[:2], job.plan.k
+    results, noise = _failed(n, dim, k), np.fmax(job.noise, np.broadcast_to(noise, n))
     results["tensors"] = np.asarray(tensors, np.float64)
-    finite = np.flatnonzero(np.isfinite(tensors).all(axis=(1, 2)))
-    values, vectors, residuals = largest_pairs(results["tensors"][finite], k)
-    _put(results, finite, values, vectors, residuals, noise[finite] * np.abs(values).max(axis=-1), converged=True)
+    left = np.isfinite(tensors).all(axis=(1, 2))
+    if pairs:
+        found = left & np.isfinite(pairs["values"]).all(axis=1)
+        there = np.flatnonzero(found)
+        values, vectors, residuals = (pairs[name][there] for name in ("values", "vectors", "residuals"))
+        _put_dense(results, there, values, vectors, residuals, noise[there])
+        left &= ~found
+    if left.any():
+        rest = np.flatnonzero(left)
+        _put_dense(results, rest, *largest_pairs(results["tensors"][rest], k), noise[rest])
     return results
+
+
+def _put_dense(
+    results: Results, i: np.ndarray, values: np.ndarray, vectors: np.ndarray, residuals: np.ndarray, noise: np.ndarray
+) -> None:
+    _put(results, i, values, vectors, residuals, noise * np.abs(values).max(axis=-1), converged=True)
 
 
 def _block(job: Job, codes: np.ndarray) -> Results:
     """Top pairs of every code of the step by block Lanczos, all products of a round in one program."""
-    plan, n = job.plan, len(codes)
+    plan = job.plan
     (program,) = job.programs
-    rounding = reachable(epsilon(job.pair.G.dtype, job.precision))
-    limits = (job.tol, plan.enough or most_products(plan.dim), job.seed, rounding, plan.width)
-    results = _failed(n, plan.dim, plan.k) | {"codes": codes}
+    limits = (job.tol, plan.enough or most_products(plan.dim), job.seed, _rounding(job), plan.width)
+    talks = {i: lanczos_blocks(plan.dim, plan.k, *limits) for i in range(len(codes))}
+    return _settled(job, program, codes, _talked(job, program, codes, talks))
+
+
+def _settled(job: Job, program: Program, codes: np.ndarray, all_found: Iterable[tuple[int, Pairs]]) -> Results:
+    """Results of what block Lanczos found at each code; coarse products refined by true ones of the program's kind."""
+    results = _failed(len(codes), job.plan.dim, job.plan.k) | {"codes": codes}
     left: dict[int, Conversation] = {}
-    for i, found in _talked(job, program, codes, {i: lanczos_blocks(plan.dim, plan.k, *limits) for i in range(n)}):
-        if not within_tolerance(found, job.reachable(job.precision)).all() and plan.enough:
+    for i, found in all_found:
+        if not within_tolerance(found, job.reachable(job.precision)).all() and job.plan.enough:
             _put_dense_instead(job, results, i)
         elif format_of(job.precision, job.pair.G.dtype) != FLOAT32:
             left[i] = refined_blocks(found, job.reachable("highest"))
@@ -194,6 +234,11 @@ def _block(job: Job, codes: np.ndarray) -> Results:
         for i, found in _talked(job, replace(program, precision="highest"), codes, left):
             _put_pairs(job, results, i, found)
     return results
+
+
+def _rounding(job: Job) -> float:
+    """The relative residual that the products of block Lanczos let it reach."""
+    return reachable(epsilon(job.pair.G.dtype, job.precision))
 
 
 def _talked(
@@ -233,6 +278,38 @@ def _put_dense_instead(job: Job, results: Results, i: int) -> None:
         operator = _operator(job, results["codes"][i])
         e, _ = solved(operator.exact or operator, job.plan.k, solver="dense")
         _put(results, i, e.values, e.vectors, e.residuals, e.noise_floor, converged=True)
+
+
+def _lanczos(job: Job, codes: np.ndarray) -> tuple[jax.Array, Limits, State, Units]:
+    """Block Lanczos at all codes of the step in one program; not waited for."""
+    (program,) = job.programs
+    assert isinstance(program, Lanczos)
+    on_devices = shard(codes, job.mesh, CODES)
+    limits = Limits(job.tol, _rounding(job), job.plan.enough or most_products(job.plan.dim), job.seed)
+    state = job.execute(program, job.pair, on_devices, program.begin(job.seed), limits)
+    return on_devices, limits, state, _leaving(job, _answer(state))
+
+
+def _answer(state: State) -> dict[str, jax.Array]:
+    return {name: getattr(state, name) for name in ANSWER}
+
+
+def _finish_lanczos(
+    job: Job, codes: np.ndarray, on_devices: jax.Array, limits: Limits, state: State, answer: Units
+) -> Results:
+    """The results of that program; where a search had no room left, it goes on with twice as much."""
+    (program,), plan = job.programs, job.plan
+    assert isinstance(program, Lanczos)
+    units = job.fetch(answer)
+    while not smallest(float(not any((unit["phase"] == FULL).any() for unit in units))):  # on any process
+        program = replace(program, capacity=min(plan.dim, 2 * program.capacity))
+        state = job.execute(program, job.pair, on_devices, program.enlarged(state), limits)
+        units = job.fetch(_leaving(job, _answer(state)))
+    found = {name: np.concatenate([unit[name] for unit in units]) for name in ANSWER}
+    if jax.process_count() > 1:
+        found = {name: joined(rows, job.mesh, plan.batch) for name, rows in found.items()}
+    ended = ((int(i), pairs_of(found, int(i))) for i in np.flatnonzero(found["phase"] == ENDED))
+    return _settled(job, program.products, codes, ended)
 
 
 def _put_pairs(job: Job, results: Results, i: int, found: Pairs) -> None:

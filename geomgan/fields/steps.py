@@ -15,8 +15,8 @@ from geomgan.errors import warn
 from geomgan.fields.solve import Job, Results, is_out_of_memory, launch, with_less_memory
 
 
-def steps(job: Job, codes: np.ndarray, todo: Sequence[int], progress: bool) -> Iterator[tuple[int, Results]]:
-    """``(first code, results)`` of every batch, as they are finished.
+def steps(job: Job, codes: np.ndarray, todo: Sequence[int], progress: bool) -> Iterator[list[tuple[int, Results]]]:
+    """``(first code, results)`` of every batch, as many together as devices compute together, as they are finished.
 
     As many steps as the plan says are under way at a time. The last step repeats codes to be as large as the others:
     it compiles nothing new.
@@ -44,11 +44,12 @@ def steps(job: Job, codes: np.ndarray, todo: Sequence[int], progress: bool) -> I
             if launched and (i >= len(rounds) or len(launched) >= ahead):
                 unpadded, together, tried, wait = launched.pop(0)
                 job, results = _result(job, tried, together, wait)
-                for position, start in enumerate(unpadded):
-                    stop = min(start + batch, n)
-                    first = position * batch
-                    yield start, {name: x[first : first + stop - start] for name, x in results.items()}
-                    bar.update(stop - start)
+                sizes = [min(start + batch, n) - start for start in unpadded]
+                yield [
+                    (start, {name: x[i * batch : i * batch + size] for name, x in results.items()})
+                    for i, (start, size) in enumerate(zip(unpadded, sizes, strict=True))
+                ]
+                bar.update(sum(sizes))
 
 
 def _attempt(job: Job, codes: np.ndarray, pool: ThreadPoolExecutor | None = None) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 
 from geomgan.backend import backend
 from geomgan.eigen.threads import one_blas_thread
+from geomgan.metric.split import split_gram
 
 
 def tensor_of(leaves: Sequence[Any], jacobian: bool, gram: Callable[[Sequence[Any]], Any]) -> Any:
@@ -38,14 +39,19 @@ def gram(leaves: Sequence[jax.Array]) -> jax.Array:
     return sum(products, start=jnp.zeros((dim, dim), leaves[0].dtype))
 
 
-def gram64(leaves: Sequence[jax.Array]) -> jax.Array:
-    """:func:`gram` in float64, inside ``jit`` with 64-bit types on.
+def gram64(leaves: Sequence[jax.Array], together: int = 1) -> jax.Array:
+    """:func:`gram` in float64, inside ``jit`` with 64-bit types on; of ``together`` codes under ``vmap``.
 
     Single-precision entries, double-precision sums: products of two floats are exact in double precision, so only
-    the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision).
+    the network's own rounding is left, and eigenvalues keep ten decades (the square of ``J``'s precision). Where the
+    device is poor in float64, :func:`geomgan.metric.split.split_gram` keeps as many.
     """
     dim = leaves[0].shape[0]
-    return sum((_gram64_of(as_rows(leaf)) for leaf in leaves), start=jnp.zeros((dim, dim), jnp.float64))
+    total = jnp.zeros((dim, dim), jnp.float64)
+    for J in map(as_rows, leaves):
+        split = backend().gram_split and J.dtype != jnp.float64
+        total += split_gram(J, backend().gram_block // together) if split else _gram64_of(J, together)
+    return total
 
 
 def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
@@ -86,9 +92,9 @@ def _on_device(leaves: list[jax.Array]) -> jax.Array:
     return gram64(leaves)
 
 
-def _gram64_of(J: jax.Array) -> jax.Array:
+def _gram64_of(J: jax.Array, together: int) -> jax.Array:
     rows, columns = J.shape
-    width = _block_width(rows)
+    width = _block_width(rows * together)
     whole = columns // width
 
     def block(start: jax.Array | int, size: int) -> jax.Array:
@@ -102,5 +108,5 @@ def _gram64_of(J: jax.Array) -> jax.Array:
 
 
 def _block_width(rows: int) -> int:
-    """Columns that are widened to float64 at a time: they stay in a processor's cache."""
+    """Columns that are widened to float64 at a time."""
     return max(256, backend().gram_block // (8 * rows))

@@ -6,6 +6,7 @@ import pytest
 import scipy.linalg
 
 import geomgan as gg
+from geomgan.eigen import dense
 from geomgan.eigen.block import block_lanczos
 from tests.small_models import largest_difference, linear_generator, small_dcgan
 
@@ -207,3 +208,22 @@ def test_eigenpairs_are_a_pytree():
     assert largest_difference(doubled.vectors, 2 * e.vectors) == 0
     assert repr(e).startswith("Eigenpairs(3 of dimension 3, 3 converged, noise floor ")
     assert repr(jax.tree.map(lambda _: None, e)) == "Eigenpairs(None)"
+
+
+def test_pairs_of_a_stack_are_those_of_the_host(rng):
+    """In one program: values, signs and residuals as LAPACK's on the host; what is not finite is NaN, alone."""
+    frames = rng.standard_normal((5, 30, 20))
+    g = frames @ np.swapaxes(frames, 1, 2)  # ten values of zero each
+    g[2, 3, 4] = np.nan
+    with jax.enable_x64(True):
+        values, vectors, residuals = (np.asarray(x) for x in jax.jit(dense.pairs_of_stack, static_argnums=1)(g, 20))
+    assert (
+        [np.isnan(x).any() for x in values]
+        == [np.isnan(x).all() for x in vectors]
+        == [False, False, True, False, False]
+    )
+    good = [0, 1, 3, 4]
+    expected, frame, _ = dense.largest_pairs(g[good], 20)
+    np.testing.assert_allclose(values[good], expected, rtol=1e-12)
+    np.testing.assert_allclose(vectors[good], frame, atol=1e-9)
+    assert residuals[good].max() < 1e-12 * expected.max()
