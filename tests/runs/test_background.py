@@ -50,26 +50,29 @@ def test_after_a_failure_nothing_is_made_and_the_error_comes_out(told):
             raise OSError("no space left")
         made.append(i)
 
-    with pytest.raises(OSError, match="no space left"), Background() as background:
-        for i in range(2):
-            background.later(call, i)
-        assert failed.wait(10)
-        if told == "later":
-            for i in range(2, 9):
+    def handed_over():
+        with Background() as background:
+            for i in range(2):
                 background.later(call, i)
-        background.later(call, 9)
-        background.wait()
+            assert failed.wait(10)
+            for i in range(2, 9 if told == "later" else 3):
+                background.later(call, i)
+            background.wait()
+
+    with pytest.raises(OSError, match="no space left"):
+        handed_over()
     assert made == [0]
 
 
 def test_an_interruption_loses_nothing_that_was_handed_over():
     made = []
 
-    def interrupted(background):
-        for i in range(5):
-            background.later(made.append, i)
-        raise KeyboardInterrupt
+    def interrupted():
+        with Background() as background:
+            for i in range(5):
+                background.later(made.append, i)
+            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Background() as background:
-        interrupted(background)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert made == list(range(5))
