@@ -2,7 +2,8 @@
 
 from geomgan import entry
 from geomgan.geodesics.integrals import Convergence, convergence, energies, lengths, speeds
+from geomgan.geodesics.shortest import Shortest, shortest_paths
 
-__all__ = ["Convergence", "convergence", "energies", "lengths", "speeds"]
+__all__ = ["Convergence", "Shortest", "convergence", "energies", "lengths", "shortest_paths", "speeds"]
 
 entry.guard(__name__)

@@ -134,6 +134,7 @@ def _compare(
     pair, size = bound(G, D), block_size(G, batch)
     distances, samples = np.empty(len(rows), G.dtype), np.empty((wanted.sum(), *G.sample_shape.shape), G.dtype)
     place = np.cumsum(wanted) - 1  # of a row among the samples
+    wide = bool(jnp.zeros(()).dtype == jnp.float64)  # in this thread: others do not inherit it
     seen = jax.eval_shape(_seen_at, pair, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype))
     nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), seen)
     with tqdm(total=len(rows), desc=what, unit="sample", disable=not progress) as bar:
@@ -144,14 +145,15 @@ def _compare(
             index = np.array([*ahead, *range(start, stop)])
             local = np.maximum(against[index] - start + len(ahead), 0)
             carried = nothing
-            for part, padded, looks, last in _blocks(rows[index], local, size):
-                moved, measured, carried = _block(pair, carried, padded, looks, last)
-                rows_of = index[part]
-                mine = rows_of >= start  # the row ahead is another thread's to write
-                distances[rows_of[mine]] = np.asarray(measured)[: len(mine)][mine]
-                if (kept := mine & wanted[rows_of]).any():
-                    samples[place[rows_of[kept]]] = np.asarray(moved)[: len(mine)][kept]
-                bar.update(int(mine.sum()))
+            with jax.enable_x64(wide):
+                for part, padded, looks, last in _blocks(rows[index], local, size):
+                    moved, measured, carried = _block(pair, carried, padded, looks, last)
+                    rows_of = index[part]
+                    mine = rows_of >= start  # the row ahead is another thread's to write
+                    distances[rows_of[mine]] = np.asarray(measured)[: len(mine)][mine]
+                    if (kept := mine & wanted[rows_of]).any():
+                        samples[place[rows_of[kept]]] = np.asarray(moved)[: len(mine)][kept]
+                    bar.update(int(mine.sum()))
 
         here = backend()
         parts = here.steps if here.host_threads and len(rows) > 2 * here.steps * size else 1
