@@ -88,12 +88,14 @@ class Backend:
         product: forward passes that a product ``Jᵀ(J v)`` costs, one JVP and one VJP.
         heavy_flops: a forward pass above this fills the device alone.
         heavy_bytes: a product that reads more than this fills the device alone.
-        phases: channels up to which transposed convolutions are computed by phases, without dilated zeros.
+        phases: channels up to which transposed convolutions are computed by phases, without dilated zeros. Zeros cost
+            a GPU what numbers cost: there every one is.
         upsampled: pixels from which upsampling is folded into the convolution behind it.
         patches: whether a kernel that is wider than its map is multiplied with the map's patches, or transposed by
             phases: XLA's convolution then takes a path on CPU that is 7 to 10 times slower, with zeros between
             pixels 10 to 120 times.
-        attention_rows: pixels whose attention weights are held at a time.
+        attention_bytes: of the attention weights of one sample that are held at a time; all of them where they are no
+            more, without a loop.
         consistency_bytes: of products in one step of the consistency matrix.
         walk_samples: samples of walks computed together at most.
         walk_values: of their numbers together.
@@ -129,7 +131,7 @@ class Backend:
     phases: int
     upsampled: int
     patches: bool
-    attention_rows: int
+    attention_bytes: int
     consistency_bytes: int
     walk_samples: int
     walk_values: int
@@ -164,7 +166,7 @@ CPU = Backend(
     phases=256,
     upsampled=256,
     patches=True,
-    attention_rows=128,
+    attention_bytes=2**19,
     consistency_bytes=2**22,
     walk_samples=16,
     walk_values=2**20,
@@ -192,7 +194,10 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     solve_on_device=True,
     heavy_flops=float("inf"),
     heavy_bytes=float("inf"),
+    phases=2**31,
+    upsampled=0,
     patches=False,
+    attention_bytes=2**25,
     consistency_bytes=2**28,
     walk_values=2**22,
     product_side=8192,

@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from geomgan.backend import backend
+from geomgan.generators.phases import interleaved
 from geomgan.generators.prepared import Kernel, unprepared, with_fast_tangents
 from geomgan.generators.winograd import PLAIN_3, TRANSPOSED_4, UPSAMPLED_3
 
@@ -140,7 +141,7 @@ def transposed_convolve(x: jax.Array, kernel: Kernel, stride: int, padding: int,
 def _transposed_convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: int, output_padding: int) -> jax.Array:
     size, axes = kernel.shape[0], x.ndim - 1
     wider = backend().patches and any(size > side for side in x.shape[:-1])
-    if x.shape[-1] > backend().phases and not wider:
+    if size < stride or (x.shape[-1] > backend().phases and not wider):  # the first: phases without a tap are zeros
         border = size - 1 - padding
         return _convolve(x, kernel, padding=[(border, border + output_padding)] * axes, dilation=stride)
     at = np.arange(stride)[:, None] + np.arange(size) - (size - 1 - padding)
@@ -152,34 +153,27 @@ def _by_phases(x: jax.Array, kernel: jax.Array, meets: np.ndarray, sides: Sequen
     """Output ``f i + a`` sees tap ``t`` at input ``i + meets[a, t]``, along every axis; output of ``sides``.
 
     Each phase ``a`` of the output is a small convolution of ``x``, with the sum of the taps that meet the same input.
-    One convolution computes all phases as channels, which are then interleaved.
+    One convolution computes all phases as channels. Phase ``a`` begins at position ``before + first[a]`` of its result,
+    which has the phases in such an order that output ``u`` is pixel ``u + shift`` of the interleaved map.
     """
     axes, factor = x.ndim - 1, len(meets)
     first = meets.min(axis=1)
     last = np.where(meets == ABSENT, first[:, None], meets).max(axis=1)
-    width = int((last - first).max()) + 1
+    width, before = int((last - first).max()) + 1, -int(first.min())
+    shift = int((factor * (before + first) - np.arange(factor)).max())
+    order = np.argsort(np.arange(factor) + shift - factor * (before + first))
     phases = kernel  # (taps, ..., in, out) -> (positions, ..., in, phases, ..., out), one axis after the other
     for n in range(axes):
         summed = [
             jnp.stack([_taps(phases, n, np.flatnonzero(meets[a] == first[a] + p)) for p in range(width)], axis=n)
-            for a in range(factor)
+            for a in order
         ]
         phases = jnp.stack(summed, axis=axes + 1 + n)
-    wanted = [-(-side // factor) for side in sides]  # positions of a phase
-    before = -int(first.min())
-    ends = [(before, int(first.max()) + width - 1 + n - size) for n, size in zip(wanted, x.shape[:-1], strict=True)]
+    wanted = [-(-(side + shift) // factor) for side in sides]  # positions that are looked at
+    ends = [(before, n + width - 1 - before - size) for n, size in zip(wanted, x.shape[:-1], strict=True)]
     y = _convolve(x, phases.reshape(*phases.shape[: axes + 1], -1), padding=ends)
-    y = y.reshape(*y.shape[:axes], *(factor,) * axes, -1)
-    for n, count in enumerate(wanted):  # phases of an axis beside it: (H', W', f, f, C) -> (H, f, W', f, C) -> ...
-        of_phase = [jnp.take(y, a, axis=n + axes) for a in range(factor)]
-        starts = [before + int(start) for start in first]
-        shifted = [
-            lax.slice_in_dim(part, start, start + count, axis=2 * n)
-            for part, start in zip(of_phase, starts, strict=True)
-        ]
-        y = jnp.stack(shifted, axis=2 * n + 1)
-    y = y.reshape(*(factor * count for count in wanted), -1)
-    return y[tuple(slice(side) for side in sides)]
+    y = interleaved(y.reshape(*y.shape[:axes], *(factor,) * axes, -1))
+    return y[tuple(slice(shift, shift + side) for side in sides)]
 
 
 def _taps(kernel: jax.Array, axis: int, taps: np.ndarray) -> jax.Array:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from geomgan.generators.layers import Dense, leaky_relu, pixel_norm, tap
+from geomgan.generators.phases import interleave
 from geomgan.generators.prepared import Kernel, itself
 
 Taps = tuple[float, ...]
@@ -135,23 +136,13 @@ def filter_phases(phases: Phases, taps: Taps, axis: int, padding: tuple[int, int
     return [output(row, count) for row, count in zip(shifts, counts, strict=True)]
 
 
-def interleave(phases: Sequence[jax.Array], axis: int) -> jax.Array:
-    """The signal ``u[P i + r] = phases[r][i]`` of phases of equal length."""
-    if len(phases) == 1:
-        return phases[0]
-    shape = list(phases[0].shape)
-    shape[axis] *= len(phases)
-    return jnp.stack(phases, axis=axis + 1).reshape(shape)
-
-
 def upfirdn(x: jax.Array, taps: Taps, up: int = 1, padding: tuple[int, int] = (0, 0)) -> jax.Array:
     """``up - 1`` zeros behind every pixel of ``x (H, W, C)``, zeros around it, then a separable filter (Karras, 2020).
 
     The zeros are never made; see :func:`filter_phases`.
     """
-    for axis in (0, 1):
-        x = interleave(filter_phases([x, *[None] * (up - 1)], taps, axis, padding), axis)
-    return x
+    spread = lambda phase, axis: filter_phases([phase, *[None] * (up - 1)], taps, axis, padding)
+    return interleave([spread(row, 1) for row in spread(x, 0)])
 
 
 def upsampling_convolution(x: jax.Array, kernel: jax.Array, filters: Sequence[Filter]) -> jax.Array:
@@ -163,10 +154,10 @@ def upsampling_convolution(x: jax.Array, kernel: jax.Array, filters: Sequence[Fi
         filters: one after another on the result of ``2H + 1`` pixels a side, which they shorten by one.
     """
 
-    def filtered(phases: Sequence[jax.Array], axis: int) -> jax.Array:
+    def filtered(phases: Sequence[jax.Array], axis: int) -> Sequence[jax.Array]:
         for taps, padding in filters:
             phases = filter_phases(phases, taps, axis, padding)
-        return interleave(phases, axis)
+        return phases
 
     (ee, eo), (oe, oo) = transposed_phases(x, kernel)
-    return filtered((filtered((ee, oe), 0), filtered((eo, oo), 0)), 1)
+    return interleave([filtered(row, 1) for row in zip(filtered((ee, oe), 0), filtered((eo, oo), 0), strict=True)])

@@ -11,12 +11,12 @@ import torch
 from geomgan import backend
 from geomgan.generators.convolutions import convolve, transposed_convolve
 from geomgan.generators.cost import count_flops
-from geomgan.generators.layers import Conv, ConvTranspose
+from geomgan.generators.layers import Conv, ConvTranspose, SelfAttention
 from tests.small_models import largest_difference
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5)]
+    ("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5), (1, 2, 0, 5), (2, 3, 0, 4)]
 )
 def test_conv_transpose(rng, kernel, stride, padding, side):
     x = rng.standard_normal((side, side, 6)).astype(np.float32)
@@ -121,3 +121,63 @@ def test_upsampled_convolution(rng, shape, kernel, factor):
     params = {"kernel": np.moveaxis(weight, (0, 1), (-1, -2))}
     y = Conv(4, kernel, padding=kernel // 2, bias=False, upsample=factor).apply({"params": params}, x)
     assert largest_difference(y, expected) < 1e-5
+
+
+def largest_concatenation(function, *arguments):
+    """Numbers in the largest array that is put together of others."""
+    equations = jax.make_jaxpr(function)(*arguments).eqns
+    return max([0, *(e.outvars[0].aval.size for e in equations if e.primitive.name == "concatenate")])
+
+
+@pytest.mark.parametrize(
+    "layer", [Conv(8, 3, padding=1, upsample=2), Conv(8, 3, padding=1, upsample=3), ConvTranspose(8, 4, 2, 1)]
+)
+def test_phases_are_interleaved_without_concatenations(rng, layer):
+    """What is concatenated are taps of the kernel, of which there are few: never the map, once for each axis."""
+    x = rng.standard_normal((40, 40, 4)).astype(np.float32)
+    params = {"params": {"kernel": np.ones((layer.kernel,) * 2 + (4, 8), np.float32), "bias": np.zeros(8, np.float32)}}
+    apply = lambda x: layer.apply(params, x)
+    assert "dilation=(2, 2)" not in str(jax.make_jaxpr(apply)(x))
+    assert largest_concatenation(apply, x) <= (2 * 2 * 4 * 9 * 8 if layer.kernel == 3 else 2 * 2 * 4 * 4 * 8)
+
+
+@pytest.mark.parametrize("layer", [Conv(48, 3, padding=1, upsample=2), ConvTranspose(48, 4, 2, 1)])
+def test_accelerators_never_multiply_with_zeros_between_pixels(rng, monkeypatch, layer):
+    """The same sample and derivatives in their form as in the CPU's, of many channels on small maps."""
+    x, dx = rng.standard_normal((2, 8, 8, 300)).astype(np.float32)
+    kernel = 0.02 * rng.standard_normal((layer.kernel,) * 2 + (300, 48)).astype(np.float32)
+    params, found, work, dilated = {"params": {"kernel": kernel, "bias": np.zeros(48, np.float32)}}, [], [], []
+    for kind in (backend.CPU, backend.ACCELERATOR):
+        monkeypatch.setattr(backend, "CPU", kind)
+        run = lambda x: layer.apply(params, x)
+        found.append(jax.jit(lambda x, dx: jax.jvp(run, (x,), (dx,)))(x, dx))  # noqa: B023
+        dilated.append("lhs_dilation=(2, 2)" in str(jax.make_jaxpr(lambda x: run(x))(x)))  # noqa: B023
+        work.append(count_flops(lambda x: run(x), x))  # noqa: B023
+    for ours, theirs in zip(*found, strict=True):
+        assert largest_difference(ours, theirs) < 1e-5
+    assert dilated == [layer.kernel == 4, False]  # the zeros are three of four products
+    assert work[1] < 0.6 * work[0] if layer.kernel == 3 else work[1] < 1.3 * work[0]  # without those with zeros
+
+
+def test_attention_on_accelerators_has_no_loop(rng, monkeypatch):
+    """All weights at once where they are few, blocks elsewhere: the same sample and derivatives."""
+    layer, x = SelfAttention(), rng.standard_normal((16, 16, 16)).astype(np.float32)
+    shapes = jax.eval_shape(layer.init, jax.random.key(0), x)
+    params = jax.tree.map(lambda s: 0.5 * rng.standard_normal(s.shape).astype(np.float32), shapes)
+    dx, found, trips = rng.standard_normal(x.shape).astype(np.float32), [], []
+    for most in (backend.ACCELERATOR.attention_bytes, 32 * 64 * 4, 1):
+        monkeypatch.setattr(backend, "CPU", dataclasses.replace(backend.CPU, attention_bytes=most))
+        run = lambda x: layer.apply(params, x)
+        equations = jax.make_jaxpr(lambda x: run(x))(x).eqns  # noqa: B023
+        trips.append([e.params["length"] for e in equations if e.primitive.name == "scan"])
+        found.append(jax.jit(lambda x, dx: (*jax.jvp(run, (x,), (dx,)), jax.vjp(run, x)[1](dx)[0]))(x, dx))  # noqa: B023
+    assert trips == [[], [8], [256]]
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert largest_difference(one, other) < 1e-5
+
+
+def test_attention_of_the_published_models_is_whole_on_accelerators():
+    """Of 64 x 64 pixels, 1024 of them pooled; in 32 blocks on a CPU."""
+    assert backend.ACCELERATOR.attention_bytes >= 4096 * 1024 * 4
+    assert backend.CPU.attention_bytes == 128 * 1024 * 4
