@@ -72,6 +72,7 @@ class Backend:
             (a GPU's own library does as much).
         together_bytes: of Jacobians of codes computed together; enough to fill the device, and no more.
         together_flops: of their work.
+        most_together: codes computed together at most.
         steps: batches under way at a time: while one is at an operation that fills no device, another goes on.
         host_threads: whether batches under way need threads of the host (elsewhere the device has a queue of its own).
         one_program: dimensions up to which one program computes whole tensors of several codes.
@@ -115,6 +116,7 @@ class Backend:
     fast_tangents: int | None
     together_bytes: int
     together_flops: float
+    most_together: int
     steps: int
     host_threads: bool
     one_program: int
@@ -150,6 +152,7 @@ CPU = Backend(
     fast_tangents=16,
     together_bytes=64 * 2**20,
     together_flops=1.2e9,
+    most_together=64,
     steps=2,
     host_threads=True,
     one_program=32,
@@ -183,8 +186,9 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     chunk=128,
     whole_bytes=0,
     fast_tangents=None,
-    together_bytes=2 * 2**30,
-    together_flops=1e12,
+    together_bytes=8 * 2**30,
+    together_flops=4e12,
+    most_together=4096,
     host_threads=False,
     one_program=0,
     in_turn=False,
@@ -199,7 +203,8 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     patches=False,
     attention_bytes=2**25,
     consistency_bytes=2**28,
-    walk_values=2**22,
+    walk_samples=256,
+    walk_values=2**23,
     product_side=8192,
     memory_share=0.8,
     compiler=(),

@@ -80,8 +80,9 @@ class MetricField:
         status: ``(n,)`` int8: 0 pending, 1 done, 2 done but not every pair converged, 3 failed: the network is not
             finite there.
         failures: code -> where its network stops being finite.
-        provenance: model and distance with their hashes, the plan and why, precision, and for each run its versions,
-            devices and times; a run that was killed or interrupted has ``"ended": None``.
+        provenance: model and distance with their hashes (of their weights where there is a store), the plan and why,
+            precision, and for each run its versions, devices and times; a run that was killed or interrupted has
+            ``"ended": None``.
     """
 
     codes: np.ndarray
@@ -262,7 +263,7 @@ def compute_field(
     plan = plan if resumed else fit(plan)
     cast = np.ascontiguousarray(codes, np.dtype(G.dtype))
     settings = {
-        **fingerprints(pair, (G.name, D.name)),
+        **fingerprints(pair, (G.name, D.name), weights=folder is not None),
         "probe": probe(pair, codes) if folder else None,
         "codes": _name_of(cast),
         **{"n": n, "k": plan.k, "solver": plan.solver, "chunk": plan.chunk, "batch": plan.batch},

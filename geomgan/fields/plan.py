@@ -33,8 +33,8 @@ from geomgan.metric.pair import Pair, bound, check_options, check_types, profile
 
 Groups = tuple[tuple[int, ...] | None, ...]
 FEWER = "Give fewer codes at a time"
+FEW, STORED = 64, 2**26  # codes of a batch whatever their results take; of more, so many bytes: a chunk of a store
 TRIALS = 4  # programs compiled at most while looking for a chunk that fits
-MOST_TOGETHER = 64  # codes
 
 
 @brief
@@ -279,10 +279,12 @@ def chosen(
     parts = parts or (None,)
     if batch is None:
         alone = solver != "dense" or kind is not Pushforward or len(parts) > 1
-        batch = 1 if alone else _batch(sum(sizes), forward * dim, budget)
+        pushed = 2 * min(limit, dim) * profile.largest
+        batch = 1 if alone else _batch(sum(sizes), forward * dim, budget, pushed)
         if solver == "block" and kind.divisible and here.solve_on_device:
             held = 48 * dim * (first_capacity(dim, k, width) + k + width) + 16 * width * profile.largest
             batch = _batch(held, kind.product_flops(forward) * width, budget)
+        batch = min(batch, max(FEW, STORED // (8 * dim * (dim + k))))
         batch = min(batch, -(-codes // len(devices)))
         batches = -(-codes // batch)
         if here.host_threads and len(devices) == 1 and batches > 1:
@@ -374,7 +376,8 @@ def together(sizes: Sequence[int], most: int) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups]
 
 
-def _batch(jacobian_bytes: int, flops: float, budget: int) -> int:
+def _batch(held: int, flops: float, budget: int, pushed: int = 0) -> int:
+    """Codes computed together: ``held`` bytes and ``flops`` of each suit the device, what is ``pushed`` fits too."""
     here = backend()
-    by_size = min(here.together_bytes, budget // 4) // max(jacobian_bytes, 1)
-    return int(max(1, min(by_size, here.together_flops // max(flops, 1.0), MOST_TOGETHER)))
+    by_size = min(min(here.together_bytes, budget // 4) // max(held, 1), budget // 2 // max(pushed, 1))
+    return int(max(1, min(by_size, here.together_flops // max(flops, 1.0), here.most_together)))

@@ -17,21 +17,22 @@ TRACERS = ("jax", "flax", "geomgan")  # another version of one may trace a funct
 _LARGE = 2**18  # numbers of a leaf that take longer to hash than a thread to start
 
 
-def fingerprints(pair: Pair, names: tuple[str, str]) -> dict[str, Any]:
+def fingerprints(pair: Pair, names: tuple[str, str], *, weights: bool = True) -> dict[str, Any]:
     """What must be the same for results to be of one model, as the settings of a store hold it.
 
     Args:
         pair: with its programs, of :func:`geomgan.metric.pair.with_programs`.
         names: of the generator and of the distance.
+        weights: whether they are hashed, for which they come to the host; results in memory need no such name.
 
     Returns:
-        ``"generator"`` and ``"distance"``, each ``"name#weights HASH, program HASH"``, and ``"traced_by"``, the
-        versions under which these programs were traced.
+        ``"generator"`` and ``"distance"``, each ``"name#weights HASH, program HASH"``, or ``"name#program HASH"``, and
+        ``"traced_by"``, the versions under which these programs were traced.
     """
     assert pair.traced is not None
     return {
-        "generator": _described(names[0], pair.G, pair.traced.generator),
-        "distance": _described(names[1], pair.D, pair.traced.distance),
+        "generator": _described(names[0], pair.G if weights else None, pair.traced.generator),
+        "distance": _described(names[1], pair.D if weights else None, pair.traced.distance),
         "traced_by": _versions(),
     }
 
@@ -52,6 +53,8 @@ def program_in(fingerprint: Any) -> str:
 
 
 def _described(name: str, tree: Any, program: str) -> str:
+    if tree is None:
+        return f"{name}#program {program}"
     leaves = jax.tree.leaves(tree)
     with ThreadPoolExecutor() as threads:
         large = {i: threads.submit(constant_hash, leaf) for i, leaf in enumerate(leaves) if np.size(leaf) >= _LARGE}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan import moved
 from geomgan.backend import in_float32
@@ -64,7 +65,7 @@ def metric_tensor(
     g, noise = _metric_tensor(pair, z, kind, precision, most, chunk is None and kind is Pushforward)
     if not kind.divisible:
         warn_if_rough(noise, kind.jacobian)
-    elif is_concrete(g) and (said := flat(G, D, z, jnp.diagonal(g) == 0)):
+    elif is_concrete(g) and (said := flat(G, D, z, np.diagonal(np.asarray(g)) == 0)):
         warn(said)
     return g
 

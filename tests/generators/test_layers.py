@@ -16,7 +16,8 @@ from tests.small_models import largest_difference
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "side"), [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5), (1, 2, 0, 5), (2, 3, 0, 4)]
+    ("kernel", "stride", "padding", "side"),
+    [(4, 2, 1, 7), (3, 2, 0, 6), (4, 1, 0, 1), (5, 3, 2, 5), (1, 2, 0, 5), (2, 3, 0, 4)],
 )
 def test_conv_transpose(rng, kernel, stride, padding, side):
     x = rng.standard_normal((side, side, 6)).astype(np.float32)
