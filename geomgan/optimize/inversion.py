@@ -23,7 +23,7 @@ from geomgan.optimize.local import Method
 from geomgan.optimize.loss import Loss, losses, over
 from geomgan.optimize.methods import DEFAULT, named_method
 from geomgan.optimize.prior import prior_of
-from geomgan.optimize.registration import Similarity
+from geomgan.optimize.registration import Similarity, onto_target
 from geomgan.optimize.room import plan_runs
 from geomgan.optimize.starts import Starts, check_start, starts
 from geomgan.optimize.trials import FAILED, Found, Stop, descend_all
@@ -39,6 +39,7 @@ class Inversion:
     Attributes:
         codes: ``(B, R, d)``.
         samples: ``(B, R, ...)``, of these codes, never clamped.
+        aligned: the same as they lie on their targets; without a registration the same array.
         targets: ``(B, ...)``.
         losses: ``(B, R)``, what was minimised.
         measures: name -> ``(B, R)``: each squared distance that the loss is made of, those that were asked for beside,
@@ -59,6 +60,7 @@ class Inversion:
 
     codes: np.ndarray
     samples: np.ndarray
+    aligned: np.ndarray
     targets: np.ndarray
     losses: np.ndarray
     measures: dict[str, np.ndarray]
@@ -220,8 +222,10 @@ def _result(
             "what the distance cannot take; try other starts, or a smaller rate."
         )
     of_target = np.repeat(np.arange(B), restarts)
-    samples, terms = _measured(loss[of_target], unknowns)
-    more = _measured(beside[of_target], unknowns)[1][:, :-1] if beside else np.zeros((len(unknowns), 0))
+    samples, terms = measured(loss[of_target], unknowns)
+    transforms = loss.transform(unknowns)
+    aligned = samples if transforms is None else np.asarray(jax.vmap(onto_target)(jnp.asarray(samples), transforms)[0])
+    more = measured(beside[of_target], unknowns)[1][:, :-1] if beside else np.zeros((len(unknowns), 0))
     others = beside.shared.distances if beside else ()
     names = [*(D.name for D in loss.shared.distances), "mse", *(D.name for D in others)]
     per_run = lambda values: np.asarray(values).reshape(B, restarts, *np.shape(values)[1:])
@@ -231,6 +235,7 @@ def _result(
     return Inversion(
         codes=per_run(codes),
         samples=per_run(samples),
+        aligned=per_run(aligned),
         targets=np.asarray(loss.target.sample),
         losses=per_run(losses_found),
         measures=by_name,
@@ -247,7 +252,7 @@ def _result(
     )
 
 
-def _measured(loss: Loss, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def measured(loss: Loss, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Samples ``(n, ...)`` and the terms of the loss ``(n, terms)``, some codes at a time."""
     samples, terms, size = [], [], block_size(loss.shared.G)
     for i in range(0, len(unknowns), size):

@@ -18,6 +18,8 @@ MOST = 12  # targets in a figure
 def reconstructions(found: Inversion, most: int = MOST, *, ax: Any = None) -> Any:
     """Each target beside the sample of its best code, and where they differ; the distances at the right.
 
+    With a registration the sample is shown as it lies on its target.
+
     An error is the mean absolute difference over channels, on one scale for all rows: white for none, black for the
     largest of them.
 
@@ -35,7 +37,7 @@ def reconstructions(found: Inversion, most: int = MOST, *, ax: Any = None) -> An
     check_input(found, Inversion, "found", "the result of geomgan.optimize.invert")
     check_images(found.targets.shape[1:])
     count = min(most, len(found.targets))
-    targets, samples = found.targets[:count], found.best_samples[:count]
+    targets, samples = found.targets[:count], found.of_best(found.aligned)[:count]
     low, high = shared_range(targets, found.output_range)
     error = np.abs(np.clip(samples, low, high) - targets).mean(axis=-1, keepdims=True)
     largest = float(error.max()) or 1.0
@@ -46,7 +48,7 @@ def reconstructions(found: Inversion, most: int = MOST, *, ax: Any = None) -> An
     return labelled_grid(
         np.stack([targets, samples, shown], axis=1),
         (low, high),
-        title=f"Inversion by {found.method}: {len(found.targets)} targets, the best of {found.losses.shape[1]} runs",
+        title=f"Inversion by {found.method}: {_targets(found)}, the best of {found.losses.shape[1]} runs",
         below=f"error: mean absolute difference, black for {largest / (high - low):.2g} of the range",
         rows=[f"{i}" for i in range(count)],
         columns=columns,
@@ -84,6 +86,11 @@ def loss_curves(found: Inversion, most: int = MOST, *, ax: Any = None) -> Any:
     if np.isfinite(history).any():
         ax.set_yscale("log")
         logarithmic(ax, "y")
-    heading(fig, f"Losses of {len(history)} targets by {found.method}", given)
+    heading(fig, f"Losses of {_targets(found)} by {found.method}", given)
     legend_below(fig, given)
     return fig
+
+
+def _targets(found: Inversion) -> str:
+    count = len(found.targets)
+    return f"{count} target{'s' * (count != 1)}"

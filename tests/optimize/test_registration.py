@@ -71,6 +71,8 @@ def test_a_moved_target_is_found(kind):
     got = [float(found.of_best(x)[0]) for x in (T.scale, T.angle)] + found.of_best(T.translation)[0].tolist()
     np.testing.assert_allclose(got, [1.08, 0.12, 0.1, -0.06], atol=0.03)
     np.testing.assert_allclose(found.best_codes, code, atol=0.1)
+    differences = ((found.of_best(found.aligned)[0] - target[0]) ** 2)[4:-4, 4:-4]
+    assert differences.mean() < 0.01
     plain = go.invert(G, target, D, key=jax.random.key(0), restarts=4, steps=60, progress=False)
     assert found.of_best(found.measures["mse"])[0] < 0.1 * plain.of_best(plain.measures["mse"])[0]
 

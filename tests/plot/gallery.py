@@ -137,7 +137,7 @@ def inverted():
     history = falling * np.linspace(0.5, 2, 5)[:, None, None]
     codes, losses = np.zeros((5, 3, DIM)), history[..., -1]
     return Inversion(
-        codes, samples, targets, losses, {"lpips-alex": losses, "mse": losses / 2}, losses, losses.astype(int),
+        codes, samples, samples, targets, losses, {"lpips-alex": losses, "mse": losses / 2}, losses, losses.astype(int),
         np.full((5, 3), "converged"), history, losses.argmin(axis=1), codes, None, 1.0, "adam", (-1.0, 1.0),
     )  # fmt: skip
 

@@ -34,8 +34,8 @@ def test_a_page_of_three_sections_with_their_files(tmp_path):
 def test_sound_has_no_images_and_a_registration_has_columns(tmp_path):
     found, ones = inverted(), np.ones((5, 3))
     transforms = gg.optimize.Similarity(1.1 * ones, np.radians(3) * ones, np.stack([ones, -ones], axis=-1))
-    shape = (5, 3, 100, 1)
-    sound = dataclasses.replace(found, samples=np.zeros(shape), targets=np.zeros((5, 100, 1)), transforms=transforms)
+    silence = np.zeros((5, 3, 100, 1))
+    sound = dataclasses.replace(found, samples=silence, aligned=silence, targets=silence[:, 0], transforms=transforms)
     _, page = inversion_page(sound, SUBJECT, tmp_path)
     assert 'id="reconstructions"' not in page.read_text()
     runs = json.loads((tmp_path / "summary.json").read_text())["runs"]
