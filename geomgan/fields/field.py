@@ -119,9 +119,8 @@ class MetricField:
         stated = self.provenance.get("relative_error")
         if stated is None:
             stated = FLOAT32.error if self.provenance.get("precision", "highest") == "highest" else np.nan
-        with np.errstate(invalid="ignore", divide="ignore"):
-            noise = self.noise_floor / np.abs(self.values).max(axis=1)
-        return np.maximum(noise, stated)
+        largest = np.abs(self.values).max(axis=1)
+        return np.maximum(self.noise_floor / np.where(largest == 0, 1, largest), stated)
 
     @classmethod
     def read(cls, store: str | os.PathLike[str]) -> MetricField:
