@@ -44,7 +44,7 @@ def metric_tensor(
             small, otherwise up to 25.
         precision: of products of tangents; the point of linearisation is computed in float32 always.
             ``"highest"``: float32; ``"high"``: float32 to five digits, on a GPU by three products of TF32 halves;
-            ``"tf32"``: ten bits of mantissa, tensors to 2e-3; ``"bf16"``: seven, to 2e-2 (relative, Frobenius norm).
+            ``"tf32"``: ten bits of mantissa, tensors to 4e-3; ``"bf16"``: seven, to 3e-2 (relative, Frobenius norm).
             Where a device has no such numbers they are emulated by rounding. See ``docs/precision.md``.
         hvp: ``"exact"``, or ``"finite-difference"`` for a generator or a distance that has no derivatives: the step
             that fits the function is found by trying (``geomgan.metric.differences``), also for 8-bit samples, and a

@@ -79,7 +79,7 @@ def test_stores_in_float32_know_nothing_of_it(tmp_path):
 
 def test_the_plan_says_it():
     said = str(gg.plan(G, D, 3, precision="tf32", estimate=False))
-    assert "of tangents in TF32, emulated by rounding: tensors are off by 2e-03 at most" in said
+    assert "of tangents in TF32, emulated by rounding: tensors are off by 4e-03 at most" in said
     assert "refined in float32" in str(gg.plan(G, D, 3, k=2, solver="block", precision="bf16"))
     assert "float32, which is what 'high' means on this device" in str(
         gg.plan(G, D, 3, precision="high", estimate=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import geomgan as gg
+from benchmarks.random_models import stylegan2
 from geomgan import backend
 from geomgan.metric.maps import map_of
 from geomgan.metric.pair import bound
@@ -64,6 +65,17 @@ def test_errors_of_faces(on, tmp_path):
     with pytest.warns(UserWarning, match="assumed"):
         folder = convert("dcgan-tutorial", ASSETS / "dcgan-faces64" / "weights.tar", tmp_path / "faces")
     check_errors(gg.load(folder), gg.distances.lpips("alex"), on, 8)
+
+
+@pytest.mark.slow
+def test_errors_of_a_deep_network():
+    """Eight dense layers before ten convolutions: more than twice the error of digits-dcgan, and stated still."""
+    G = stylegan2(64, 1, space="z", features=[32] * 5, latent_dim=64, mapping=[64] * 8)
+    z = G.sample_latent(jax.random.key(0), 1)[0]
+    exact = gg.metric_tensor(G, gg.distances.mse(), z)
+    for name in ("tf32", "bf16"):
+        error = relative(gg.metric_tensor(G, gg.distances.mse(), z, precision=name), exact)
+        assert error <= EMULATED[name].error <= 20 * error
 
 
 def planted(rng, depth=6, d=24, m=200):

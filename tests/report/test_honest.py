@@ -147,7 +147,7 @@ def test_coarse_metrics_say_what_they_are_off_by(tmp_path):
     G = image_of(lambda A, z: jnp.tanh(A @ z), "smooth")
     options = {"names": {"spectrum"}, "precision": "tf32"}
     report, told, _ = made(G, 2, tmp_path / "run", **options)
-    assert told["relative_error"] == 2e-3
+    assert told["relative_error"] == 4e-3
     assert told["run"]["precision"] == "tf32"
     page = report.page.read_text()
     assert "relative error of the metrics, at most" in page
