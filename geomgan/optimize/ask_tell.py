@@ -80,9 +80,14 @@ def in_double(function: Call) -> Call:
     return call  # type: ignore[return-value]
 
 
+def is_wide() -> bool:
+    """Whether 64-bit types are on here."""
+    return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+
+
 def check_wide(arguments: Any) -> None:
     """Raise :class:`TracedError` inside a ``jax.jit`` that has 64-bit types off: it cannot compile them."""
-    if jax.config.jax_enable_x64:
+    if is_wide():
         return
     for leaf in jax.tree.leaves(arguments):
         while type(leaf).__name__ == "BatchTracer":  # of jax.vmap, which computes as it goes

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.errors import check_count
-from geomgan.optimize.ask_tell import AskTell, check_wide
+from geomgan.optimize.ask_tell import AskTell, check_wide, is_wide
 from geomgan.optimize.record import Record, Status, new_record, observe
 
 
@@ -46,7 +46,7 @@ def pure_search(
     """
     check_wide((params, mean, key))
     generations = check_count(generations, jnp.inf, "generations")
-    wide = bool(jax.config.jax_enable_x64)
+    wide = is_wide()
     dtype = jnp.zeros(()).dtype if dtype is None else dtype
 
     def going(carry: tuple[Any, Record]) -> jax.Array:

@@ -166,7 +166,11 @@ def _generations(
     population, generations = method.population or 0, len(run.history)
     history = np.array(run.history)
     started = written = time.monotonic()
-    keep = lambda: file is not None and save(file, run._replace(history=history), settings, spent + _since(started))
+
+    def keep() -> None:
+        if file is not None:
+            save(file, run._replace(history=history), settings, spent + _since(started))
+
     status = Status(int(run.record.status))
     done = int(run.record.generations)
     bar = tqdm(
