@@ -95,3 +95,7 @@ def test_search_runs_as_it_is_written(tmp_path, monkeypatch):
     found, finer = namespace["found"], namespace["finer"]
     assert found.history[..., -1].max() < found.history[..., 0].max()
     assert (finer.history[..., -1] <= finer.history[..., 0]).all()
+    assert namespace["result"].evaluations <= 200
+    assert namespace["records"].code.shape == (4, 64)
+    assert namespace["basin"].codes.shape == (4, 64)
+    assert namespace["best"].sample.shape == (32, 32, 1)
