@@ -140,13 +140,13 @@ def methods(pairs: Any, dim: int) -> dict[str, tuple[Callable[[float], Any], tup
     relative = (np.maximum(np.asarray(pairs.values), 0) / pairs.values[0], np.asarray(pairs.vectors))
     metric = gg.eigen.Eigenpairs(relative[0], relative[1], pairs.residuals, 0.0, pairs.converged, pairs.info)
     hess = partial(hess_cma, metric, exponent=0.25, floor=1e-3)
-    sigmas, rates = (0.1, 0.2, 0.4, 0.8), (0.02, 0.05, 0.1, 0.2)
+    sigmas, steps, rates = (0.2, 0.4, 0.8, 1.6), (0.1, 0.2, 0.4, 0.8), (0.05, 0.1, 0.2, 0.4)
     return {
         "Cholesky CMA-ES": (lambda s: cholesky_cma(dim, s), sigmas),
         "CMA-ES": (lambda s: cma(dim, s), sigmas),
-        "Hess-CMA, adapting": (lambda s: hess(s), sigmas),
-        "Hess-CMA, frozen": (lambda s: hess(s, adapt="frozen"), sigmas),
-        "Hess-CMA, first 20": (lambda s: hess(s, 20), sigmas),
+        "Hess-CMA, adapting": (lambda s: hess(s), steps),
+        "Hess-CMA, frozen": (lambda s: hess(s, adapt="frozen"), steps),
+        "Hess-CMA, first 20": (lambda s: hess(s, 20), steps),
         "Adam": (lambda r: adam(r), rates),
         "eigenbasis Adam": (lambda r: adam(r, metric=metric), rates),
         "eigenbasis Adam, half white": (lambda r: adam(r, metric=metric, scale=0.5), rates),

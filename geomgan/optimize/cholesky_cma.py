@@ -169,6 +169,7 @@ def _updated(rate: float, state: CholeskyState) -> tuple[jax.Array, jax.Array]:
 
 
 @in_double
+@partial(jax.jit, static_argnums=0)
 def _health(p: Parameters, state: CholeskyState) -> Health:
     deviations = jnp.linalg.norm(state.factor, axis=0)
     condition = (jnp.linalg.norm(state.factor) * jnp.linalg.norm(state.inverse) / p.dim) ** 2

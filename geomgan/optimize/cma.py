@@ -207,6 +207,7 @@ def decomposed(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 @in_double
+@partial(jax.jit, static_argnums=0)
 def _health(p: Parameters, state: CmaState) -> Health:
     largest = state.scales.max()
     spread = 0.2 * state.sigma * jnp.sqrt(jnp.diagonal(state.covariance))

@@ -51,7 +51,8 @@ class Penalised:
         """The loss itself where there are no penalties."""
         if not penalties:
             return loss
-        numbers = tuple(tuple(jnp.asarray(x, jnp.float32) for x in p[:3]) for p in penalties)
+        as_leaf = lambda x: jnp.asarray(x, jnp.float32)
+        numbers = tuple((as_leaf(p.weight), as_leaf(p.radius), as_leaf(p.centre)) for p in penalties)
         return cls(loss, numbers, tuple((p.begin, p.end) for p in penalties))
 
     @property

@@ -91,8 +91,10 @@ def maximise(
         raise ValueError(f"penalty is {penalty!r}; expected a number from 0.")
     function, params = objective if isinstance(objective, tuple) else (_without_params, _Call(objective))
     loss = Activation(generator, params, prior_of(generator, key), jnp.asarray(penalty, jnp.float32), function)
-    run = _searched if isinstance(method, AskTell) else _climbed
-    codes, history, passes, status = run(loss, method, starts, key, budget, progress)
+    if isinstance(method, AskTell):
+        codes, history, passes, status = _searched(loss, method, starts, key, budget, progress)
+    else:
+        codes, history, passes, status = _climbed(loss, method, starts, budget, progress)
     unpenalised = Activation(generator, params, loss.prior, jnp.zeros((), jnp.float32), function)
     scores = -np.asarray(values(unpenalised, jnp.asarray(codes, generator.dtype)))
     best = int(np.nanargmax(scores)) if np.isfinite(scores).any() else 0
@@ -124,13 +126,12 @@ def _without_params(params: _Call, sample: jax.Array) -> jax.Array:
 
 
 def _climbed(
-    loss: Activation, method: Method, starts: np.ndarray, key: jax.Array, budget: int, progress: bool
+    loss: Activation, method: Method, starts: np.ndarray, budget: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, int, tuple[Status, ...]]:
     """All starts together, by gradients, until each has spent its budget."""
     from tqdm import tqdm
 
-    del key
-    state, history = begin(method, loss, jnp.asarray(starts, loss.G.dtype)), []
+    state, history = begin(method, loss, jnp.asarray(starts, loss.G.dtype)), list[np.ndarray]()
     with tqdm(total=budget, desc="maximise", unit="pass", disable=not progress) as bar:
         while (spent := int(np.max(state.passes))) + 4 <= budget:
             state = advance(method, loss, state, len(history))

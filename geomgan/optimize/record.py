@@ -102,7 +102,14 @@ def observe(
     """
     given = jnp.result_type(scores)
     rounding = 4 * float(jnp.finfo(given).eps) if jnp.issubdtype(given, jnp.floating) else 0.0
-    codes, scores = jnp.asarray(codes, jnp.float64), jnp.asarray(scores, jnp.float64)
+    wide = (jnp.asarray(x, jnp.float64) for x in (codes, scores))
+    return _observed(record, *wide, health, jnp.asarray(target, jnp.float64), tol, rounding)
+
+
+@jax.jit
+def _observed(
+    record: Record, codes: jax.Array, scores: jax.Array, health: Health, target: jax.Array, tol: Any, rounding: Any
+) -> Record:
     bad = jnp.isnan(scores)
     usable = jnp.where(bad, jnp.inf, scores)
     best, lowest = jnp.argmin(usable), usable.min()

@@ -45,9 +45,9 @@ def found(recipe, seed=0, **options):
 
 
 def test_finds_the_basin_that_a_descent_alone_does_not():
-    result = found(Recipe(12, 15, 150), descent=adam(0.05))
+    result = found(Recipe(25, 15, 100), descent=adam(0.05))
     np.testing.assert_allclose(result.codes[0], 3, atol=1e-2)
-    alone = found(Recipe(0, 0, 300))
+    alone = found(Recipe(0, 0, 150))
     assert alone.losses[0] > 3
     assert result.losses[0] < 0.01
 

@@ -27,7 +27,7 @@ def test_a_unit_of_a_linear_map_has_its_maximum_in_closed_form(method):
 
 def test_units_of_a_classifier_by_gradients_and_by_scores():
     G = small_dcgan()
-    objective = gg.distances.activation("digits", "dense1", 5, resize=32)
+    objective = gg.distances.activation("digits", "dense1.preactivation", 5, resize=32)
     G = gg.Generator.from_function(grey, G, 8, name="grey")
     starts = np.asarray(G.sample_latent(KEY, 2))
     before = [float(objective[0](objective[1], G(z))) for z in starts]
