@@ -1,21 +1,31 @@
-"""Lengths of paths, shortest paths, and the maps and curvatures of the metric."""
+"""Lengths of paths, shortest paths, and the maps, curvatures and means of the metric."""
 
 from geomgan import entry
 from geomgan.geodesics.curvature import log_volume, sectional_curvature
+from geomgan.geodesics.guesses import leading_axes, paths_through
 from geomgan.geodesics.integrals import Convergence, convergence, energies, lengths, speeds
 from geomgan.geodesics.maps import exponential, logarithm, transport, transport_along_geodesic
+from geomgan.geodesics.means import FrechetMean, frechet_mean
+from geomgan.geodesics.schedule import Schedule, Shortened, shorten
 from geomgan.geodesics.shortest import Shortest, shortest_paths
 
 __all__ = [
     "Convergence",
+    "FrechetMean",
+    "Schedule",
+    "Shortened",
     "Shortest",
     "convergence",
     "energies",
     "exponential",
+    "frechet_mean",
+    "leading_axes",
     "lengths",
     "log_volume",
     "logarithm",
+    "paths_through",
     "sectional_curvature",
+    "shorten",
     "shortest_paths",
     "speeds",
     "transport",
