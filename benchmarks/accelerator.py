@@ -67,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no stage {unknown[0]!r}; expected some of {', '.join(STAGES)}")
     if options.before and not (Path(options.before) / "geomgan").is_dir():
         parser.error(f"--before is {options.before}, where there is no folder geomgan")
+    if options.lpips and not (Path(options.lpips) / "model.json").is_file():
+        parser.error(f"--lpips is {options.lpips}, which holds no model.json; --write-lpips makes such a folder")
     return every_stage(options, stages)
 
 

@@ -1,9 +1,13 @@
 """The prepared run on a GPU works: its cases on small networks, its time, and what it reads of a profile."""
 
+import argparse
+import sys
 import time
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -95,12 +99,39 @@ def test_rows_are_kept_as_they_come_and_notes_shown_last(tmp_path):
     assert Clock(time.time() - 1).left < 0 < Clock.of(60).left
 
 
-def test_cases_that_do_not_fit_or_fail_say_so(tmp_path, capsys):
-    arguments = ["--dry", "--stages", "now", "--only", "cold", "--minutes", "0.2", "--out", str(tmp_path)]
-    assert accelerator.main([*arguments, "--lpips", str(tmp_path / "nothing")]) == 0
-    said = capsys.readouterr().out
-    assert "stopped: its time was over" in said or "skipped: takes up to" in said or "failed: " in said
-    assert (tmp_path / "table.md").read_text().count("| ") > 10
+def test_cases_that_do_not_fit_or_fail_say_so(tmp_path, monkeypatch, capsys):
+    def fails(run):
+        yield Row("before it fails", run.by)
+        raise ValueError("no such\nkernel")
+
+    cases = [("good", 1, lambda run: iter([Row("good", run.by), "a note"])), ("bad", 1, fails), ("long", 99, fails)]
+    monkeypatch.setitem(accelerator_cases.STAGES, "now", cases)
+    monkeypatch.setattr(metadata, "version", metadata.version)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    options = {"dry": False, "lpips": None, "scratch": str(tmp_path), "tree": str(ROOT), "only": ""}
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    options = argparse.Namespace(stage="now", until=time.time() + 30, **options)
+    assert accelerator.in_this_process(options) == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first.startswith("> **now**: jax")
+    assert [row.split(" |")[0] for row in rows] == ["| good", "> a note", "| before it fails", "| bad", "| long"]
+    assert "failed: ValueError: no such kernel" in rows[3]
+    assert "skipped: takes up to 99 s, " in rows[4]
+
+
+def test_a_stage_that_takes_too_long_is_stopped(tmp_path, capsys):
+    assert accelerator.main(["--dry", "--stages", "now", "--minutes", "0.2", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    kept = (tmp_path / "table.md").read_text().splitlines()
+    assert "stopped: its time was over" in "".join(said) or "skipped: " in "".join(said)
+    assert [line for line in said if line.startswith("| ")] == [line for line in kept if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("wrong", ["--before", "--lpips", "--stages"])
+def test_what_cannot_be_measured_is_said_first(tmp_path, wrong, capsys):
+    with pytest.raises(SystemExit):
+        accelerator.main(["--dry", wrong, str(tmp_path)])
+    assert str(tmp_path) in capsys.readouterr().err
 
 
 def test_what_a_bare_machine_lacks_has_stand_ins():
