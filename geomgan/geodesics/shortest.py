@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,13 +16,13 @@ from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.errors import NotFiniteError, as_array, check_choice, check_code, check_codes, check_count, warn
 from geomgan.generators.generator import Generator
-from geomgan.geodesics import descent, georce
+from geomgan.geodesics import descent, georce, products
 from geomgan.geodesics.integrals import lengths
 from geomgan.metric.pair import Pair, bound, check_types, profile_of
 from geomgan.paths.curves import BSpline, Polyline
 from geomgan.paths.measure import neighbour_distances
 
-METHODS = ("gauss-newton", "georce")
+METHODS = ("gauss-newton", "matrix-free", "georce")
 DENSE = 401  # codes of a path whose length is reported
 EVEN = 1e-3  # of the steps between nodes that is not the chords'
 COARSE = 4  # a chain is first found with so many times fewer chords
@@ -45,7 +46,7 @@ class Shortest:
             found, and it is what is returned; ``"stuck"``, no step lowered the energy, though one should.
         singular: ``(n,)``, whether the metric is singular, to rounding, somewhere on the path: along the directions
             that no sample feels the path is then one of many, and damping has kept it near where it began.
-        method: ``"gauss-newton"`` or ``"georce"``.
+        method: ``"gauss-newton"``, ``"matrix-free"`` or ``"georce"``, as it was run.
     """
 
     codes: np.ndarray
@@ -88,7 +89,9 @@ def shortest_paths(
 
     ``"gauss-newton"`` minimises the energy of chords between samples by damped Gauss-Newton steps, whose equations are
     block-tridiagonal, first with a quarter of the chords and then with all. ``"georce"`` is the published control
-    iteration (:mod:`geomgan.geodesics.georce`) on the metric at the left end of each chord. The result is measured
+    iteration (:mod:`geomgan.geodesics.georce`) on the metric at the left end of each chord. ``"matrix-free"`` takes the
+    Gauss-Newton steps by products (:mod:`geomgan.geodesics.products`), for samples or features of millions of numbers;
+    ``"gauss-newton"`` does so by itself where the Jacobians of one path would not fit. The result is measured
     densely; where it is not shorter than the straight line, that is returned.
 
     Args:
@@ -96,7 +99,7 @@ def shortest_paths(
         D: the squared distance.
         starts: one code ``(d,)``, or one for each pair ``(n, d)``.
         ends: as ``starts``.
-        method: ``"gauss-newton"`` or ``"georce"``.
+        method: ``"gauss-newton"``, ``"matrix-free"`` or ``"georce"``.
         segments: ``T``, chords of each path.
         guess: where the search begins, if not at the straight lines: codes ``(n, any, d)`` with both ends, or a path
             from start to end for each pair (``geomgan.paths.between``, :func:`paths_through`).
@@ -120,10 +123,15 @@ def shortest_paths(
     pair, U = bound(G, D), _checked_basis(basis, G)
     chains = guessed(G, starts, ends, guess, segments)
     straight = guessed(G, starts, ends, None, segments)
-    run = _gauss_newton if method == "gauss-newton" else georce.run
     if method == "georce" and basis is not None:
         raise ValueError("basis is given; expected none with method='georce', which solves for whole codes.")
+    if method == "matrix-free" and D.embedding is None:
+        raise ValueError(f"method='matrix-free' needs an embedding, which {D.name} has not. Take 'gauss-newton'.")
     size = pairs_together(pair, segments, U.shape[1])
+    if method == "gauss-newton" and size == 0 and D.embedding is not None:
+        method = "matrix-free"
+    run = {"gauss-newton": _gauss_newton, "matrix-free": _matrix_free, "georce": georce.run}[method]
+    size = max(1, size)
     parts = []
     with tqdm(total=len(starts), desc="shortest paths", unit="pair", disable=not progress) as bar:
         for first in range(0, len(starts), size):
@@ -218,16 +226,34 @@ def through(steps: np.ndarray, codes: np.ndarray) -> BSpline:
 
 
 def _gauss_newton(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> descent.Chain:
+    return _from_coarse(_descended, pair, chains, basis, tolerance, iterations)
+
+
+def _matrix_free(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> descent.Chain:
+    found = _from_coarse(products.descended, pair, chains, basis, tolerance, iterations)
+    check_energies(found.energy)
+    return found
+
+
+def _from_coarse(
+    descended: Callable[..., descent.Chain],
+    pair: Pair,
+    chains: np.ndarray,
+    basis: jax.Array,
+    tolerance: float,
+    iterations: int,
+) -> descent.Chain:
+    """Chains found with a quarter of the chords first, if these are many; what moved there is where the rest begins."""
     segments = chains.shape[1] - 1
     coarse = max(LEAST, segments // COARSE)
     spent = np.zeros(len(chains), np.int32)
     if segments >= COARSE * LEAST:
         t = np.linspace(0, segments, coarse + 1)
-        found = _descended(pair, _at(chains, t), basis, 10 * tolerance, iterations)
+        found = descended(pair, _at(chains, t), basis, 10 * tolerance, iterations)
         spent = np.asarray(found.steps)
         moved = np.asarray(found.codes) - _at(chains, t)
         chains = chains + _at(moved, np.linspace(0, coarse, segments + 1), smooth=True)
-    found = _descended(pair, chains, basis, tolerance, iterations)
+    found = descended(pair, chains, basis, tolerance, iterations)
     return replace(found, steps=np.asarray(found.steps) + spent)
 
 
@@ -260,10 +286,10 @@ def nodes_together(pair: Pair, nodes: int, tangents: int) -> int:
 
 
 def pairs_together(pair: Pair, segments: int, tangents: int) -> int:
-    """Pairs computed together: as many as leave room for their Jacobians."""
+    """Pairs computed together: as many as leave room for their Jacobians; 0 where those of one do not fit."""
     numbers = sum(leaf.size for leaf in profile_of(pair).outputs)
     size = 4 * segments * tangents * max(numbers, tangents) * pair.G.dtype.itemsize
-    return max(1, int(memory_budget() // size))
+    return int(memory_budget() // size)
 
 
 def _measured(G: Generator, D: Distance, chains: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
