@@ -14,7 +14,7 @@ programs beside this one do not count.
 `in-range` takes targets that the model has made, and says how many come back to LPIPS below 1e-3. `batch` times one
 step of 16 targets with 4 restarts beside that of one code, in turns.
 
-For 20 targets and 5 seeds of digits-dcgan `compare` takes about 8 minutes of one core, for a face model of 64 pixels
+For 20 targets and 5 seeds of digits-dcgan `compare` takes about 10 minutes of one core, for a face model of 64 pixels
 about 45; --targets, --seeds, --passes and --methods make it shorter.
 """
 
