@@ -58,7 +58,7 @@ class OneAxis:
 
 
 def _kept(walks: Walks, subject: Subject, **options: Any) -> Walks:
-    return replace(walks, samples=kept(walks.samples, subject.G.output_range, **options))
+    return replace(walks, samples=kept(walks.samples, subject.G, **options))
 
 
 def _with_radii(walks: Walks, ranks: np.ndarray, results: Results) -> OwnAxes:
