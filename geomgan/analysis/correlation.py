@@ -17,8 +17,9 @@ def regression(x: Any, y: Any, kept: Any = True, *, log: bool = False) -> tuple[
 
     ``r = Σ (x - x̄)(y - ȳ) / √(Σ (x - x̄)² Σ (y - ȳ)²)``, ``slope = Σ (x - x̄)(y - ȳ) / Σ (x - x̄)²``.
 
-    NaN where fewer than two are kept, or ``x`` (for r also ``y``) is constant to six digits: its standard deviation is
-    at most 1e-6 of its largest magnitude, that of logarithms at most 1e-6.
+    NaN where fewer than two are kept (for r fewer than three, as any two lie on a line), or ``x`` (for r also ``y``) is
+    constant to six digits: its standard deviation is at most 1e-6 of its largest magnitude, that of logarithms at most
+    1e-6.
 
     Args:
         x: ``(..., n)``, of numpy, or of JAX, also traced.
@@ -37,7 +38,7 @@ def regression(x: Any, y: Any, kept: Any = True, *, log: bool = False) -> tuple[
         (x, mean_x, xx), (y, mean_y, yy) = (_centred(xp, v, kept, mean, log) for v in (x, y))
         xy = mean(x * y)
         slope = xp.where(count > 1, xy / xx, np.nan)
-        r = xp.where(count > 1, xy / (xp.sqrt(xx) * xp.sqrt(yy)), np.nan)
+        r = xp.where(count > 2, xy / (xp.sqrt(xx) * xp.sqrt(yy)), np.nan)
         return r, slope, mean_y - slope * mean_x
 
 

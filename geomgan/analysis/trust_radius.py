@@ -52,6 +52,12 @@ class TrustRadius:
     reach: float
     measure: str
 
+    @property
+    def rounded(self) -> np.ndarray:
+        """``(k,)``, axes whose radius was granted more of rounding than of tolerance: it may be much smaller."""
+        predicted = np.sqrt(np.maximum(self.values, 0.0)) * np.clip(self.radius, self.steps[0], self.reach)
+        return self.tolerance * predicted < self.resolution
+
 
 def trust_radius(
     G: Generator,

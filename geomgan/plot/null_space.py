@@ -112,7 +112,7 @@ def trust_radius(result: TrustRadius) -> Any:
     """The trust radius of each axis, and the distance that the sample has moved there.
 
     Triangles mark axes whose distance does not leave within reach, or has left at the first step; open markers, those
-    whose predicted distance at the radius is below the rounding of the distance: it says little there.
+    within the rounding of the distance, :attr:`TrustRadius.rounded`: it says little there.
 
     Returns:
         A matplotlib figure.
@@ -121,7 +121,6 @@ def trust_radius(result: TrustRadius) -> Any:
     radius = np.clip(result.radius, result.steps[0], result.reach)
     far, near = np.isinf(result.radius), result.radius < result.steps[0]
     scale = np.sqrt(np.maximum(result.values, 0.0))
-    below = scale * radius < result.resolution
     for ax, y in zip(axes[0], (radius, scale * radius), strict=True):
         for kind, marker, size, colour, text in (
             (~far & ~near, "o", 3.5, ACCENT, "axis"),
@@ -129,8 +128,12 @@ def trust_radius(result: TrustRadius) -> Any:
             (near, "v", 4.5, SECOND, "left at the first step"),
         ):
             for there, face, label in (
-                (kind & ~below & (y > 0), colour, text),
-                (kind & below & (y > 0), "white", "below rounding" if marker == "o" else f"{text}, below rounding"),
+                (kind & ~result.rounded & (y > 0), colour, text),
+                (
+                    kind & result.rounded & (y > 0),
+                    "white",
+                    "within rounding" if marker == "o" else f"{text}, within rounding",
+                ),
             ):
                 if there.any():
                     ax.plot(result.ranks[there], y[there], marker, ms=size, mec=colour, mfc=face, mew=0.8, label=label)

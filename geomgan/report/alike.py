@@ -172,7 +172,7 @@ def _tell_relation(_: Subject, relation: DistanceRelation) -> Section:
 
 
 def _codes(count: int) -> Any:
-    return lambda subject: len(subject.field.finished) >= count
+    return lambda subject: len(subject.field.finished) >= count and subject.G.latent_dim > 2  # r of two numbers is ±1
 
 
 HOMOGENEITY = Triple(

@@ -36,7 +36,8 @@ def _tell_trust(subject: Subject, result: TrustRadius) -> Section:
     see = (
         "The trust radius of an axis at code {code}: the first step at which the distance leaves √λ |t| by more than "
         "{tolerance:g} %, on the nearer side (∞ if not within {reach:g}). Ranks are those shown above, and others in "
-        "equal ratios. Distances below {resolution:.1g} are rounding."
+        "equal ratios. Distances are known to {resolution:.1g}, which is granted on top. An axis is within rounding "
+        "where that is more than {tolerance:g} % of its distance at the radius: it may leave much earlier."
     )
     facts = {"code": subject.first, "tolerance": 100 * result.tolerance}
     facts |= {"reach": result.reach, "resolution": result.resolution}
@@ -49,10 +50,8 @@ def _tell_trust(subject: Subject, result: TrustRadius) -> Section:
         "towards -t": result.sides[:, 0],
         "towards +t": result.sides[:, 1],
     }
-    moved = np.multiply(speeds, result.radius, where=speeds > 0, out=np.zeros_like(speeds))
-    rounded = moved <= result.resolution
-    if rounded.any():
-        table["within rounding"] = np.where(rounded, "yes", "no")
+    if result.rounded.any():
+        table["within rounding"] = np.where(result.rounded, "yes", "no")
     return Section("trust_radius", "How far to trust each axis", see, facts, table, table)
 
 
@@ -62,7 +61,7 @@ def _null_space(subject: Subject, _: Results) -> NullSpace:
     result = analysis.null_space(
         subject.G, subject.D, subject.field.codes[i], subject.pairs(i), dims, subject.key, lengths,
     )  # fmt: skip
-    small = lambda samples: kept(samples, subject.G.output_range)
+    small = lambda samples: kept(samples, subject.G)
     return replace(result, samples=small(result.samples), reference=small(result.reference))
 
 
@@ -100,7 +99,7 @@ def _compression(subject: Subject, results: Results) -> Compression:
         subject.G, subject.D, codes[:PROJECTED], results("directions").vectors, _ranks(subject.G.latent_dim, COUNTS),
         centre=codes.mean(axis=0), key=subject.key, shown=SHOWN,
     )  # fmt: skip
-    small = lambda samples: kept(samples, subject.G.output_range)
+    small = lambda samples: kept(samples, subject.G)
     return replace(
         result,
         originals=small(result.originals),

@@ -101,7 +101,7 @@ def test_the_line_is_of_what_is_above_both_floors(rng, lost):
         np.testing.assert_allclose(result.slope, 2, rtol=1e-6)
         np.testing.assert_allclose(result.intercept, 1, atol=1e-6)
     assert (np.abs(result.log_spectrum_r - 1) > 1e-3).all()  # of which what is raised to the floor is a part
-    np.testing.assert_allclose(result.cross_ab_log_r, 1, atol=1e-6)
+    np.testing.assert_allclose(result.cross_ab_log_r, 1 if lost < 5 else np.nan, atol=1e-6)  # two ranks have none
 
 
 def test_one_rank_above_the_floors_has_no_line(rng):

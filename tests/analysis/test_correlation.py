@@ -59,6 +59,17 @@ def test_what_is_constant_to_six_digits_has_none_in_every_statistic(log):
     assert np.isnan(analysis.layer_alignment(stack).linear[1, 0])
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_two_points_lie_on_a_line_and_have_no_correlation(rng, log):
+    x, y = rng.lognormal(size=(2, 4))
+    two = np.arange(4) < 2
+    r, slope, intercept = regression(x, y, two, log=log)
+    assert np.isnan(r)
+    of = np.log10 if log else np.asarray
+    np.testing.assert_allclose(slope * of(x[two]) + intercept, of(y[two]))
+    assert np.isnan(analysis.consistency(random_tensors(rng, count=3, dim=2)).log).all()
+
+
 def test_a_matrix_of_correlations(rng):
     rows = rng.standard_normal((6, 40))
     rows[2] = 5

@@ -142,6 +142,30 @@ def test_the_smaller_side_is_the_radius(curves):
         assert abs(moved / (np.sqrt(1.36) * t) - 1) == pytest.approx(0.1, abs=2e-3)
 
 
+def parabolas(scales, z):
+    """``s √(t² + b² t⁴)`` along each axis: it leaves ``s |t|`` by a tenth where ``b² t² = 0.21``."""
+    return jnp.concatenate([scales * z, scales * BENDS * z**2])
+
+
+BENDS = np.array([0.5, 30, 30], np.float32)
+
+
+def test_a_radius_that_rounding_has_made_longer_says_so():
+    scales = np.array([1.0, 1e-4, 1e-6], np.float32)
+    G = gg.Generator.from_function(parabolas, scales, 3, output_range=None)
+    result = trust_radius(G, gg.distances.euclidean(), np.zeros(3), np.diag(scales.astype(np.float64) ** 2))
+    true = 0.21**0.5 / BENDS
+    assert result.radius[0] == pytest.approx(true[0], rel=2e-3)
+    assert (result.radius[1:] > 1.3 * true[1:]).all()
+    assert scales[1] * result.radius[1] > result.resolution  # it moves by more than rounding, but leaves by less
+    assert result.rounded.tolist() == [False, True, True]
+    with jax.enable_x64(True):
+        G = gg.Generator.from_function(parabolas, scales.astype(np.float64), 3, output_range=None)
+        exact = trust_radius(G, gg.distances.euclidean(), np.zeros(3), np.diag(scales.astype(np.float64) ** 2))
+    np.testing.assert_allclose(exact.radius, true, rtol=2e-3)
+    assert not exact.rounded.any()
+
+
 def test_a_wrong_metric_is_trusted_nowhere(curves):
     result = trust_radius(curves, gg.distances.euclidean(), np.zeros(4), 4 * np.eye(4), ranks=[1, 2])
     assert result.radius.tolist() == [0, 0]

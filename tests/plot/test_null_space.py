@@ -89,14 +89,14 @@ def test_trust_radii_mark_axes_that_never_leave(case):
     np.testing.assert_allclose(line(distance, "axis").get_ydata()[:2], np.sqrt(e.values[:2]) * [0.5, 0.25])
 
 
-def test_radii_below_rounding_are_open_and_missing_ranks_are_told(case):
+def test_radii_within_rounding_are_open_and_missing_ranks_are_told(case):
     G, D, z, e = case
     result = analysis.trust_radius(G, D, z[0], e, reach=2.0, steps=12)
     radius = np.array([0.5, 0.25, 1, 2e-2, 0.3, np.inf])
-    resolution = 1.01 * 2e-2 * np.sqrt(result.values[3])
+    resolution = 1.01 * result.tolerance * 2e-2 * np.sqrt(result.values[3])
     result = dataclasses.replace(result, radius=radius, resolution=resolution, ranks=np.array([1, 2, 4, 8, 16, 32]))
-    faint = np.sqrt(result.values) * np.minimum(radius, 2) < resolution
-    drawn = line(plot.trust_radius(result).axes[0], "below rounding")
+    faint = 0.1 * np.sqrt(result.values) * np.minimum(radius, 2) < resolution
+    drawn = line(plot.trust_radius(result).axes[0], "within rounding")
     assert drawn.get_markerfacecolor() == "white"
     assert drawn.get_xdata().tolist() == result.ranks[:5][faint[:5]].tolist()
     assert 8 in drawn.get_xdata()

@@ -104,6 +104,24 @@ def test_a_metric_of_rounded_samples_is_told_first(tmp_path):
     assert any("derivatives along all of 4 latent dimensions are exactly zero" in text for text in warned)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_signals_side_by_side_are_no_images(channels, tmp_path):
+    A = np.random.default_rng(0).standard_normal((64 * channels, 4)).astype(np.float32)
+    sound = gg.Generator.from_function(lambda A, z: jnp.tanh(A @ z).reshape(64, channels), A, 4, name="sound")
+    names = {"directions", "null_space", "compression"}
+    _, told, warned = made(sound, 3, tmp_path, names)
+    assert set(told["sections"]) == names
+    assert not warned
+
+
+def test_two_latent_dimensions_have_no_correlation_of_axes(tmp_path):
+    G = gg.Generator.from_function(lambda A, z: jnp.tanh(A[:, :2] @ z).reshape(4, 4, 3), A, 2, name="flat")
+    report, told, warned = made(G, 6, tmp_path, {"spectrum", "anisotropy", "homogeneity", "consistency"})
+    assert set(told["sections"]) == {"spectrum", "anisotropy"}
+    assert "log r" not in report.finding
+    assert not warned
+
+
 def test_an_axis_that_does_not_move_leaves_the_others_their_figure(tmp_path):
     G = image_of(lambda A, z: jnp.tanh(A[:, :3] @ z[:3]), "dead")
     report, told, warned = made(G, 2, tmp_path, {"axes", "walk", "curves", "trust_radius"})
