@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import numpy as np
 
 from geomgan.backend import free_on_host, usual_promotion
 from geomgan.brief import brief
-from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room, of_torch
+from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room, of_torch, said
 from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -133,11 +134,33 @@ class Generator:
         output_range: Range | None = (-1, 1),
         name: str | None = None,
     ) -> Generator:
-        """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``."""
+        """A generator from a Flax module whose ``__call__`` takes one code; its ``tap`` names become ``layers``.
+
+        Raises:
+            TypeError: ``module`` is no instance of ``flax.linen.Module``.
+            ValueError: ``params`` are all the variables of the module, or it has more than its parameters.
+        """
         name = name or type(module).__name__
-        if hint := of_torch(module):
-            raise TypeError(f"module is {name}; expected a Flax module.{hint}")
-        return cls.in_space(FlaxFunction(module), params, latent_dim, prior=prior, output_range=output_range, name=name)
+        if not isinstance(module, nn.Module):
+            other = (
+                f"the class {getattr(module, '__name__', name)}" if isinstance(module, type) else type(module).__name__
+            )
+            hint = of_torch(module) or " One of NNX is split: docs/own_generator.md has the lines."
+            raise TypeError(f"module is {other}; expected an instance of flax.linen.Module.{hint}")
+        if isinstance(params, Mapping) and "params" in params and isinstance(params["params"], Mapping):
+            others = ", ".join(f"'{key}'" for key in params if key != "params")
+            raise ValueError(
+                "params are all variables of the module; expected variables['params']."
+                + (f" One that has {others} too is a function, for Generator.from_function." if others else "")
+            )
+        function = FlaxFunction(module)
+        try:
+            return cls.in_space(function, params, latent_dim, prior=prior, output_range=output_range, name=name)
+        except flax.errors.ScopeCollectionNotFound as error:
+            raise ValueError(
+                f"{name} has variables besides its parameters ({said(error)}). It is a function of all of them: "
+                "Generator.from_function(lambda variables, z: module.apply(variables, z), variables, latent_dim)."
+            ) from None
 
     @classmethod
     def from_torch(
@@ -207,11 +230,12 @@ class Generator:
 
     @property
     def dtype(self) -> jnp.dtype:
-        """The network's floating-point type: codes are cast to it."""
-        for leaf in jax.tree.leaves(self.params):
-            if jnp.issubdtype(leaf.dtype, jnp.floating):
-                return leaf.dtype
-        return jnp.zeros(()).dtype
+        """The network's floating-point type, the widest of its weights: codes are cast to it."""
+        types = {leaf.dtype for leaf in jax.tree.leaves(self.params) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+        if len(types) == 1:
+            return types.pop()
+        with usual_promotion():
+            return jnp.result_type(*types) if types else jnp.zeros(()).dtype
 
     @property
     def sample_shape(self) -> jax.ShapeDtypeStruct:

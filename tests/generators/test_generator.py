@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import geomgan as gg
 from geomgan.generators import generator as module_under_test
@@ -43,6 +44,48 @@ def test_codes_are_cast_to_the_networks_dtype(rng):
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda p: p.astype(jnp.float64), G)
         assert wide(z.astype(np.float32)).dtype == jnp.float64
+
+
+class Normed(nn.Module):
+    @nn.compact
+    def __call__(self, z):
+        return nn.BatchNorm(use_running_average=True)(nn.Dense(6)(z))
+
+
+def test_modules_that_from_module_does_not_take_are_told_the_way():
+    net = Normed()
+    variables = net.init(jax.random.key(0), jnp.zeros(3))
+    make = gg.Generator.from_module
+    with pytest.raises(
+        ValueError, match=r"all variables.*expected variables\['params'\].*'batch_stats' too is a function"
+    ):
+        make(net, variables, 3)
+    with pytest.raises(ValueError, match=r"Normed has variables besides its parameters.*from_function"):
+        make(net, variables["params"], 3)
+    with pytest.raises(TypeError, match="module is the class Normed; expected an instance"):
+        make(Normed, variables["params"], 3)
+    with pytest.raises(TypeError, match=r"module is Linear; expected an instance of flax\.linen\.Module\. One of NNX"):
+        make(nnx.Linear(3, 6, rngs=nnx.Rngs(0)), {}, 3)
+    G = gg.Generator.from_function(lambda variables, z: net.apply(variables, z), variables, 3)
+    np.testing.assert_allclose(G(jnp.ones(3)), net.apply(variables, jnp.ones(3)))
+
+
+@pytest.mark.parametrize("narrow", ["bfloat16", "float16"])
+@pytest.mark.parametrize("promotion", ["standard", "strict"])
+def test_one_narrow_weight_does_not_narrow_the_codes(rng, narrow, promotion):
+    params = {"a_scale": jnp.ones((), narrow), "weights": jnp.asarray(rng.standard_normal((12, 4)), jnp.float32)}
+    G = gg.Generator.from_function(
+        lambda p, z: jnp.tanh(p["weights"] @ z) * p["a_scale"].astype(jnp.float32), params, 4
+    )
+    wide = dataclasses.replace(G, params=params | {"a_scale": jnp.ones(())})
+    z = rng.standard_normal(4).astype(np.float32)
+    with jax.numpy_dtype_promotion(promotion):
+        assert G.dtype == jnp.float32
+        np.testing.assert_array_equal(G(z), wide(z))
+        np.testing.assert_allclose(gg.metric_tensor(G, gg.distances.mse(), z),
+                                   gg.metric_tensor(wide, gg.distances.mse(), z), rtol=1e-6)  # fmt: skip
+    both = {"a": jnp.ones(3, "bfloat16"), "b": jnp.ones(3, "float16")}
+    assert gg.Generator.from_function(lambda p, z: p["a"] * z[0] + p["b"], both, 1).dtype == jnp.float32
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Se
     if example.ndim < 2 or example.shape[0] != 1:
         fix = "example[None]" if example.ndim < 2 else "example[:1]"
         raise ValueError(f"example has the shape {tuple(example.shape)}; expected one code, (1, ...): pass {fix}.")
+    _check_inputs(module, inputs)
     modes = {part: part.training for part in module.modules()}
     try:
         with torch.no_grad():
@@ -64,6 +66,21 @@ def from_torch(module: Any, example: Any, inputs: Mapping[str, Any]) -> tuple[Se
         program, weights = lowered(*stored(program, tensors | fixed))
     settings = generator(configuration(program, usual), {"generator": weights})
     return settings, range_of(program), np.asarray(sample_of(_array(torch, sample)))
+
+
+def _check_inputs(module: Any, inputs: Mapping[str, Any]) -> None:
+    """Raise ``TypeError`` unless a code and ``inputs`` are the arguments that ``forward`` takes."""
+    takes = signature(module.forward)
+    try:
+        takes.bind(None, **inputs)
+    except TypeError as error:
+        others = [p for p in list(takes.parameters.values())[1:] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        needed = ", ".join(f"{p.name!r}: ..." for p in others if p.default is p.empty)
+        given = ", ".join(("one code", *inputs))
+        raise TypeError(
+            f"forward takes {takes}, and gets {given}: {error}. Give what it takes besides the code, and nothing else, "
+            f"as inputs={{{needed}}}: tensors, as for a batch of one code."
+        ) from None
 
 
 def check_sample(ours: Any, theirs: np.ndarray) -> None:

@@ -56,7 +56,7 @@ def results(node: Node, look_up: Callable[[Value | Weight], Any]) -> dict[str, A
 
 def values_of(program: Program, weights: Mapping[str, Any]) -> dict[str, Any]:
     """What :func:`run` returns, as shapes and types; runs nothing, and errors are those of :func:`run`."""
-    inputs = [jax.ShapeDtypeStruct(t.shape, jnp.dtype(t.dtype)) for t in program.inputs]
+    inputs = [jax.ShapeDtypeStruct(t.shape, jax.dtypes.canonicalize_dtype(t.dtype)) for t in program.inputs]
     return jax.eval_shape(lambda inputs, weights: run(program, inputs, weights), inputs, dict(weights))
 
 

@@ -115,6 +115,10 @@ def test_a_module_is_no_generator_yet():
             call()
     with pytest.raises(ValueError, match=r"shape \(3,\); expected one code, \(1, \.\.\.\): pass example\[None\]\."):
         gg.Generator.from_torch(net, torch.zeros(3))
+    needed = r"inputs=\{'y': \.\.\., 'noise': \.\.\.\}"
+    for inputs, missing in (({}, "'y'"), ({"y": torch.tensor([2])}, "'noise'"), ({"label": torch.tensor([2])}, "'y'")):
+        with pytest.raises(TypeError, match=rf"forward takes \(z, y, noise\).*argument:? {missing}\. .*{needed}"):
+            gg.Generator.from_torch(Conditional(), torch.zeros(1, 6), inputs=inputs)
     with pytest.raises(TypeError, match=r"module is OrderedDict; .* a state dict loaded into one"):
         gg.Generator.from_torch(net.state_dict(), torch.zeros(1, 3))
 
