@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geomgan.errors import CheckpointError, GeomganError, NotHereError, warn
+from geomgan.errors import CheckpointError, GeomganError, NotHereError, nearest, warn
 from geomgan.models.families import CHECKPOINTS
 from geomgan.restricted_pickle import looks_like_file
 from weights_convert.containers import state_dicts
@@ -165,8 +165,9 @@ def _general(kind: str, tree: Any) -> dict[str, str]:
 
 
 def _read(family: str, file: Path, options: Mapping[str, str], say: Callable[[str], None]) -> Converted:
-    if unknown := [option for option in options if option not in taken(CHECKPOINTS[family])]:
-        raise ValueError(f"it has no option {', '.join(unknown)}.")
+    known = taken(CHECKPOINTS[family])
+    if unknown := [option for option in options if option not in known]:
+        raise ValueError(f"it has no option {', '.join(unknown)}. {nearest(unknown[0], known)}")
     return read(family, file, options, say)
 
 

@@ -67,23 +67,41 @@ def _folded(tensors: StateDict, lines: Sequence[Line]) -> StateDict:
 
 def _guess(found: Found, options: Options, file: Path | None) -> Sequence[Line]:
     """The best guess; where there is none and a file of layers is wanted, each layer by itself."""
-    shapes = folded(found.tensors)
+    shapes, parts = folded(found.tensors), found.tensors.parts
+    said = _said(options, any(map(DECODER.match, (*found.prefix.split("."), *map(str, found.path)))))
     try:
-        guess = guessed(
-            shapes, _said(options, any(map(DECODER.match, (*found.prefix.split("."), *map(str, found.path)))))
-        )
+        guess = guessed(shapes, said)
+        if (held := _with_parts(said, guess.lines, parts)) != said:
+            guess = guessed(shapes, held)
     except OptionError:
         raise
     except CheckpointError as error:
         if file is None:
             raise
         return [Line("Code", "", {}, f"its shape=... is missing: {error}"), *listed(shapes)]
-    lines = [_as_said(line, found.tensors.parts.get(line.path)) for line in guess.lines]
+    lines = [_as_said(line, parts.get(line.path)) for line in guess.lines]
     for name, value in _assumed(lines).items():
         options.assumed.setdefault(name, value)
     if guess.left:
         options.assumed["left"] = list(guess.left)
     return lines
+
+
+def _with_parts(said: Said, lines: Sequence[Line], parts: Mapping[str, Part]) -> Said:
+    """With the one hidden non-linearity that a whole module has beside these layers, and the one of its output."""
+    beside = {line.path.rpartition(".")[0] for line in lines if line.path in parts}
+    there = [
+        replace(_as_said(Line(part.kind, path, {}), part), path="", why="guess: the module has it, and no other")
+        for path, part in parts.items()
+        if part.own and part.kind in KINDS.values() and path.rpartition(".")[0] in beside
+    ]
+    last = {KINDS[name] for name in OUTPUT_RANGES}
+    hidden = [line for line in there if line.kind not in last]
+    if not hidden or any(line != hidden[0] for line in hidden):
+        return said
+    outputs = {line.kind for line in there if line.kind in last}
+    output = outputs.pop() if len(outputs) == 1 else None
+    return replace(said, hidden=said.hidden or hidden[0], output=said.output or output)
 
 
 def _as_said(line: Line, part: Part | None) -> Line:
@@ -145,12 +163,14 @@ def _assumed(lines: Sequence[Line]) -> dict[str, Any]:
         for name, (_, _, usual) in STAGE.items():
             values = [line.settings.get(name, usual) for line in kernels]
             found |= {name: values} if name != "output_padding" or any(values) else {}
-    hidden = next((line.kind for line in guesses[:-1] if line.kind in ACTIVATIONS), "")
+    end = max((i for i, line in enumerate(lines) if line.path), default=0)  # behind it stands the output
+    hidden = next((line.kind for line in lines[:end] if line in guesses and line.kind in ACTIVATIONS), "")
+    output = next((line.kind for line in lines[end:] if line in guesses and line.kind in ACTIVATIONS), "")
     epsilons = {line.settings["eps"] for line in guesses if "eps" in line.settings}
     ups = [lines[i + 1].path for i, line in enumerate(lines) if line.kind == "Upsample"]
     words = {kind: word for word, kind in KINDS.items() if word in (*HIDDEN, *OUTPUT_RANGES)}
     found |= {"activation": words[hidden]} if hidden in words else {}
-    found |= {"output": words[guesses[-1].kind]} if guesses and guesses[-1].kind in words else {}
+    found |= {"output": words[output]} if output in words else {}
     found |= {"epsilon": epsilons.pop() if len(epsilons) == 1 else sorted(epsilons)} if epsilons else {}
     found |= {"upsampling before": ups} if ups else {}
     order = ["before" if line.path == "code" else "behind" for line in guesses if line.kind == "Concat"]

@@ -58,6 +58,8 @@ def test_only_families_with_the_options_are_tried(file, tmp_path):
     assert (family, gg.load(folder).output_range) == ("dcgan-tutorial", (0, 1))
     with pytest.raises(CheckpointError, match=r"- dcgan-tutorial \(.*\): it has no option taps\."):
         convert_any(path, tmp_path / "b", {"taps": "1,3,3,1"})
+    with pytest.raises(CheckpointError, match=r"- dcgan-tutorial \(.*\): it has no option slop\. Did you mean 'slope'"):
+        convert_any(path, tmp_path / "b", {"slop": "0.2"})
 
 
 def test_what_nothing_takes_is_described(file, tmp_path):

@@ -14,6 +14,7 @@ import geomgan as gg
 from geomgan.errors import CheckpointError, GeomganError, OptionError
 from tests.weights_convert.test_torch_modules import spectral, trained, weighted
 from tests.weights_convert.torch_saved import FORMATS, saved
+from weights_convert.auto import convert_any
 from weights_convert.convert import convert
 
 
@@ -160,6 +161,41 @@ def test_a_forward_of_functions_can_be_said_line_by_line(tmp_path):
         r"^ConvTranspose2d up2 stride=2,2 padding=1,1 .*as the module says$", layers.read_text(), re.MULTILINE
     )
     assert_same(gg.load(convert("torch-layers", path, tmp_path / "model", {"layers": str(layers)})), net)
+
+
+class Conditional(nn.Module):
+    """A class beside the code, and a forward of its own."""
+
+    def __init__(self, hidden: nn.Module, other: nn.Module) -> None:
+        super().__init__()
+        self.classes = nn.Embedding(10, 4)
+        layers = (nn.Linear(6 + 4, 16), hidden, nn.Linear(16, 16), other, nn.Linear(16, 64), nn.Sigmoid())
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, z, y):
+        return self.net(torch.cat([z, self.classes(y)], 1))
+
+
+@pytest.mark.parametrize("hidden", [nn.LeakyReLU(0.2), nn.SiLU()], ids=["LeakyReLU", "SiLU"])
+def test_non_linearities_of_a_module_are_not_guessed_otherwise(hidden, tmp_path):
+    torch.manual_seed(0)
+    net, said = Conditional(hidden, hidden).eval(), []
+    path = saved(net, path=tmp_path / "net.pt")
+    _, folder = convert_any(path, tmp_path / "model", say=said.append)
+    G = gg.load(folder, class_index=3)
+    assert G.output_range == (0, 1)
+    assert_same(G, lambda z: net(z, torch.tensor([3])))
+    assert f"activation={'leaky_relu' if hidden.__class__ is nn.LeakyReLU else 'silu'}" in " ".join(said)
+    assert "output=" not in " ".join(said)
+    G = gg.load(convert("torch-layers", path, tmp_path / "model", {"activation": "relu", "output": "tanh"}))
+    assert G.output_range == (-1, 1)  # what is said counts more
+
+
+def test_of_two_kinds_of_hidden_non_linearities_none_is_taken(tmp_path):
+    said = []
+    convert_any(saved(trained(Conditional(nn.ELU(), nn.SiLU())), path=tmp_path / "net.pt"), tmp_path / "model",
+                say=said.append)  # fmt: skip
+    assert "activation=relu" in " ".join(said)
 
 
 REFUSED = {

@@ -106,7 +106,7 @@ class Trace:
         if math.prod(shape) > LARGEST:
             raise ValueError(f"the input {name} has {math.prod(shape)} numbers; expected at most {LARGEST}")
         self._inputs.insert(0 if first else len(self._inputs), Tensor(name, shape, dtype))
-        self._shapes[value] = jax.ShapeDtypeStruct(shape, np.dtype(dtype))
+        self._shapes[value] = jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype))
         return value
 
     def weight(self, part: str) -> Weight | None:
