@@ -27,7 +27,7 @@ def of_command(text: str, parsed: argparse.Namespace, *, family: bool = False) -
         for option in (name, _OTHER_NAMES.get(name)):
             if option in options and option is not None:
                 return f"--{option.replace('_', '-')} {value}".rstrip()
-        if family and "option" in options:
+        if family and "option" in options and name not in parsed:  # what stands alone is no option
             return f"--option {name}={value}"
         if name not in parsed:  # what stands alone in a command is called by its name
             python[f"{name}="] = None

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from geomgan.cli import parser
+from geomgan.cli import main, parser
 from geomgan.cli.options import DISTANCES
 from geomgan.cli.words import of_command
 from geomgan.distances import named
@@ -44,6 +44,12 @@ def test_what_a_family_takes_is_given_with_option():
     text = "noise='checkpoint', but this model stores no noise maps. Give a key, or leave it out."
     told = "--option noise=checkpoint, but this model stores no noise maps. Give a key, or leave it out."
     assert of_command(text, command("analyze", "m"), family=True) == told
+
+
+@pytest.mark.parametrize("name", ["analyze", "plan", "study"])
+def test_a_model_that_is_not_known_is_no_option(name, capsys):
+    assert main([name, "no-such-model"]) == 2
+    assert capsys.readouterr().err.startswith("error: model='no-such-model' is not known.")
 
 
 def test_the_help_names_every_distance():
