@@ -23,6 +23,7 @@ from geomgan.metric.outputs import embed_output, squared_distance
 from geomgan.metric.traced import Traced, traced
 
 HVP = ("exact", "finite-difference")
+_MEANT = {"float32": "highest", "fp32": "highest", "default": "highest", "tensorfloat32": "tf32", "bfloat16": "bf16"}
 OfShapes = TypeVar("OfShapes", bound=Callable[..., Any])
 
 
@@ -143,6 +144,8 @@ def check_types(G: Any, D: Any) -> None:
 
 def check_options(precision: str, hvp: str = "exact") -> None:
     """Raise ``OptionError`` unless these are known, and go together."""
+    if meant := _MEANT.get(str(precision)):
+        raise OptionError(f"precision={precision!r} is not known here. Expected {meant!r}; see docs/precision.md.")
     check_choice(precision, PRECISIONS, "precision")
     check_choice(hvp, HVP, "hvp")
     if hvp != "exact" and precision != "highest":

@@ -234,3 +234,9 @@ def test_the_finest_program_is_what_it_was():
 def test_finite_differences_have_no_tangents():
     with pytest.raises(gg.OptionError, match="precision='tf32' is of products of tangents"):
         gg.metric_tensor(small_dcgan(), gg.distances.mse(), np.zeros(8), precision="tf32", hvp="finite-difference")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("float32", "highest"), ("tensorfloat32", "tf32"), ("bfloat16", "bf16")])
+def test_names_of_others_are_told_ours(name, meant):
+    with pytest.raises(gg.OptionError, match=f"precision='{name}' is not known here. Expected '{meant}'"):
+        gg.metric_tensor(smooth_generator(), gg.distances.mse(), np.zeros(6), precision=name)
