@@ -19,7 +19,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "geomgan.metric.axes": ("geomgan.paths.axes",),
     "geomgan.metric.block": ("geomgan.eigen.block",),
     "geomgan.metric.eigenpairs": ("geomgan.eigen", "geomgan.eigen.dense", "geomgan.eigen.choice"),
-    "geomgan.metric.engine": ("geomgan.fields.solve", "geomgan.errors"),
+    "geomgan.metric.engine": ("geomgan.fields.solve", "geomgan.fields.job", "geomgan.errors"),
     "geomgan.metric.export": ("geomgan.fields.export",),
     "geomgan.metric.field": ("geomgan.fields.field", "geomgan.fields"),
     "geomgan.metric.flops": ("geomgan.generators.cost",),

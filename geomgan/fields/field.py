@@ -23,9 +23,9 @@ from geomgan.errors import StoreError, check_codes, check_folder, check_not_trac
 from geomgan.fields.arrays import bytes_of, shapes_of
 from geomgan.fields.devices import agreed, device_mesh, fetched, replicate, together, wait_for_writer
 from geomgan.fields.flat import flat_code
+from geomgan.fields.job import Execute, Job, execute
 from geomgan.fields.plan import FEWER, chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
-from geomgan.fields.solve import Execute, Job, execute
 from geomgan.fields.steps import steps
 from geomgan.generators.generator import Generator
 from geomgan.metric.diagnose import first_non_finite

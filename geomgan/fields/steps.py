@@ -12,7 +12,8 @@ import numpy as np
 
 from geomgan.backend import backend
 from geomgan.errors import warn
-from geomgan.fields.solve import Job, Results, is_out_of_memory, launch, with_less_memory
+from geomgan.fields.job import Job, Results
+from geomgan.fields.solve import is_out_of_memory, launch, with_less_memory
 
 
 def steps(job: Job, codes: np.ndarray, todo: Sequence[int], progress: bool) -> Iterator[list[tuple[int, Results]]]:
