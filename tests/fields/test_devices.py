@@ -48,6 +48,8 @@ def two_processes(tmp_path_factory):
     """Folder of the results on two processes of two devices each; they also finish the store of one device."""
     out = tmp_path_factory.mktemp("processes")
     device_cases.interrupted(out / "resumed.zarr", steps=5)
+    begun = gg.MetricField.read(out / "resumed.zarr").status
+    np.save(out / "begun.npy", begun)
     port = free_port()
     wait_for(*(start(out, 2, 2, index, port) for index in (0, 1)))
     return out
@@ -113,7 +115,9 @@ def test_an_error_of_one_process_ends_both(two_processes):
 def test_other_devices_finish_a_store(two_processes, eight, tmp_path):
     """One device, then two processes; and eight devices, then one."""
     whole = np.asarray(device_cases.stored(tmp_path / "one.zarr").tensors)
-    assert result(two_processes, "resumed")["computed"] == 12 - 5
+    done = np.load(two_processes / "begun.npy").sum()
+    assert 4 <= done <= 5  # which of two batches two threads began sixth is theirs
+    assert result(two_processes, "resumed")["computed"] == 12 - done
     begun = gg.MetricField.read(eight / "interrupted.zarr")
     assert begun.status.tolist() == [1] * 8 + [0] * 4
     resumed = device_cases.stored(eight / "interrupted.zarr")
