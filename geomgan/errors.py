@@ -196,7 +196,7 @@ def as_array(x: Any, what: str) -> Any:
         return np.asarray(x)
     except Exception as error:
         fix = "Pass x.detach().cpu().float()" if hasattr(x, "detach") else "Pass an array of numpy or JAX"
-        raise TypeError(f"{what} is a {type(x).__name__} that numpy cannot read ({error}); {fix}.") from error
+        raise TypeError(f"{what} is a {type(x).__name__} that numpy cannot read ({error}). {fix}.") from error
 
 
 def check_code(z: Any, dim: int) -> Any:

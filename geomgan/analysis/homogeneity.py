@@ -116,7 +116,10 @@ def consistency(field: Any, progress: bool = False, *, above_floor: bool = False
     padded = lambda x: np.concatenate([x, np.zeros((blocks * width - count, *x.shape[1:]), x.dtype)])
     floor = spectra.noise_floor / scale[:, 0] if above_floor else np.zeros(count)
     result = np.empty((6, count, count))
-    with jax.enable_x64(True), tqdm(total=count * (count + 1) // 2, unit="pair", disable=not progress) as bar:
+    with (
+        jax.enable_x64(True),
+        tqdm(total=count * (count + 1) // 2, desc="pairs of codes", unit="pair", disable=not progress) as bar,
+    ):
         frames = jnp.asarray(padded(np.swapaxes(spectra.vectors, 1, 2).astype(dtype)))
         values, floors = jnp.asarray(padded(spectra.values / scale)), jnp.asarray(padded(floor))
         for i in range(count):

@@ -196,7 +196,7 @@ def test_tensors_of_torch_and_lists_are_matrices():
         np.testing.assert_allclose(gg.eigenpairs(given).values, [3, 1], atol=1e-6)
         np.testing.assert_allclose(gg.eigh(given)[0], [3, 1], atol=1e-6)
         np.testing.assert_allclose(gg.eigenpairs(np.eye(2), relative_to=given).values, [1, 1 / 3], atol=1e-6)
-    with pytest.raises(TypeError, match=r"g is a Tensor that numpy cannot read .*; Pass x.detach\(\)"):
+    with pytest.raises(TypeError, match=r"g is a Tensor that numpy cannot read .*\. Pass x.detach\(\)"):
         gg.eigenpairs(torch.tensor(matrix, requires_grad=True))
 
 
