@@ -187,7 +187,8 @@ def test_what_an_annotation_admits(value, hint, fits):
 
 
 def test_every_public_function_and_method_is_behind_a_door():
-    rooms = "analysis distances eigen fields generators metric paths plot report restricted_pickle study zoo training"
+    rooms = "analysis distances eigen fields generators geodesics metric paths plot report restricted_pickle study zoo"
+    rooms += " training"
     functions = {
         f"{room}.{name}": getattr(getattr(gg, room), name)
         for room in rooms.split()

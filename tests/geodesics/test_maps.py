@@ -115,6 +115,7 @@ def test_curvature_and_volume(float64):
     assert np.isnan(sectional_curvature(G, D, z, U, 2 * U))
 
 
+@pytest.mark.slow
 def test_maps_with_and_without_embedding_agree_in_more_dimensions(rng, float64):
     G = mlp_generator(4, dtype=np.float64)
     plain = gg.distances.from_function(lambda params, x, y: jnp.sum((x - y) ** 2))
