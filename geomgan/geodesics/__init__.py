@@ -1,7 +1,7 @@
 """Lengths of paths, shortest paths, and the maps, curvatures and means of the metric."""
 
 from geomgan import entry
-from geomgan.geodesics.curvature import log_volume, sectional_curvature
+from geomgan.geodesics.curvature import VolumeMap, log_volume, sectional_curvature, volume_map
 from geomgan.geodesics.guesses import leading_axes, paths_through
 from geomgan.geodesics.integrals import Convergence, convergence, energies, lengths, speeds
 from geomgan.geodesics.maps import exponential, logarithm, transport, transport_along_geodesic
@@ -15,6 +15,7 @@ __all__ = [
     "Schedule",
     "Shortened",
     "Shortest",
+    "VolumeMap",
     "convergence",
     "energies",
     "exponential",
@@ -30,6 +31,7 @@ __all__ = [
     "speeds",
     "transport",
     "transport_along_geodesic",
+    "volume_map",
 ]
 
 entry.guard(__name__)

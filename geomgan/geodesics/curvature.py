@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.brief import brief
 from geomgan.distances.distance import Distance
-from geomgan.errors import as_array, check_code, check_finite
+from geomgan.errors import as_array, check_code, check_count, check_finite
 from geomgan.generators.generator import Generator
 from geomgan.geodesics.connection import christoffel, frame, second
 from geomgan.geodesics.local import along, inner
@@ -64,6 +66,49 @@ def log_volume(G: Generator, D: Distance, z: Any) -> jax.Array:
     if D.embedding is None:
         return 0.5 * jnp.linalg.slogdet(metric_tensor(G, D, z))[1]
     return _log_volume(bound(G, D), z)
+
+
+@brief
+@dataclass(frozen=True)
+class VolumeMap:
+    """The volume element over a plane of codes ``origin + a first + b second``.
+
+    Attributes:
+        log_volumes: ``(n, n)``, ``½ log det g``; rows are ``b``, columns ``a``.
+        steps: ``(n,)``, the ``a`` and the ``b``.
+        origin: ``(d,)``.
+        axes: ``(d, 2)``, ``first`` and ``second``.
+    """
+
+    log_volumes: np.ndarray
+    steps: np.ndarray
+    origin: np.ndarray
+    axes: np.ndarray
+
+
+def volume_map(G: Generator, D: Distance, origin: Any, axes: Any, *, reach: float = 3.0, points: int = 41) -> VolumeMap:
+    """The volume element of all ``d`` dimensions over a plane of codes, for ``geomgan.plot.volume``.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        origin: the code ``(d,)`` in the middle.
+        axes: ``(d, 2)``, the directions of the plane as columns; of a two-dimensional latent ``numpy.eye(2)``.
+        reach: of ``a`` and ``b`` to both sides, in lengths of the axes.
+        points: of each side.
+
+    Raises:
+        TypeError, ValueError: these are no generator, distance, code and two directions.
+    """
+    origin = np.asarray(check_code(origin, G.latent_dim), np.float64)
+    axes = np.asarray(as_array(axes, "axes"), np.float64)
+    if axes.shape != (G.latent_dim, 2):
+        raise ValueError(f"axes have shape {axes.shape}; expected ({G.latent_dim}, 2): two directions as columns.")
+    steps = np.linspace(-reach, reach, check_count(points, np.inf, "points"))
+    a, b = np.meshgrid(steps, steps)
+    codes = origin + a[..., None] * axes[:, 0] + b[..., None] * axes[:, 1]
+    rows = np.stack([np.asarray(jax.vmap(lambda z: log_volume(G, D, z))(row)) for row in codes.astype(G.dtype)])
+    return VolumeMap(rows, steps, origin, axes)
 
 
 @jax.jit

@@ -21,6 +21,7 @@ from geomgan.plot.inversion import loss_curves, reconstructions
 from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
 from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
 from geomgan.plot.spectrum import spectra, spectrum
+from geomgan.plot.volume import volume
 
 __all__ = [
     "amplification_curves",
@@ -53,6 +54,7 @@ __all__ = [
     "spectrum_pages",
     "svg",
     "trust_radius",
+    "volume",
 ]
 
 entry.guard(__name__)

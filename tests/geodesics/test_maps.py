@@ -15,6 +15,7 @@ from geomgan.geodesics import (
     sectional_curvature,
     transport,
     transport_along_geodesic,
+    volume_map,
 )
 from geomgan.paths import Line
 from tests.geodesics.surfaces import (
@@ -113,6 +114,10 @@ def test_curvature_and_volume(float64):
     plain = gg.distances.from_function(lambda params, x, y: jnp.sum((x - y) ** 2))
     np.testing.assert_allclose(sectional_curvature(G, plain, z, U, V), curvatures["torus"], rtol=1e-8)
     assert np.isnan(sectional_curvature(G, D, z, U, 2 * U))
+    found = volume_map(G, D, z, np.eye(2), reach=1.0, points=3)
+    latitudes = z[0] + np.array([-1.0, 0, 1])
+    expected = np.log(small * (big + small * np.cos(latitudes)))
+    np.testing.assert_allclose(found.log_volumes, np.tile(expected, (3, 1)), rtol=1e-9)
 
 
 @pytest.mark.slow

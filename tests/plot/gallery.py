@@ -12,8 +12,9 @@ from geomgan import analysis, plot
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
+from geomgan.geodesics import VolumeMap
 from geomgan.optimize import Inversion
-from geomgan.paths import Walks
+from geomgan.paths import Line, Walks
 
 DIM, CODES, SIDE = 24, 12, 64
 
@@ -126,7 +127,17 @@ def figures():
         "eigenspaces": partial(plot.eigenspaces, spaces, names),
         "reconstructions": partial(plot.reconstructions, inverted()),
         "loss_curves": partial(plot.loss_curves, inverted()),
+        "volume": partial(
+            plot.volume, plane(), [Line(np.full(2, -2.0), np.full(2, 4.0))], ["straight line"], "A plane"
+        ),
     }
+
+
+def plane():
+    """A volume element over a plane."""
+    steps = np.linspace(-3, 3, 31)
+    x, y = np.meshgrid(steps, steps)
+    return VolumeMap(3 * np.exp(-((x - 1) ** 2) - y**2) - 0.2 * x, steps, np.zeros(2), np.eye(2))
 
 
 def inverted():

@@ -57,7 +57,7 @@ ONE_PANEL = {
     "consistency_matrix": {"name": "log"}, "consistency_scatter": {}, "consistency_synopsis": {},
     "consistency_against_distance": {},
     "layer_matrix": {}, "amplification_curves": {}, "layer_scatter": {"targets": [3]}, "compression": {"samples": 0},
-    "comparison of bars": {}, "eigenspaces": {}, "reconstructions": {}, "loss_curves": {},
+    "comparison of bars": {}, "eigenspaces": {}, "reconstructions": {}, "loss_curves": {}, "volume": {},
 }  # fmt: skip
 
 
