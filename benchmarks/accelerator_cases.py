@@ -121,7 +121,8 @@ class Run:
 
     def options(self, name: str, precision: str) -> dict[str, Any]:
         k = MODELS[name].k and (2 if self.dry else MODELS[name].k)
-        return {"k": k, "precision": precision, "solver": "dense" if k is None else "block", "progress": False}
+        tol = {} if k is None or precision == "highest" else {"tol": 1e-4}  # what refining in float32 reaches
+        return {"k": k, "precision": precision, "solver": "block" if k else "dense", "progress": False, **tol}
 
     def share(self, rate: float, precision: str) -> str:
         """What part a rate is of the matrix product's in the format of a precision; nothing where one is not known."""
