@@ -1,6 +1,6 @@
 """Activation maximisation: searches with and without the metric, on the same units, starts and budget.
 
-python -m benchmarks.maximisation [--units 20] [--tuning 4] [--seeds 5] [--passes 600] [--model digits-dcgan faces64]
+python -m benchmarks.maximisation [--units 20] [--tuning 3] [--seeds 5] [--passes 300] [--model digits-dcgan faces64]
 
 Units are channels of the digit classifier (digits-dcgan) and of LPIPS's AlexNet (faces64), the centre of their maps.
 Each method has its step size chosen on the tuning units, then meets the others: the score is the activation of the best
@@ -37,6 +37,9 @@ PENALTY = 0.3  # in standard deviations of a unit
 def generator(model: str) -> gg.Generator:
     """A generator by name; faces64 with the published weights where they are beside the repository."""
     return faces64()[0] if model == "faces64" else gg.load(model)
+
+
+Run = Callable[[int, float], np.ndarray]  # of the number of a unit and a step size
 
 
 class Task(NamedTuple):
@@ -93,36 +96,48 @@ def mean_metric(model: str, codes: int = 12) -> Any:
     return gg.eigenpairs(np.mean(field.tensors, axis=0))
 
 
-def by_scores(task: Task, method: AskTell, passes: int) -> Callable[[int], np.ndarray]:
-    """Scores of all seeds of one unit, in one program for all units."""
+def by_scores(task: Task, method: AskTell, passes: int) -> Run:
+    """Scores of all seeds of one unit, in one program for all units and step sizes."""
     assert method.population is not None
     generations = passes // method.population
 
-    def one(loss: Activation, params: Any, start: jax.Array, key: jax.Array) -> jax.Array:
-        score = lambda params, z: Activation(loss.G, params, loss.prior, loss.penalty, loss.function).value(z)
-        return -pure_search(score, params, method, start, key, generations=generations, tol=0, dtype=loss.G.dtype)[
-            1
-        ].score
+    def one(loss: Activation, params: Any, start: jax.Array, key: jax.Array, size: jax.Array) -> jax.Array:
+        score = lambda params, z: replace(loss, params=params).value(z)
+        options = {"generations": generations, "tol": 0, "dtype": loss.G.dtype}
+        return -pure_search(score, params, sized(method, size), start, key, **options)[1].score
 
-    with jax.enable_x64(True):
-        program = jax.jit(jax.vmap(one, (None, None, 0, 0)))
+    program = jax.jit(jax.vmap(one, (None, None, 0, 0, None)))
     keys = jax.random.split(jax.random.key(3), len(task.starts))
 
-    def run(i: int) -> np.ndarray:
+    def run(i: int, size: float) -> np.ndarray:
         with jax.enable_x64(True):
-            return np.asarray(program(task.loss, params_of(task, i), jnp.asarray(task.starts), keys))
+            arguments = (task.loss, params_of(task, i), jnp.asarray(task.starts), keys, jnp.asarray(size))
+            return np.asarray(program(*arguments))
 
     return run
 
 
-def by_gradients(task: Task, method: Any, passes: int) -> Callable[[int], np.ndarray]:
+def sized(method: AskTell, size: jax.Array) -> AskTell:
+    """The method with another first standard deviation, which may be traced."""
+
+    def init(mean: jax.Array, key: jax.Array) -> Any:
+        state = method.init(mean, key)
+        if hasattr(state, "inner"):
+            return state._replace(inner=state.inner._replace(sigma=size))
+        return state._replace(sigma=size)
+
+    return method._replace(init=init)
+
+
+def by_gradients(task: Task, method: Any, passes: int) -> Run:
     """The same for a local method; each step is a program of all seeds."""
 
-    def run(i: int) -> np.ndarray:
+    def run(i: int, size: float) -> np.ndarray:
+        sized = replace(method, rate=jnp.asarray(size, jnp.float32))
         loss = replace(task.loss, params=params_of(task, i))
-        state = begin(method, loss, jnp.asarray(task.starts))
+        state = begin(sized, loss, jnp.asarray(task.starts))
         for step in range((passes - 1) // 3):
-            state = advance(method, loss, state, step)
+            state = advance(sized, loss, state, step)
         return -np.asarray(end(loss, state).best_value)
 
     return run
@@ -135,21 +150,20 @@ def params_of(task: Task, i: int) -> Any:
     return (features, index, jnp.asarray(centre), jnp.asarray(spread))
 
 
-def methods(pairs: Any, dim: int) -> dict[str, tuple[Callable[[float], Any], tuple[float, ...]]]:
-    """Each method by its step size, and the sizes that it is tuned over."""
+def methods(pairs: Any, dim: int) -> dict[str, tuple[Any, tuple[float, ...]]]:
+    """Each method, and the step sizes that it is tuned over."""
     relative = (np.maximum(np.asarray(pairs.values), 0) / pairs.values[0], np.asarray(pairs.vectors))
-    metric = gg.eigen.Eigenpairs(relative[0], relative[1], pairs.residuals, 0.0, pairs.converged, pairs.info)
-    hess = partial(hess_cma, metric, exponent=0.25, floor=1e-3)
+    hess = partial(hess_cma, relative, 1.0, exponent=0.25, floor=1e-3)
     sigmas, steps, rates = (0.2, 0.4, 0.8, 1.6), (0.1, 0.2, 0.4, 0.8), (0.05, 0.1, 0.2, 0.4)
     return {
-        "Cholesky CMA-ES": (lambda s: cholesky_cma(dim, s), sigmas),
-        "CMA-ES": (lambda s: cma(dim, s), sigmas),
-        "Hess-CMA, adapting": (lambda s: hess(s), steps),
-        "Hess-CMA, frozen": (lambda s: hess(s, adapt="frozen"), steps),
-        "Hess-CMA, first 20": (lambda s: hess(s, 20), steps),
-        "Adam": (lambda r: adam(r), rates),
-        "eigenbasis Adam": (lambda r: adam(r, metric=metric), rates),
-        "eigenbasis Adam, half white": (lambda r: adam(r, metric=metric, scale=0.5), rates),
+        "Cholesky CMA-ES": (cholesky_cma(dim, 1.0), sigmas),
+        "CMA-ES": (cma(dim, 1.0), sigmas),
+        "Hess-CMA, adapting": (hess(), steps),
+        "Hess-CMA, frozen": (hess(adapt="frozen"), steps),
+        "Hess-CMA, first 20": (hess(20), steps),
+        "Adam": (adam(), rates),
+        "eigenbasis Adam": (adam(metric=relative), rates),
+        "eigenbasis Adam, half white": (adam(metric=relative, scale=0.5), rates),
     }
 
 
@@ -174,17 +188,12 @@ def compare(model: str, tuning: int, units: int, seeds: int, passes: int) -> Non
         "| method | step size | score | difference from the first | better on | s per unit |\n|---|---|---|---|---|---|"
     )
     first = None
-    for name, (make, sizes) in methods(mean_metric(model), dim).items():
-        by = by_gradients if "Adam" in name else by_scores
-        tuned = {}
-        for size in sizes:
-            run = by(task, make(size), passes)
-            tuned[size] = np.mean([np.median(run(i)) for i in range(tuning)])
+    for name, (method, sizes) in methods(mean_metric(model), dim).items():
+        run = (by_gradients if "Adam" in name else by_scores)(task, method, passes)
+        tuned = {size: np.mean([np.median(run(i, size)) for i in range(tuning)]) for size in sizes}
         size = max(tuned, key=lambda s: tuned[s])
-        run = by(task, make(size), passes)
-        run(0)
         started = time.process_time()
-        scores = np.stack([run(i) for i in numbers])
+        scores = np.stack([run(i, size) for i in numbers])
         seconds = (time.process_time() - started) / units
         middle = np.median(scores, axis=1)
         first = middle if first is None else first
@@ -196,9 +205,9 @@ def compare(model: str, tuning: int, units: int, seeds: int, passes: int) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--units", type=int, default=20)
-    parser.add_argument("--tuning", type=int, default=4, help="units on which step sizes are chosen")
+    parser.add_argument("--tuning", type=int, default=3, help="units on which step sizes are chosen")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--passes", type=int, default=600, help="forward passes for each start")
+    parser.add_argument("--passes", type=int, default=300, help="forward passes for each start")
     parser.add_argument("--model", nargs="+", default=list(LAYERS), choices=LAYERS)
     options = parser.parse_args()
     for model in options.model:
