@@ -127,7 +127,7 @@ def test_upsampled_convolution(rng, shape, kernel, factor):
 def largest_concatenation(function, *arguments):
     """Numbers in the largest array that is put together of others."""
     equations = jax.make_jaxpr(function)(*arguments).eqns
-    return max([0, *(e.outvars[0].aval.size for e in equations if e.primitive.name == "concatenate")])
+    return max([0, *(e.outvars[0].aval.size for e in equations if e.primitive.name in ("concatenate", "stack"))])
 
 
 @pytest.mark.parametrize(
