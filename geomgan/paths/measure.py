@@ -134,7 +134,7 @@ def _compare(
     pair, size = bound(G, D), block_size(G, batch)
     distances, samples = np.empty(len(rows), G.dtype), np.empty((wanted.sum(), *G.sample_shape.shape), G.dtype)
     place = np.cumsum(wanted) - 1  # of a row among the samples
-    wide = bool(jnp.zeros(()).dtype == jnp.float64)  # in this thread: others do not inherit it
+    wide = jax.dtypes.canonicalize_dtype(np.float64) == np.float64  # in this thread: others do not inherit it
     seen = jax.eval_shape(_seen_at, pair, jax.ShapeDtypeStruct(rows.shape[1:], rows.dtype))
     nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), seen)
     with tqdm(total=len(rows), desc=what, unit="sample", disable=not progress) as bar:
