@@ -212,8 +212,9 @@ def field(run: Run, name: str, precision: str) -> Iterator[Row]:
     if name == "biggan" and precision == "tf32" and found.tensors is not None:
         np.savez(run.scratch / "biggan.npz", code=codes[0], tensor=np.asarray(found.tensors[0]))
     good = f"{len(found.finished)} of {len(codes)} codes"
-    if found.status.max() > 1:
-        good += f", {int((found.status > 1).sum())} not converged or failed"
+    for status, what in ((2, "not converged"), (3, "failed")):  # as MetricField says, also that of another tree
+        if count := int((found.status == status).sum()):
+            good += f", {count} {what}"
     if ratio := run.beside(f"{name}-{precision}", seconds):
         good += f"; {ratio}"
     known = [number(seconds), number(rate / 1e12), run.share(rate, precision), str(first)]
