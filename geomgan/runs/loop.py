@@ -14,9 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.errors import CheckpointError, is_key, reading
+from geomgan.runs.curve import Curve, read_curve
 from geomgan.runs.files import written
 from geomgan.runs.settings import check_settings
 
+WINDOW = 50  # steps of which the loss curve keeps the mean
 _SETTINGS, _SECONDS = "settings.json", "seconds"
 
 
@@ -30,10 +32,14 @@ def run(
     settings: dict[str, Any] | None = None,
     label: str = "train",
     progress: bool = True,
+    picture: Callable[[Any], object] | None = None,
+    picture_every: int = 1000,
 ) -> tuple[Any, float]:
     """Apply ``step`` until ``state.step == steps``; go on from ``checkpoint`` where there is one.
 
-    The loop is Python's: reverse passes of convolutions inside ``lax.scan`` are slow on CPU.
+    The loop is Python's: reverse passes of convolutions inside ``lax.scan`` are slow on CPU. Beside the checkpoint lies
+    the loss curve (:func:`curve_file`): the means of the scalars over windows of 50 steps, which end at checkpoints
+    too. A run that was killed and goes on writes the same curve as one that was not.
 
     Args:
         step: ``state -> (state, scalars to show)``; it must add 1 to ``state.step``.
@@ -44,30 +50,44 @@ def run(
         settings: What must not differ between the run that wrote the checkpoint and this one.
         label: The text of the progress bar.
         progress: Whether to show the bar.
+        picture: Called with the state after every ``picture_every`` steps and after the last, to draw what it makes.
+        picture_every: Steps between two pictures.
 
     Returns:
         The final state, and the seconds of training, those of earlier runs included.
 
     Raises:
-        CheckpointError: The checkpoint is damaged or belongs to a run with other settings.
+        CheckpointError: The checkpoint or its curve is damaged or belongs to a run with other settings.
+        NotFiniteError: A scalar became NaN or infinite; the last checkpoint is from before.
         StoreError: It cannot be written.
     """
-    settings, spent = settings or {}, 0.0
+    settings, spent, curve = settings or {}, 0.0, Curve()
     if checkpoint is not None and checkpoint.exists():
         state, spent = restore(checkpoint, state, settings)
+        curve = read_curve(curve_file(checkpoint), last=int(state.step))
     start = time.monotonic()
     first = int(state.step)
     with tqdm(total=steps, initial=first, desc=label, disable=not progress, mininterval=5) as bar:
         for i in range(first + 1, steps + 1):
             state, scalars = step(state)
-            if i % 50 == 0:
-                shown = {name: f"{float(value):.3f}" for name, value in scalars.items()}
+            curve.add(scalars)
+            keep, last = i % every == 0, i == steps
+            if i % WINDOW == 0 or keep or last:
+                shown = {name: f"{value:.3f}" for name, value in curve.end_window(i).items()}
                 bar.set_postfix(shown, refresh=False)
-            if checkpoint is not None and (i % every == 0 or i == steps):
+            if checkpoint is not None and (keep or last):
+                curve.write(curve_file(checkpoint))  # first: what a kill leaves beyond the state is cut off again
                 save(checkpoint, state, settings, spent + time.monotonic() - start)
+            if picture is not None and (i % picture_every == 0 or last):
+                picture(state)
             bar.update()
     jax.block_until_ready(state)
     return state, spent + time.monotonic() - start
+
+
+def curve_file(checkpoint: Path) -> Path:
+    """Where the loss curve of a training lies: beside its checkpoint."""
+    return checkpoint.with_suffix(".csv")
 
 
 def save(file: Path, state: Any, settings: dict[str, Any], seconds: float) -> None:
