@@ -1,3 +1,4 @@
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -103,7 +104,7 @@ def test_the_loss_curve_holds_means_of_windows(tmp_path):
     assert header == ["step", "w"]
     assert [int(row[0]) for row in rows] == [50, 70, 100, 120]
     ends = [0, 50, 70, 100, 120]
-    means = [np.mean(each[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    means = [np.mean(each[a:b]) for a, b in itertools.pairwise(ends)]
     np.testing.assert_allclose([float(row[1]) for row in rows], means, rtol=1e-12)
 
 
