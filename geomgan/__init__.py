@@ -20,7 +20,20 @@ from typing import TYPE_CHECKING, Any
 from geomgan import moved
 
 if TYPE_CHECKING:
-    from geomgan import analysis, distances, errors, fields, geodesics, optimize, paths, plot, study, training, zoo
+    from geomgan import (
+        analysis,
+        directions,
+        distances,
+        errors,
+        fields,
+        geodesics,
+        optimize,
+        paths,
+        plot,
+        study,
+        training,
+        zoo,
+    )
     from geomgan.eigen import Eigenpairs, eigenpairs, eigh
     from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, OutOfMemory, StoreError
     from geomgan.fields import MetricField, metric_field
@@ -48,6 +61,7 @@ __all__ = [
     "OutOfMemory",
     "StoreError",
     "analysis",
+    "directions",
     "distances",
     "eigenpairs",
     "eigh",
@@ -71,8 +85,9 @@ __all__ = [
     "zoo",
 ]
 _ROOMS = (
-    *("analysis", "backend", "distances", "eigen", "errors", "fields", "generators", "geodesics", "home", "metric"),
-    *("models", "optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study", "training", "zoo"),
+    *("analysis", "backend", "directions", "distances", "eigen", "errors", "fields", "generators", "geodesics"),
+    *("home", "metric", "models", "optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study"),
+    *("training", "zoo"),
 )
 _HOMES = {
     "geomgan.eigen": ("Eigenpairs", "eigenpairs", "eigh"),

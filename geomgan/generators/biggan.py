@@ -120,7 +120,7 @@ def biggan(
         raise OptionError("truncation is of the prior of space='z'; in space='class' the noise is base. Leave it out.")
     classes = classes if number is None else classes[number : number + 1]
     context = {"noise": _noise(base, config["latent_dim"]), "classes": classes}
-    function = InSpace(FlaxFunction(network(config)), _enter_class)
+    function = InSpace(FlaxFunction(network(config)), _enter_class, space)
     return Settings(function, {"network": weights, "context": context}, classes.shape[1], _any_class)
 
 

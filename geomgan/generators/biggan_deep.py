@@ -199,7 +199,7 @@ def generator(
     enter, prior = SPACES[space]
     dim = {"z": config["z_dim"], "class": config["class_embed_dim"]}
     return Settings(
-        InSpace(FlaxFunction(network(config)), enter),
+        InSpace(FlaxFunction(network(config)), enter, space),
         {"network": weights, "context": context},
         dim.get(space, sum(dim.values())),
         prior,

@@ -23,6 +23,11 @@ class EnsembleFunction:
 
     function: Callable[[PyTree, jax.Array], Any]
 
+    @property
+    def space(self) -> str:
+        """The latent space of the members."""
+        return str(getattr(self.function, "space", "z"))
+
     def __call__(self, params: PyTree, z: jax.Array) -> Members:
         return Members(jax.vmap(self.function, (0, None))(params, z))
 

@@ -243,6 +243,11 @@ class Generator:
         return jax.eval_shape(_generate, self, jax.ShapeDtypeStruct((self.latent_dim,), self.dtype))
 
     @property
+    def space(self) -> str:
+        """The latent space of the codes, by the name that ``geomgan.load`` takes; ``"z"`` of what has one only."""
+        return str(getattr(self.function, "space", "z"))
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the intermediate activations that :meth:`at` can reach; empty for a plain function."""
         layers = getattr(self.function, "layers", None)

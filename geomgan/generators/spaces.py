@@ -41,10 +41,12 @@ class InSpace:
         network: takes the full input.
         enter: ``(context, z) -> inputs``, a tuple; a function of a module or a frozen dataclass, so that two equal
             instances share compiled programs.
+        space: the latent space of ``z``, by the name that ``geomgan.load`` takes.
     """
 
     network: FlaxFunction
     enter: Callable[[PyTree, jax.Array], tuple[jax.Array, ...]]
+    space: str = "z"
 
     def __call__(self, params: PyTree, z: jax.Array) -> Any:
         return self.network(params["network"], *self.enter(params["context"], z))

@@ -170,7 +170,7 @@ def settings(
     rows, (start, stop) = network.rows[1] - network.rows[0], network.style_range
     dims = {"z": latent_dim, "w": width, "w+": rows * width, "s": stop - start}
     params = {"network": weights, "context": context}
-    function = InSpace(FlaxFunction(network), _with_context)
+    function = InSpace(FlaxFunction(network), _with_context, space)
     return Settings(function, params, dims[space], MappedPrior(network, latent_dim))
 
 

@@ -1,0 +1,22 @@
+"""Directions without labels: one interface, and the methods that find them.
+
+A :class:`Direction` makes a path of any code, and a :class:`DirectionSet` holds those that a method found together: a
+file that knows its model, space, layers and method.
+"""
+
+from geomgan import entry
+from geomgan.directions.collection import DirectionSet, direction_set, load, save
+from geomgan.directions.direction import Direction, Moves
+from geomgan.directions.fit import model_hash
+
+__all__ = [
+    "Direction",
+    "DirectionSet",
+    "Moves",
+    "direction_set",
+    "load",
+    "model_hash",
+    "save",
+]
+
+entry.guard(__name__)

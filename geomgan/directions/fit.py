@@ -1,0 +1,75 @@
+"""Whether directions are of a model: a hash of its kernels, and the latent space of its codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from geomgan.errors import OptionError
+from geomgan.generators import Generator
+from geomgan.generators.program_hash import constant_hash, joined_hash, program_hash
+from geomgan.generators.spaces import InSpace
+
+TRANSFER = "Pass transfer=True to apply them all the same"
+
+
+def model_hash(G: Generator) -> str:
+    """A hash that says which network a direction is of, 16 hexadecimal digits.
+
+    It is of the network's kernels, the arrays of two axes and more: class, truncation, base codes, noise and the layer
+    where the generator is cut are the user's choices of the day, and some of them are folded into the vectors of a
+    network. Where there are no kernels it is of all arrays, and where there are none of the program.
+    """
+    weights = G.params["network"] if isinstance(G.function, InSpace) else G.params
+    leaves = jax.tree.leaves(weights)
+    kernels = [leaf for leaf in leaves if np.ndim(leaf) >= 2] or leaves
+    if not kernels:
+        return program_hash(G.function, G.params, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    return joined_hash([constant_hash(leaf) for leaf in kernels])
+
+
+def check_fits(found: Any, G: Generator, *, transfer: bool = False) -> None:
+    """Raise ``OptionError`` unless directions move the codes of a model; with ``transfer`` only sizes must fit.
+
+    Args:
+        found: with ``model``, ``model_name``, ``space``, ``layers`` and ``vectors``, such as a ``DirectionSet``.
+        G: the generator whose codes are to be moved.
+        transfer: another model or space is wanted.
+    """
+    d = len(found.vectors)
+    what = f"These directions ({found.method or 'no method said'})"
+    if not transfer and found.model != (own := model_hash(G)):
+        raise OptionError(
+            f"{what} are of {found.model_name}, whose kernels have the hash {found.model}; {G.name} has {own}. "
+            f"{TRANSFER}."
+        )
+    widened = found.space == "w" and G.space == "w+"
+    if not transfer and found.space != G.space and not widened:
+        wanted = "'w+' or 'w'" if found.space == "w" else repr(found.space)
+        raise OptionError(
+            f"{what} are in {found.space}, and the codes of {G.name} in {G.space}. Load the model with "
+            f"space={wanted}. {TRANSFER}."
+        )
+    single = any(layers is not None for layers in found.layers)
+    if single and not widened:
+        raise OptionError(
+            f"{what} move single style layers, and codes of {G.space} all of them together. Load the model with "
+            "space='w+'."
+        )
+    rows = driven_rows(G)
+    if widened and rows is not None and rows[0]:
+        raise OptionError(
+            f"{G.name} drives style layers {rows[0]} to {rows[1] - 1} only, and {what.lower()} count from layer 0. "
+            "Load the model without layers=."
+        )
+    if G.latent_dim % d or (G.latent_dim != d and not widened):
+        raise OptionError(f"{what} have {d} dimensions, and the codes of {G.name} {G.latent_dim}.")
+
+
+def driven_rows(G: Generator) -> tuple[int, int] | None:
+    """First and last (exclusive) style layer that the codes of a generator drive; None where it has no such layers."""
+    module = getattr(getattr(G.function, "network", None), "module", None)
+    rows: tuple[int, int] | None = getattr(module, "rows", None)
+    return rows
