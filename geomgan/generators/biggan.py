@@ -18,7 +18,7 @@ import numpy as np
 from geomgan.errors import OptionError, check_choice
 from geomgan.generators.class_names import class_number
 from geomgan.generators.generator import standard_normal
-from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, tap
+from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, products, tap
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.spaces import InSpace, Settings
 
@@ -59,6 +59,15 @@ class BigGAN(nn.Module):
         x = tap(self, "norm.activation", nn.relu(x))
         x = Conv(self.channels, kernel=3, padding=1, name="output")(x)
         return jnp.tanh(tap(self, "output.preactivation", x))
+
+    def first_layers(self, z, embedding):
+        """The projection of the first chunk, and what each block's norms take: gains and shifts."""
+        first, *chunks = jnp.split(z, len(self.features))
+        layers = {"project": products(self, ["project"], first)}
+        for k, chunk in enumerate(chunks, start=1):
+            norms = [f"block{k}_norm{i}" for i in (1, 2)]
+            layers[f"block{k}"] = products(self, norms, jnp.concatenate([embedding, chunk]), ("gain", "shift"))
+        return layers
 
 
 def _block(module: nn.Module, name: str, x: jax.Array, condition: jax.Array, features: int) -> jax.Array:

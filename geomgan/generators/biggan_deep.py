@@ -20,7 +20,7 @@ import numpy as np
 
 from geomgan.errors import OptionError, check_choice
 from geomgan.generators.class_names import class_number
-from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, tap, upsample
+from geomgan.generators.layers import ConditionalBatchNorm, Conv, Dense, SelfAttention, products, tap, upsample
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.spaces import InSpace, Settings
 
@@ -81,6 +81,14 @@ class BigGANDeep(nn.Module):
         x = tap(self, "norm.activation", nn.relu(tap(self, "norm.preactivation", x * scale + shift)))
         x = Conv(3, kernel=3, padding=1, name="output")(x)
         return jnp.tanh(tap(self, "output.preactivation", x))
+
+    def first_layers(self, condition):
+        """The projection to the first map, and what each block's norms take: gains and shifts."""
+        layers = {"project": products(self, ["project"], condition)}
+        for i in range(1, len(self.blocks) + 1):
+            norms = [f"block{i}_norm{k}" for k in range(4)]
+            layers[f"block{i}"] = products(self, norms, condition, ("gain", "shift"))
+        return layers
 
 
 def _block(module: nn.Module, name: str, x: jax.Array, condition: jax.Array, features: int, up: bool) -> jax.Array:

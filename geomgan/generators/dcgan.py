@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 
 from geomgan.generators.activations import SLOPE, activate
+from geomgan.generators.convolutions import transposed_convolve
 from geomgan.generators.layers import ConvTranspose, tap
 
 
@@ -59,7 +60,7 @@ class DCGAN(nn.Module):
     @nn.compact
     def __call__(self, z):
         x = z[None, None, :]
-        *hidden, last = [Stage(*s) for s in self.stages] or tutorial_stages(len(self.features) + 1)
+        *hidden, last = self._stages
         for i, (features, stage) in enumerate(zip(self.features, hidden, strict=True), start=1):
             x = ConvTranspose(features, *stage, name=f"block{i}")(x)
             x = tap(self, f"block{i}.preactivation", x)
@@ -67,6 +68,16 @@ class DCGAN(nn.Module):
         x = ConvTranspose(self.channels, *last, name="output")(x)
         x = tap(self, "output.preactivation", x)
         return activate(self.output, x)
+
+    def first_layers(self, z):
+        """The first block's map: with a kernel as large as that, of one matrix."""
+        name, (_, stride, padding, output_padding) = "block1" if self.features else "output", self._stages[0]
+        kernel = self.variables["params"][name]["kernel"]
+        return {name: transposed_convolve(z[None, None, :], kernel, stride, padding, output_padding)}
+
+    @property
+    def _stages(self):
+        return [Stage(*s) for s in self.stages] or tutorial_stages(len(self.features) + 1)
 
 
 def network(config: Mapping[str, Any]) -> DCGAN:

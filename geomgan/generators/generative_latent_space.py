@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from geomgan.generators.layers import Conv, ConvTranspose, Dense, tap
+from geomgan.generators.layers import Conv, ConvTranspose, Dense, products, tap
 from geomgan.generators.outputs import Gaussian
 
 
@@ -34,6 +34,10 @@ class Decoder(nn.Module):
         x = _activated(self, "block2", ConvTranspose(self.features[1], kernel=4, stride=2, name="block2")(x))
         x = Conv(1, kernel=1, name="output")(x)
         return jnp.tanh(tap(self, "output.preactivation", x))
+
+    def first_layers(self, z):
+        """The projection to the first map."""
+        return {"project": products(self, ["project"], z)}
 
 
 class RBFPrecision(nn.Module):

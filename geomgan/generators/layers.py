@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -21,6 +23,12 @@ def tap(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
     if module.is_mutable_collection(ACTIVATIONS):
         module.put_variable(ACTIVATIONS, name, x)  # not `sow`: a block and its activation may share a name
     return x
+
+
+def products(module: nn.Module, names: Sequence[str], x: jax.Array, weights: Sequence[str] = ("kernel",)) -> jax.Array:
+    """``x @ W`` for the weights of some layers of a bound module, one after another ``(out,)``; for declarations."""
+    params = module.variables["params"]
+    return jnp.concatenate([x @ params[name][weight] for name in names for weight in weights])
 
 
 class Dense(nn.Module):

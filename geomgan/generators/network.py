@@ -42,6 +42,12 @@ class FlaxFunction:
         # a plain dictionary would sort its keys when it leaves a trace
         return OrderedDict(traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep="."))
 
+    @usual_promotion()
+    def first_layers(self, params: PyTree, *inputs: jax.Array) -> OrderedDict[str, jax.Array]:
+        """What the layers that take the code make of it; see :mod:`geomgan.generators.first_layers`."""
+        outputs: Any = self.module.apply({"params": params}, *inputs, method="first_layers")
+        return OrderedDict(outputs)
+
     def layers(self, params: PyTree, *inputs: Any) -> tuple[str, ...]:
         """Names of the activations, in the order in which the network computes them; runs nothing."""
         return tuple(jax.eval_shape(self.activations, params, *inputs))

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.errors import OptionError
-from geomgan.generators.layers import Conv, Dense, leaky_relu, pixel_norm, tap, upsample
+from geomgan.generators.layers import Conv, Dense, leaky_relu, pixel_norm, products, tap, upsample
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.spaces import InSpace, Settings
 
@@ -72,6 +72,11 @@ class PGGAN(nn.Module):
             old = tap(self, "rgb_before", Conv(self.channels, kernel=1, name="output_before")(before))
             x = alpha * upsample(old) + (1 - alpha) * x
         return jnp.tanh(x) if self.tanh else x
+
+    def first_layers(self, z, alpha=None):
+        """The projection to the first map, of the code before its norm."""
+        del alpha
+        return {"project": products(self, ["project"], z)}
 
 
 def _activated(module: nn.Module, name: str, x: jax.Array, slope: float) -> jax.Array:

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from geomgan.generators.layers import Conv, Dense, tap, upsample
+from geomgan.generators.layers import Conv, Dense, products, tap, upsample
 
 
 class Affine(nn.Module):
@@ -50,6 +50,10 @@ class SNGAN(nn.Module):
         x = tap(self, "norm.activation", nn.relu(x))
         x = Conv(self.channels, kernel=3, padding=1, name="output")(x)
         return jnp.tanh(tap(self, "output.preactivation", x))
+
+    def first_layers(self, z):
+        """The projection to the first map."""
+        return {"project": products(self, ["project"], z)}
 
 
 def _block(module: nn.Module, name: str, x: jax.Array, features: int) -> jax.Array:

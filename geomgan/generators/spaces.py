@@ -55,6 +55,10 @@ class InSpace:
         """Every named activation of the network, in its order."""
         return self.network.activations(params["network"], *self.enter(params["context"], z))
 
+    def first_layers(self, params: PyTree, z: jax.Array) -> OrderedDict[str, jax.Array]:
+        """What the network's layers that take the code make of it."""
+        return self.network.first_layers(params["network"], *self.enter(params["context"], z))
+
     def layers(self, params: PyTree, z: Any) -> tuple[str, ...]:
         """Names of the network's activations; runs nothing."""
         return self.network.layers(params["network"], *jax.eval_shape(self.enter, params["context"], z))

@@ -22,7 +22,7 @@ from geomgan.errors import OptionError, check_choice
 from geomgan.generators.layers import tap
 from geomgan.generators.network import FlaxFunction, PyTree
 from geomgan.generators.spaces import InSpace, Settings
-from geomgan.generators.style_layers import Styles
+from geomgan.generators.style_layers import Styles, split_styles
 from geomgan.generators.style_options import base_of, layers_of, mean_latent_of, truncation_of
 
 SPACES = ("z", "w", "w+", "s")
@@ -66,6 +66,24 @@ class StyleNetwork(nn.Module):
             return driven[0] if self.space == "w" else driven.ravel()
         others = jnp.zeros((self.styles.depth, driven.shape[1]), driven.dtype)
         return self.styles(others.at[slice(*self.rows)].set(driven))[slice(*self.style_range)]
+
+    def first_layers(self, code, context):
+        """The affine map of each row of ``w+``, of a code of ``w`` for all of them.
+
+        Where two layers share a row, as StyleGAN2's convolutions and image layers do, it is the convolution's; the last
+        row has the last image layer alone (Shen and Zhou, 2021).
+        """
+        if self.space not in ("w", "w+"):
+            raise OptionError(f"the style layers take codes of w, not of {self.space}; load with space='w' or 'w+'.")
+        w_plus = self._among(context, self._driven(code, context), self.rows)
+        vectors = split_styles(self.styles(w_plus), self.styles.styles)
+        last = {style.row: style.name for style in self.styles.styles}
+        return {last[row]: vectors[last[row]] for row in range(*self.rows)}
+
+    @property
+    def stacked(self) -> int:
+        """How many codes of ``w`` a code is made of."""
+        return self.rows[1] - self.rows[0] if self.space == "w+" else 1
 
     @property
     def rows(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from geomgan.errors import check_count
-from geomgan.generators.layers import Dense, convolve, tap
+from geomgan.generators.layers import Dense, convolve, products, tap
 
 FRAMES = 16  # of the map that the code is projected to
 KERNEL = 25  # of every published layer
@@ -83,6 +83,10 @@ class WaveGAN(nn.Module):
             x = self._activated(f"block{i}", x)
         x = UpsamplingLayer(self.channels, self.last_factor, self.repeats, name="output")(x)
         return jnp.tanh(tap(self, "output.preactivation", x))
+
+    def first_layers(self, z):
+        """The projection to the first map."""
+        return {"project": products(self, ["project"], z)}
 
     def _activated(self, name, x):
         x = tap(self, f"{name}.preactivation", x)
