@@ -7,6 +7,7 @@ file that knows its model, space, layers and method.
 from geomgan import entry
 from geomgan.directions.collection import DirectionSet, direction_set, load, save
 from geomgan.directions.direction import Direction, Moves
+from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 
 __all__ = [
@@ -14,9 +15,11 @@ __all__ = [
     "DirectionSet",
     "Moves",
     "direction_set",
+    "factorised",
     "load",
     "model_hash",
     "save",
+    "sefa",
 ]
 
 entry.guard(__name__)
