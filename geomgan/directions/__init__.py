@@ -9,6 +9,8 @@ from geomgan.directions.collection import DirectionSet, direction_set, load, sav
 from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
+from geomgan.directions.metric_axes import metric_axes, tensor_axes
+from geomgan.directions.subspace import restricted
 
 __all__ = [
     "Direction",
@@ -17,9 +19,12 @@ __all__ = [
     "direction_set",
     "factorised",
     "load",
+    "metric_axes",
     "model_hash",
+    "restricted",
     "save",
     "sefa",
+    "tensor_axes",
 ]
 
 entry.guard(__name__)
