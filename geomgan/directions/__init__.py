@@ -10,12 +10,15 @@ from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
+from geomgan.directions.schedules import schedule
 from geomgan.directions.subspace import restricted
+from geomgan.directions.traverse import Traversal, traverse
 
 __all__ = [
     "Direction",
     "DirectionSet",
     "Moves",
+    "Traversal",
     "direction_set",
     "factorised",
     "load",
@@ -23,8 +26,10 @@ __all__ = [
     "model_hash",
     "restricted",
     "save",
+    "schedule",
     "sefa",
     "tensor_axes",
+    "traverse",
 ]
 
 entry.guard(__name__)

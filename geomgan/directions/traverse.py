@@ -1,0 +1,165 @@
+"""Samples along directions, from several codes, and how far the walks leave the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from geomgan.brief import brief
+from geomgan.directions.direction import Direction, Moves
+from geomgan.distances.basic import euclidean
+from geomgan.distances.distance import Distance
+from geomgan.errors import OptionError, as_array, check_choice, check_codes, check_finite
+from geomgan.generators import Generator
+from geomgan.paths import Path
+from geomgan.paths.measure import measure
+from geomgan.paths.spacing import FINE, equal_distance_steps
+from geomgan.paths.walks import codes_of, walk
+
+PRIOR = 1024  # codes of jax.random.key(0) that say where the prior is
+SPACINGS = ("code", "distance")
+
+
+@brief
+@dataclass(frozen=True)
+class Traversal:
+    """Walks along ``n`` directions from ``m`` codes, ``T`` samples each.
+
+    Attributes:
+        steps: ``(m, n, T)``, the ``t`` of each sample: steps of the direction, radians on great circles.
+        codes: ``(m, n, T, d)``.
+        samples: ``(m, n, T, ...)``, or what was kept of each.
+        sigmas: ``(m, n, T)``, where each code lies in the prior: its coordinate along its walk, less the prior's mean,
+            in standard deviations of the prior there.
+        names: of the directions.
+        spacing: ``"code"``, steps as given, or ``"distance"``, as far apart in distance from the sample at ``t = 0``.
+        gap: that distance for the largest step; None for ``"code"``.
+        measure: name of the distance; empty for ``"code"``.
+    """
+
+    steps: np.ndarray
+    codes: np.ndarray
+    samples: np.ndarray
+    sigmas: np.ndarray
+    names: tuple[str, ...]
+    spacing: str = "code"
+    gap: float | None = None
+    measure: str = ""
+
+
+def traverse(
+    G: Generator,
+    directions: Moves | Iterable[Moves],
+    codes: Any,
+    steps: Any,
+    *,
+    D: Distance | None = None,
+    spacing: str = "code",
+    kind: str = "linear",
+    centred: bool = False,
+    keep: Callable[[np.ndarray], Any] | None = None,
+    batch: int | None = None,
+    progress: bool = False,
+) -> Traversal:
+    """Walk from codes along directions.
+
+    Args:
+        G: the generator.
+        directions: one, several, or a ``DirectionSet``.
+        codes: ``(m, d)``, or one ``(d,)``.
+        steps: ``t (T,)``, such as ``3 * schedule("smooth", 60)``.
+        D: the squared distance of ``spacing="distance"``.
+        spacing: ``"code"``: ``steps`` are ``t``. ``"distance"``: a step stands for its share of the distance that all
+            walks reach, on both sides, within ``|t| <= max |steps|``; equal steps are then equal distances from the
+            sample in the middle, and all walks go equally far.
+        kind: ``"linear"``, or ``"spherical"``: ``t`` is an angle in radians.
+        centred: start all walks along a direction at the same coordinate, that of the direction's origin.
+        keep: what is kept of each sample; by default all of it.
+        batch: samples computed together; by default what suits the device.
+        progress: show a progress bar, with the time left.
+
+    Raises:
+        TypeError, ValueError: arguments do not fit, or a walk does not move the sample where distances are to be equal.
+    """
+    codes = as_array(codes, "codes")
+    codes = np.asarray(check_codes(codes[None] if np.ndim(codes) == 1 else codes, G.latent_dim))
+    several = not hasattr(directions, "path")
+    moves: list[Moves] = list(cast(Iterable[Moves], directions)) if several else [cast(Moves, directions)]
+    check_choice(spacing, SPACINGS, "spacing")
+    steps = np.asarray(steps, np.float64)
+    if steps.ndim != 1 or not steps.size:
+        raise ValueError(f"steps have shape {steps.shape}; expected (T,): the same for all walks.")
+    check_finite(steps, "steps")
+    if not moves:
+        raise ValueError("there is no direction; expected one or more.")
+    paths = [path_of(move, z, kind, centred) for z in codes for move in moves]
+    t, gap = np.broadcast_to(steps, (len(paths), len(steps))), None
+    if spacing == "distance":
+        t, gap = _in_distance(G, D, paths, steps, batch, progress)
+    walked = codes_of(G, paths, t)
+    sampled = _samples(G, walked, keep, batch, progress)
+    shape = (len(codes), len(moves), len(steps))
+    return Traversal(
+        t.reshape(shape),
+        walked.astype(G.dtype).reshape(*shape, G.latent_dim),
+        sampled.reshape(*shape, *sampled.shape[2:]),
+        prior_sigmas(G, paths, walked, float(np.abs(t).max())).reshape(shape),
+        tuple(str(move.name) for move in moves),
+        spacing,
+        gap,
+        D.name if D is not None and spacing == "distance" else "",
+    )
+
+
+def path_of(move: Moves, z: Any, kind: str = "linear", centred: bool = False) -> Path:
+    """The path of a direction through a code; of one that is bent, as it says itself."""
+    if isinstance(move, Direction):
+        return move.path(z, kind, centred=centred)
+    if kind != "linear" or centred:
+        raise OptionError(f"{move.name} ({move.method}) has a path of its own; leave kind= and centred= out.")
+    return move.path(z)
+
+
+def prior_sigmas(G: Generator, paths: Any, codes: np.ndarray, reach: float) -> np.ndarray:
+    """Where codes ``(p, T, d)`` of paths lie in the prior, ``(p, T)``: signed standard deviations along each path.
+
+    The coordinate is along the chord of the path from ``-reach`` to ``reach``, that is along its direction where it is
+    straight. Its mean and deviation in the prior are of :data:`PRIOR` codes.
+    """
+    ends = codes_of(G, paths, np.tile([-reach or -1.0, reach or 1.0], (len(paths), 1)))
+    chord = ends[:, 1] - ends[:, 0]
+    prior = np.asarray(G.sample_latent(jax.random.key(0), PRIOR), np.float64) @ chord.T  # (PRIOR, p)
+    along = np.einsum("ptd,pd->pt", codes, chord)
+    spread = np.maximum(prior.std(axis=0), np.finfo(np.float32).tiny)
+    return (along - prior.mean(axis=0)[:, None]) / spread[:, None]
+
+
+def _in_distance(
+    G: Generator, D: Distance | None, paths: list[Path], steps: np.ndarray, batch: int | None, progress: bool
+) -> tuple[np.ndarray, float]:
+    """The ``t (p, T)`` at which walks have gone their share of the distance that all reach, and that distance."""
+    reach = float(np.abs(steps).max())
+    if D is None:
+        raise OptionError("spacing='distance' needs D=, a squared distance such as geomgan.distances.lpips('alex').")
+    if not reach:
+        raise ValueError("all steps are 0; expected some to walk, for spacing='distance'.")
+    fine = walk(G, D, paths, np.linspace(-reach, reach, 2 * FINE + 1), keep=False, batch=batch, progress=progress)
+    equal, gap = equal_distance_steps(fine, FINE)
+    places = np.linspace(-reach, reach, 2 * FINE + 1)
+    return np.stack([np.interp(steps, places, row) for row in equal]), gap * FINE
+
+
+def _samples(
+    G: Generator, codes: np.ndarray, keep: Callable[[np.ndarray], Any] | None, batch: int | None, progress: bool
+) -> np.ndarray:
+    """Samples of codes ``(p, T, d)``, or what is kept of each, one walk after another."""
+    kept, still = [], euclidean()
+    for walked in tqdm(codes, "samples along directions", unit="walk", disable=not progress):
+        samples = measure(G, still, walked[:1], walked[None], keep=True, batch=batch).samples[0]
+        kept.append(samples if keep is None else np.stack([np.asarray(keep(sample)) for sample in samples]))
+    return np.stack(kept)
