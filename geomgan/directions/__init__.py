@@ -6,24 +6,30 @@ file that knows its model, space, layers and method.
 
 from geomgan import entry
 from geomgan.directions.collection import DirectionSet, direction_set, load, save
+from geomgan.directions.components import Components
 from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
+from geomgan.directions.ganspace import activation_components, ganspace, regressed
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
 from geomgan.directions.schedules import schedule
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
 
 __all__ = [
+    "Components",
     "Direction",
     "DirectionSet",
     "Moves",
     "Traversal",
+    "activation_components",
     "direction_set",
     "factorised",
+    "ganspace",
     "load",
     "metric_axes",
     "model_hash",
+    "regressed",
     "restricted",
     "save",
     "schedule",
