@@ -133,9 +133,9 @@ class Covariance:
 
     def matmat(self, V: np.ndarray) -> np.ndarray:
         """``C V``, one pass over the rows; sums of batches in float64."""
-        total, mean, V = np.zeros(V.shape), np.float32(self.mean), np.float32(V)
+        total, mean, columns = np.zeros(V.shape), self.mean.astype(np.float32), V.astype(np.float32)
         for x in self.rows:
-            total += np.asarray(_product(x, mean, V), np.float64)
+            total += np.asarray(_product(x, mean, columns), np.float64)
         return total / len(self.rows)
 
     def to_dense(self) -> np.ndarray:

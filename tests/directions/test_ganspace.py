@@ -53,10 +53,8 @@ def test_components_are_those_of_numpys_svd(rng, monkeypatch, dense):
     np.testing.assert_allclose(found.ratios, (stdevs**2 / (stdevs**2).sum())[:6], rtol=1e-4)
     assert found.residuals.max() < 1e-5
     random = np.array(jax.random.normal(KEY, (60, 6)), np.float64)
-    centred = rows - rows.mean(axis=0, dtype=np.float64)
-    np.testing.assert_allclose(
-        found.random, np.std(centred @ (random / np.linalg.norm(random, axis=0)), axis=0), rtol=1e-4
-    )
+    random /= np.linalg.norm(random, axis=0)
+    np.testing.assert_allclose(found.random, np.std(rows.astype(np.float64) @ random, axis=0), rtol=1e-4)
 
 
 def test_the_batch_is_the_order_of_a_sum(rng):
@@ -133,7 +131,7 @@ def test_z_of_a_style_network_is_regressed_from_w():
 
 def test_refuses_what_cannot_be():
     G = small_dcgan()
-    with pytest.raises(ValueError, match="k is 9; expected an integer from 1 to 8: there are 9 rows"):
+    with pytest.raises(ValueError, match="k is 9; expected an integer from 1 to 8: there are 9 samples"):
         ganspace(G, KEY, k=9, samples=9)
     with pytest.raises(ValueError, match="8 samples are too few for codes of 8 dimensions"):
         ganspace(G, KEY, k=2, samples=8)
