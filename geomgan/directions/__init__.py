@@ -11,6 +11,7 @@ from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
+from geomgan.directions.ganspace_files import read_ganspace
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
 from geomgan.directions.schedules import schedule
 from geomgan.directions.subspace import restricted
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "metric_axes",
     "model_hash",
+    "read_ganspace",
     "regressed",
     "restricted",
     "save",

@@ -1,0 +1,120 @@
+"""Files in the formats of GANSpace's own code: what they mean, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from geomgan.directions.ganspace_files import read_ganspace
+from geomgan.errors import CheckpointError, OptionError
+from tests.generators.test_style_spaces import WIDTH, loaded
+from tests.small_models import small_dcgan
+
+K = 3
+
+
+def export(d=WIDTH, **others):
+    """What GANSpace's viewer saves of one component, with the entries of the published sample."""
+    component = np.arange(1, d + 1, dtype=np.float32)
+    return {
+        "name": "smile",
+        "sigma_range": np.float32(-2.8),
+        "component_index": 15,
+        "act_comp": component.reshape(1, 1, d),
+        "lat_comp": (component / np.linalg.norm(component)).reshape(1, d),
+        "latent_space": "W",
+        "act_stdev": np.float32(1.25),
+        "lat_stdev": np.float32(1.0335),
+        "model_name": "StyleGAN2",
+        "output_class": "ffhq",
+        "decomposition": {"name": "ipca", "components": 80, "samples": 1_000_000, "layer": "style"},
+        "edit_type": "latent",
+        "truncation": 0.9,
+        "edit_start": 2,
+        "edit_end": 4,
+        "example_seed": 7,
+        "use_slerp": False,
+        **others,
+    }
+
+
+def written(folder, contents, protocol=4):
+    file = folder / "edit.pkl"
+    data = pickle.dumps(contents, protocol)
+    file.write_bytes(data.replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))  # as numpy 1 wrote it
+    return file
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_an_export_moves_its_layers_by_its_deviation(tmp_path, protocol):
+    G = loaded("w+")
+    (found,) = read_ganspace(written(tmp_path, export(), protocol), G)
+    assert (found.name, found.space, found.layers) == ("smile", "w", (2, 4))
+    code = np.zeros(G.latent_dim)
+    moved = found.path(code)(np.array([-2.0]))[0].reshape(-1, WIDTH)
+    unit = np.arange(1, WIDTH + 1) / np.linalg.norm(np.arange(1, WIDTH + 1))
+    np.testing.assert_allclose(moved[2:4], np.tile(-2 * 1.0335 * unit, (2, 1)), rtol=1e-5)
+    assert not moved[[0, 1, 4, 5]].any()
+
+
+def test_what_an_export_tells_is_kept(tmp_path):
+    found = read_ganspace(written(tmp_path, export(edit_start=0, edit_end=18)), loaded("w"))
+    assert found.layers == (None,)
+    assert found.settings["component_index"] == 15
+    assert found.settings["truncation"] == 0.9
+
+
+def test_a_cache_holds_all_components(tmp_path, rng):
+    lat = np.linalg.qr(rng.standard_normal((8, K)))[0].T.astype(np.float32)
+    file = tmp_path / "dcgan_block1_ipca_c3_n100.npz"
+    np.savez_compressed(
+        file,
+        act_comp=rng.standard_normal((K, 1, 4, 4)).astype(np.float32),
+        act_mean=np.zeros((1, 4, 4), np.float32),
+        act_stdev=np.array([3, 2, 1], np.float32),
+        lat_comp=lat[:, None],
+        lat_mean=np.full((1, 8), 0.5, np.float32),
+        lat_stdev=np.ones(K, np.float32),
+        var_ratio=np.array([0.5, 0.3, 0.1], np.float32),
+        random_stdevs=np.ones(K, np.float32),
+    )
+    found = read_ganspace(file, small_dcgan())
+    np.testing.assert_array_equal(found.vectors, lat.T)
+    np.testing.assert_allclose(found.scores["variance_ratio"], [0.5, 0.3, 0.1], rtol=1e-6)
+    np.testing.assert_array_equal(found.origin, np.full(8, 0.5, np.float32))
+
+
+class Acts:
+    def __reduce__(self):
+        return os.system, ("touch acted",)
+
+
+def test_code_in_an_export_is_refused_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="system"):
+        read_ganspace(written(tmp_path, export(decomposition=Acts())), loaded("w"))
+    assert not (tmp_path / "acted").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "contents", "message"),
+    [
+        ("z", export(), r"are in w, and the codes of small-stylegan2 in z. Load the model with space='w'"),
+        ("w", export(9), "have 9 dimensions, and the codes of small-stylegan2 6"),
+        ("w", {"lat_comp": np.full(WIDTH, np.nan)}, "lat_comp holds 6 NaN"),
+        ("w", {"name": "smile"}, "'lat_comp' is missing"),
+        ("w", [1, 2], "found a list; expected a dictionary"),
+    ],
+)
+def test_refuses_what_does_not_fit(tmp_path, space, contents, message):
+    with pytest.raises(ValueError, match=message):
+        read_ganspace(written(tmp_path, contents), loaded(space))
+
+
+def test_single_layers_of_a_code_without_layers(tmp_path):
+    contents = export(8, latent_space="Z")
+    with pytest.raises(OptionError, match="one code of small-dcgan is for all layers"):
+        read_ganspace(written(tmp_path, contents), small_dcgan())
