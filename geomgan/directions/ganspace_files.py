@@ -43,7 +43,7 @@ def read_ganspace(file: str | os.PathLike[str], G: Generator) -> DirectionSet:
         if zipfile.is_zipfile(file):
             with np.load(Path(file), allow_pickle=False) as archive:
                 return _of_cache(dict(archive), G)
-        contents = load_file(file)
+        contents = load_file(Path(file))
         if not isinstance(contents, Mapping):
             raise ValueError(f"found a {type(contents).__name__}; expected a dictionary")
         return _of_export(contents, G)
