@@ -13,6 +13,7 @@ from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
 from geomgan.directions.ganspace_files import read_ganspace
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
+from geomgan.directions.previews import previewed
 from geomgan.directions.schedules import schedule
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "metric_axes",
     "model_hash",
+    "previewed",
     "read_ganspace",
     "regressed",
     "restricted",

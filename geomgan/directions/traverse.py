@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import jax
@@ -38,8 +38,9 @@ class Traversal:
             in standard deviations of the prior there.
         names: of the directions.
         spacing: ``"code"``, steps as given, or ``"distance"``, as far apart in distance from the sample at ``t = 0``.
-        gap: that distance for the largest step; None for ``"code"``.
+        distances: ``(m, T)``, that distance at each step, signed; None for ``"code"``.
         measure: name of the distance; empty for ``"code"``.
+        kind: of the paths, ``"linear"`` or ``"spherical"``.
     """
 
     steps: np.ndarray
@@ -48,8 +49,9 @@ class Traversal:
     sigmas: np.ndarray
     names: tuple[str, ...]
     spacing: str = "code"
-    gap: float | None = None
+    distances: np.ndarray | None = None
     measure: str = ""
+    kind: str = "linear"
 
 
 def traverse(
@@ -75,8 +77,8 @@ def traverse(
         steps: ``t (T,)``, such as ``3 * schedule("smooth", 60)``.
         D: the squared distance of ``spacing="distance"``.
         spacing: ``"code"``: ``steps`` are ``t``. ``"distance"``: a step stands for its share of the distance that all
-            walks reach, on both sides, within ``|t| <= max |steps|``; equal steps are then equal distances from the
-            sample in the middle, and all walks go equally far.
+            walks from its code reach on both sides within ``|t| <= max |steps|``. Equal steps are then equally far
+            apart in distance from the sample at ``t = 0``, and all walks from a code go equally far.
         kind: ``"linear"``, or ``"spherical"``: ``t`` is an angle in radians.
         centred: start all walks along a direction at the same coordinate, that of the direction's origin.
         keep: what is kept of each sample; by default all of it.
@@ -98,12 +100,12 @@ def traverse(
     if not moves:
         raise ValueError("there is no direction; expected one or more.")
     paths = [path_of(move, z, kind, centred) for z in codes for move in moves]
-    t, gap = np.broadcast_to(steps, (len(paths), len(steps))), None
+    shape = (len(codes), len(moves), len(steps))
+    t, distances = np.broadcast_to(steps, (len(paths), len(steps))), None
     if spacing == "distance":
-        t, gap = _in_distance(G, D, paths, steps, batch, progress)
+        t, distances = _in_distance(G, D, paths, steps, len(codes), batch, progress)
     walked = codes_of(G, paths, t)
     sampled = _samples(G, walked, keep, batch, progress)
-    shape = (len(codes), len(moves), len(steps))
     return Traversal(
         t.reshape(shape),
         walked.astype(G.dtype).reshape(*shape, G.latent_dim),
@@ -111,8 +113,9 @@ def traverse(
         prior_sigmas(G, paths, walked, float(np.abs(t).max())).reshape(shape),
         tuple(str(move.name) for move in moves),
         spacing,
-        gap,
+        distances,
         D.name if D is not None and spacing == "distance" else "",
+        kind,
     )
 
 
@@ -140,18 +143,29 @@ def prior_sigmas(G: Generator, paths: Any, codes: np.ndarray, reach: float) -> n
 
 
 def _in_distance(
-    G: Generator, D: Distance | None, paths: list[Path], steps: np.ndarray, batch: int | None, progress: bool
-) -> tuple[np.ndarray, float]:
-    """The ``t (p, T)`` at which walks have gone their share of the distance that all reach, and that distance."""
+    G: Generator,
+    D: Distance | None,
+    paths: list[Path],
+    steps: np.ndarray,
+    codes: int,
+    batch: int | None,
+    progress: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``t (p, T)`` at which walks have gone their share of the distance that all of a code reach; it ``(m, T)``."""
     reach = float(np.abs(steps).max())
     if D is None:
         raise OptionError("spacing='distance' needs D=, a squared distance such as geomgan.distances.lpips('alex').")
     if not reach:
         raise ValueError("all steps are 0; expected some to walk, for spacing='distance'.")
-    fine = walk(G, D, paths, np.linspace(-reach, reach, 2 * FINE + 1), keep=False, batch=batch, progress=progress)
-    equal, gap = equal_distance_steps(fine, FINE)
-    places = np.linspace(-reach, reach, 2 * FINE + 1)
-    return np.stack([np.interp(steps, places, row) for row in equal]), gap * FINE
+    places, each = np.linspace(-reach, reach, 2 * FINE + 1), len(paths) // codes
+    fine = walk(G, D, paths, places, keep=False, batch=batch, progress=progress)
+    t, distances = [], []
+    for i in range(0, len(paths), each):
+        of_code = replace(fine, steps=fine.steps[i : i + each], distances=fine.distances[i : i + each])
+        equal, gap = equal_distance_steps(of_code, FINE)
+        t += [np.interp(steps, places, row) for row in equal]
+        distances.append(steps / reach * gap * FINE)
+    return np.stack(t), np.stack(distances)
 
 
 def _samples(

@@ -6,6 +6,7 @@ from geomgan import entry, moved
 from geomgan.plot.animation import animate
 from geomgan.plot.axes import axes_montage, distance_curves, references_montage
 from geomgan.plot.compare import comparison, eigenspaces
+from geomgan.plot.directions import direction_previews, traversal, traversal_film
 from geomgan.plot.directions_law import isotropy_illusion
 from geomgan.plot.earlier import axis_on_many, spectrum_pages
 from geomgan.plot.files import png, save, svg
@@ -35,6 +36,7 @@ __all__ = [
     "consistency_matrix",
     "consistency_scatter",
     "consistency_synopsis",
+    "direction_previews",
     "displayable",
     "distance_curves",
     "eigenspaces",
@@ -53,6 +55,8 @@ __all__ = [
     "spectrum",
     "spectrum_pages",
     "svg",
+    "traversal",
+    "traversal_film",
     "trust_radius",
     "volume",
 ]

@@ -20,6 +20,7 @@ from geomgan.plot.style import (
     legend_below,
     one_panel,
     panel,
+    signed,
     styled,
 )
 
@@ -202,15 +203,15 @@ def _columns(walks: Walks, step: float | None = None) -> dict[str, Any]:
                 "a step in distance was given, but the reference, t = 0, is not in the middle of the walks."
             )
         return {
-            "columns": _signed(step * (np.arange(count) - centre)),
+            "columns": signed(step * (np.arange(count) - centre)),
             "below": f"signed distance from the framed reference, in equal steps of {step:.3g}",
-            "right": [f"{_signed(ends)[0]} to {_signed(ends)[1]}" for ends in steps[:, [0, -1]]],
+            "right": [f"{signed(ends)[0]} to {signed(ends)[1]}" for ends in steps[:, [0, -1]]],
             "right_title": unit(walks).replace(" (", "\n("),
             "marked": centre,
         }
     same = np.ptp(steps, axis=0).max() <= 1e-6 * np.abs(steps).max()
     return {
-        "columns": _signed(steps[0]) if same else [],
+        "columns": signed(steps[0]) if same else [],
         "below": (unit(walks) if same else f"{unit(walks)}, each axis in its own steps")
         + ("; the reference is framed" if centre is not None else ""),
         "right": [
@@ -248,13 +249,6 @@ def _trusted(columns: dict[str, Any], steps: np.ndarray, sides: np.ndarray) -> d
 def _in_radii(t: float, radius: float) -> str:
     """``|t|`` in trust radii; less than one where the radius is beyond all that was measured."""
     return "<1" if np.isinf(radius) else "∞" if radius == 0 else f"{t / radius:.2g}"
-
-
-def _signed(numbers: np.ndarray) -> list[str]:
-    """Numbers with signs and just enough decimals to tell neighbours apart."""
-    gap = float(np.min(np.diff(numbers), initial=np.inf)) if len(numbers) > 1 else 1.0
-    digits = max(0, 1 - int(np.floor(np.log10(gap)))) if 0 < gap < np.inf else 2
-    return ["0" if abs(number) < 1e-9 * gap else f"{number:+.{digits}f}".replace("-", "−") for number in numbers]
 
 
 def formula(walks: Walks) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from geomgan.pictures import displayable as displayable
+from geomgan.pictures import is_image as is_image
+from geomgan.pictures import pixels as pixels
+from geomgan.pictures import shared_range as shared_range
 from geomgan.plot.style import COLUMN, CYCLE, LETTER, PAGE, SECOND, TEXT, heading, panel, styled, width_of
 
 LINE = 1.3 * TEXT / 72  # inches
@@ -55,11 +59,6 @@ def image_grid(
     return fig
 
 
-def is_image(shape: Sequence[int]) -> bool:
-    """Whether one sample of ``shape`` is an image, ``(H, W, 1)`` or ``(H, W, 3)``."""
-    return len(shape) == 3 and shape[-1] in (1, 3)
-
-
 def check_images(shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` unless one sample of ``shape`` is an image."""
     if not is_image(shape):
@@ -67,38 +66,6 @@ def check_images(shape: tuple[int, ...]) -> None:
             f"samples have shape {shape}; expected images (H, W, 1) or (H, W, 3). For audio and other samples that are "
             "no images, plot.distance_curves shows how far they move."
         )
-
-
-def displayable(sample: Any, output_range: tuple[float, float] | None) -> np.ndarray:
-    """An image ``(H, W, 3)`` in ``[0, 1]``; the only place where samples are clipped.
-
-    Raises:
-        ValueError: the sample is not an image with one or three channels.
-    """
-    sample = np.asarray(sample, np.float64)
-    if not is_image(sample.shape):
-        raise ValueError(f"sample has shape {sample.shape}; expected an image (H, W, 1) or (H, W, 3).")
-    low, high = shared_range(sample, output_range)
-    scaled = np.clip((sample - low) / (high - low or 1.0), 0.0, 1.0)
-    return np.broadcast_to(scaled, (*sample.shape[:2], 3))
-
-
-def shared_range(samples: Any, output_range: tuple[float, float] | None) -> tuple[float, float]:
-    """The range of values to show from black to white: as given, or that of all ``samples`` together."""
-    return output_range if output_range is not None else (float(np.min(samples)), float(np.max(samples)))
-
-
-def pixels(sample: Any, output_range: tuple[float, float] | None, side: int) -> np.ndarray:
-    """An image in bytes ``(h, w, 3)``, reduced where its longer side has more than ``side`` pixels."""
-    from PIL import Image
-
-    image = np.rint(255 * displayable(sample, output_range)).astype(np.uint8)
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return image
-    size = max(1, round(scale * width)), max(1, round(scale * height))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def sheet(images: np.ndarray, gap: int, background: float) -> np.ndarray:

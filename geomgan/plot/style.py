@@ -181,6 +181,13 @@ def number(x: float, digits: int) -> str:
     return f"{x:.{digits}f}".replace("-", "−")
 
 
+def signed(numbers: np.ndarray) -> list[str]:
+    """Numbers with signs and just enough decimals to tell neighbours apart."""
+    gap = float(np.min(np.diff(numbers), initial=np.inf)) if len(numbers) > 1 else 1.0
+    digits = max(0, 1 - int(np.floor(np.log10(gap)))) if 0 < gap < np.inf else 2
+    return ["0" if abs(number) < 1e-9 * gap else f"{number:+.{digits}f}".replace("-", "−") for number in numbers]
+
+
 def colours(labels: Iterable[str]) -> dict[str, tuple[str, bool]]:
     """A colour for each label, and whether it is a control.
 

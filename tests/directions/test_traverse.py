@@ -54,9 +54,8 @@ def test_equal_steps_in_distance_are_equal_for_all_walks():
     walked = traverse(G, direction_set(G, V, "x"), CODES, np.linspace(-2, 2, 5), D=D, spacing="distance")
     centre = walked.samples[:, :, 2:3]
     distance = np.sqrt(((walked.samples - centre) ** 2).mean(axis=(3, 4, 5)))
-    np.testing.assert_allclose(
-        distance, np.broadcast_to(np.array([1, 0.5, 0, 0.5, 1]) * walked.gap, (2, 3, 5)), rtol=0.03
-    )
+    np.testing.assert_allclose(distance, np.broadcast_to(np.abs(walked.distances)[:, None], (2, 3, 5)), rtol=0.03)
+    np.testing.assert_allclose(walked.distances / walked.distances[:, -1:], [[-1, -0.5, 0, 0.5, 1]] * 2)
     assert walked.measure == "mse"
     assert np.abs(walked.steps).max() <= 2 + 1e-9
     line = linear_generator(np.diag([1.0, 3.0]).astype(np.float32))
@@ -69,7 +68,7 @@ def test_equal_steps_in_distance_are_equal_for_all_walks():
         spacing="distance",
     )
     np.testing.assert_allclose(both.steps[0], [[-3, 3], [-1, 1]], rtol=1e-5)
-    np.testing.assert_allclose(both.gap, 3, rtol=1e-5)
+    np.testing.assert_allclose(both.distances, [[-3, 3]], rtol=1e-5)
 
 
 def test_sigmas_say_where_codes_lie_in_the_prior():

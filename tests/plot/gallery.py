@@ -12,6 +12,7 @@ from geomgan import analysis, plot
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
+from geomgan.directions import DirectionSet, Traversal
 from geomgan.geodesics import VolumeMap
 from geomgan.optimize import Inversion
 from geomgan.paths import Line, Walks
@@ -127,10 +128,33 @@ def figures():
         "eigenspaces": partial(plot.eigenspaces, spaces, names),
         "reconstructions": partial(plot.reconstructions, inverted()),
         "loss_curves": partial(plot.loss_curves, inverted()),
+        "traversal": partial(plot.traversal, traversed()),
+        "traversal in distance": partial(plot.traversal, traversed("distance"), title="Six directions"),
+        "direction_previews": partial(plot.direction_previews, with_previews()),
         "volume": partial(
             plot.volume, plane(), [Line(np.full(2, -2.0), np.full(2, 4.0))], ["straight line"], "A plane"
         ),
     }
+
+
+def traversed(spacing="code"):
+    """Walks from two codes along three directions."""
+    steps = np.tile(np.linspace(-4, 4, 7), (2, 3, 1))
+    distances = None if spacing == "code" else steps[:, 0] / 40
+    sigmas = steps + np.arange(6).reshape(2, 3, 1) / 4
+    names = ("smile", "hair colour", "axis 3")
+    return Traversal(
+        steps, np.zeros((2, 3, 7, DIM)), pictures(2, 3, 7), sigmas, names, spacing, distances, "lpips-alex"
+    )
+
+
+def with_previews():
+    """Directions with pictures and scores."""
+    images = np.rint(127.5 * (pictures(3, 5, channels=3) + 1)).astype(np.uint8)
+    return DirectionSet(
+        np.eye(DIM, 3, dtype=np.float32), ("smile", "hair colour", "axis 3"), "w", "SeFa", {}, {"score": np.ones(3)},
+        np.ones(3), None, ((0, 2), None, None), True, "hash", "faces64", images, np.linspace(-2, 2, 5),
+    )  # fmt: skip
 
 
 def plane():

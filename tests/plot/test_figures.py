@@ -58,6 +58,7 @@ ONE_PANEL = {
     "consistency_against_distance": {},
     "layer_matrix": {}, "amplification_curves": {}, "layer_scatter": {"targets": [3]}, "compression": {"samples": 0},
     "comparison of bars": {}, "eigenspaces": {}, "reconstructions": {}, "loss_curves": {}, "volume": {},
+    "traversal": {}, "direction_previews": {},
 }  # fmt: skip
 
 
