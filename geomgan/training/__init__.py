@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from geomgan.training.classifier import accuracy, predict, train_classifier
     from geomgan.training.data import Digits, load_mnist
     from geomgan.training.gan import GanOptions, sample, train_gan
+    from geomgan.training.judge import digit_features, frechet_distance, judged
 
 __all__ = [
     "Digits",
     "GanOptions",
     "accuracy",
+    "digit_features",
+    "frechet_distance",
+    "judged",
     "load_mnist",
     "predict",
     "sample",
@@ -27,6 +31,7 @@ _HOMES = {
     "classifier": ("accuracy", "predict", "train_classifier"),
     "data": ("Digits", "load_mnist"),
     "gan": ("GanOptions", "sample", "train_gan"),
+    "judge": ("digit_features", "frechet_distance", "judged"),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 

@@ -24,6 +24,7 @@ from geomgan.generators.layers import Conv, Dense
 from geomgan.runs.loop import run
 from geomgan.training.batch_norm import fold, generate, population_statistics
 from geomgan.training.data import SIDE, Digits
+from geomgan.training.spectral_norm import power_iteration, spectral_normalise
 
 LATENT = 64
 GENERATOR = DCGAN(features=(192, 96, 48), channels=1)
@@ -191,7 +192,7 @@ def finished_generator(state: GanState, batches: int = 40, batch: int = 250) -> 
     """``params`` of `DCGAN`: the averaged weights with the population's batch norms folded in."""
     keys = jax.random.split(jax.random.fold_in(state.key, state.step), batches)
     codes = (jax.random.normal(key, (batch, LATENT)) for key in keys)
-    return fold(state.averaged, population_statistics(state.averaged, codes))
+    return fold(state.averaged, population_statistics(generate, state.averaged, codes))
 
 
 def discriminate(params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -206,27 +207,6 @@ def mutual_information(logits: jax.Array) -> jax.Array:
     logs = jax.nn.log_softmax(logits)
     mean = jnp.exp(logs).mean(0)
     return (jnp.exp(logs) * logs).sum(1).mean() - (mean * jnp.log(mean + 1e-8)).sum()
-
-
-def power_iteration(params, vectors):
-    """One step of power iteration for the first left singular vector of each kernel ``(..., out)``."""
-
-    def step(name):
-        matrix = params[name]["kernel"].reshape(-1, vectors[name].shape[0])
-        return _unit(matrix.T @ _unit(matrix @ vectors[name]))
-
-    return jax.lax.stop_gradient({name: step(name) for name in vectors})
-
-
-def spectral_normalise(params, vectors, gain: float):
-    """Scale every kernel with an entry in ``vectors`` to the (estimated) largest singular value ``gain``."""
-
-    def divide(name):
-        kernel = params[name]["kernel"]
-        image = kernel.reshape(-1, kernel.shape[-1]) @ vectors[name]
-        return {**params[name], "kernel": gain * kernel / jnp.vdot(jax.lax.stop_gradient(_unit(image)), image)}
-
-    return {name: divide(name) if name in vectors else block for name, block in params.items()}
 
 
 def sample(params, key: jax.Array, n: int, batch: int = 250) -> np.ndarray:
@@ -256,7 +236,3 @@ def _normal(key: jax.Array, shapes: Any, std: float) -> Any:
         for k, (path, leaf) in zip(keys, leaves, strict=True)
     ]
     return jax.tree.unflatten(tree, values)
-
-
-def _unit(vector: jax.Array) -> jax.Array:
-    return vector / (jnp.linalg.norm(vector) + 1e-12)
