@@ -212,5 +212,5 @@ def _makers(params: Any) -> Any:
 
 
 def _optimizers(options: BiganOptions, epoch: int) -> tuple[optax.GradientTransformation, ...]:
-    same = {"decay": options.decay, "epoch": epoch, "weight_decay": options.weight_decay}
-    return tuple(published_adam(rate, **same) for rate in (options.learning_rate, options.discriminator_rate))
+    adam = partial(published_adam, decay=options.decay, epoch=epoch, weight_decay=options.weight_decay)
+    return adam(options.learning_rate), adam(options.discriminator_rate)

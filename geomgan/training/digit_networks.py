@@ -110,7 +110,8 @@ class _Norms:
     """Applies normed layers by name, and keeps the moments that they took."""
 
     def __init__(self, params: Any, statistics: Any) -> None:
-        self.params, self.statistics, self.used = params, statistics, {}
+        self.params, self.statistics = params, statistics
+        self.used: dict[str, Any] = {}
 
     def __call__(self, name: str, layer: Any, x: jax.Array) -> jax.Array:
         block = self.params[name]
