@@ -2,6 +2,7 @@
 
 python -m benchmarks.inversion compare MODEL [--images FILE ...] [--targets 20] [--seeds 5] [--passes 600]
 python -m benchmarks.inversion in-range MODEL [--targets 40]
+python -m benchmarks.inversion race MODEL [--targets 20]
 python -m benchmarks.inversion batch MODEL
 
 `compare` prints the table of the README, as Markdown, and writes it with --out. Every method minimises
@@ -11,97 +12,59 @@ seeds of log10 LPIPS, with the 95 % interval of a bootstrap over targets. A loss
 more, a Jacobian-vector product 1, a vector-Jacobian product 2. Seconds are the processor's, without compilation: other
 programs beside this one do not count.
 
-`in-range` takes targets that the model has made, and says how many come back to LPIPS below 1e-3. `batch` times one
-step of 16 targets with 4 restarts beside that of one code, in turns.
+`race` has Adam, tuned, take 500 steps, and says after how many of its seconds Levenberg-Marquardt has the same LPIPS,
+from the same codes; both in pixels and under LPIPS. `in-range` takes targets that the model has made, and says how many
+come back to LPIPS below 1e-3. `batch` times one step of 16 targets with 4 restarts beside that of one code, in turns.
 
-For 20 targets and 5 seeds of digits-dcgan `compare` takes about 10 minutes of one core, for a face model of 64 pixels
-about 45; --targets, --seeds, --passes and --methods make it shorter.
+`compare` may take an hour for a face model of 64 pixels; --targets, --seeds, --passes and --methods make it shorter.
+With --keep FOLDER what was run is kept: the same command goes on, and adds methods to those that are there.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import time
-from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import geomgan as gg
+from benchmarks.inversion_methods import Entry, entries
+from benchmarks.measure import matrix_product
 from geomgan import optimize as go
-from geomgan.optimize.local import advance, begin
+from geomgan.optimize.local import advance, begin, stepped, suited
 from geomgan.optimize.loss import Loss
+from geomgan.runs.results import read_result, write_result
 
-RATES = (0.03, 0.1, 0.3)
 PLAIN = "Adam"
 GOAL = 1e-3  # LPIPS
+SIDE = 2000  # of the matrix product that is timed
 MEAN_OF = 8  # codes whose mean metric is taken
 
 
-class Entry:
-    """A method of the table: how it is made at a rate, its rates, and passes of its start and of a step."""
+@dataclass(frozen=True)
+class Row:
+    """A method's row: rate (NaN without), steps, what :class:`Ran` says of its runs, and the LPIPS of their ends."""
 
-    def __init__(self, make: Callable[[float], Any], rates: tuple[float, ...], first: int, step: float) -> None:
-        self.make, self.rates, self.first, self.step = make, rates, first, step
-
-    def steps(self, passes: int) -> int:
-        return max(1, int((passes - self.first) / self.step))
-
-
-def entries(d: int, mean: Any) -> dict[str, Entry]:
-    """The methods."""
-    lm, own = go.levenberg_marquardt, d + 1
-    return {
-        PLAIN: Entry(lambda r: go.adam(r), RATES, 0, 3),
-        "Adam, rotated (own metric)": Entry(lambda r: go.adam(r, metric="own"), RATES, own, 3),
-        "Adam, rotated (mean metric)": Entry(lambda r: go.adam(r, metric=mean), RATES, 0, 3),
-        "Adam, half whitened (own)": Entry(lambda r: go.adam(r, metric="own", scale=0.5), RATES, own, 3),
-        "Adam, half whitened (mean)": Entry(lambda r: go.adam(r, metric=mean, scale=0.5), RATES, 0, 3),
-        "Adam, whitened (own)": Entry(lambda r: go.adam(r, metric="own", scale=1.0), RATES, own, 3),
-        "gradient descent": Entry(lambda r: go.sgd(r), (1.0, 3.0, 10.0), 0, 3),
-        "natural gradient": Entry(lambda r: go.sgd(r, metric="own", scale=1.0, floor=0.01), (0.3, 1.0, 3.0), own, 3),
-        "L-BFGS": Entry(lambda _: go.lbfgs(), (1.0,), 0, 5.0),
-        "Levenberg-Marquardt": Entry(lambda _: lm(), (1.0,), 0, d + 5),
-        "the same, metric each 10 steps": Entry(lambda _: lm("metric", every=10), (1.0,), own, 7 + own / 10),
-        "the same, conjugate gradients": Entry(lambda _: lm("cg", k=8), (1.0,), 0, 31),
-    }
+    rate: float
+    steps: int
+    best: np.ndarray
+    passes: np.ndarray
+    seconds: np.ndarray
+    lpips: np.ndarray
 
 
-def run(
-    method: Any, loss: Loss, codes: np.ndarray, steps: int, group: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Best losses ``(n, steps)``, mean passes ``(steps,)`` and seconds ``(steps,)`` after each step; the codes.
-
-    ``group`` runs go together: as many as rates are chosen on, so that one program serves both.
-    """
-    groups = len(codes) // group
-    best, passes, seconds, ends = [], np.zeros((groups, steps)), np.zeros((groups, steps)), []
-    for g in range(groups):
-        rows = np.arange(g * group, (g + 1) * group)
-        stack, first = loss[rows], jnp.asarray(codes[rows])
-        if g == 0:  # compile
-            warm = advance(method, stack, begin(method, stack, first), 0)
-            jax.block_until_ready(advance(method, stack, warm, method.every or 1))
-        start = time.process_time()
-        state, history = begin(method, stack, first), []
-        for i in range(steps):
-            state = advance(method, stack, state, i)
-            history.append(np.asarray(state.best_value))
-            passes[g, i], seconds[g, i] = float(state.passes.mean()), time.process_time() - start
-        best.append(np.stack(history, axis=1))
-        ends.append(np.asarray(state.best))
-    return np.concatenate(best), passes.mean(axis=0), seconds.sum(axis=0), np.concatenate(ends)
-
-
-def interval(differences: np.ndarray, draws: int = 4000) -> tuple[float, float]:
+def interval(differences: np.ndarray, draws: int = 4000) -> str:
     """95 % of a bootstrap of the mean."""
     rng = np.random.default_rng(0)
     means = differences[rng.integers(len(differences), size=(draws, len(differences)))].mean(axis=1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+    low, high = np.quantile(means, (0.025, 0.975))
+    return f"{low:+.2f} to {high:+.2f}"
 
 
 def compare(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namespace) -> str:
@@ -126,16 +89,28 @@ def compare(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namespa
     for name, entry in entries(d, mean).items():
         if options.methods and name != PLAIN and not any(part in name for part in options.methods):
             continue
-        steps, scores = entry.steps(options.passes), {}
-        for rate in entry.rates if len(entry.rates) > 1 else ():
-            ended = run(entry.make(rate), trial, first, steps, group)[0][:, -1]
-            scores[rate] = np.mean(np.log10(np.where(np.isfinite(ended), ended, 10.0)))
-        rate = min(scores, key=scores.__getitem__) if scores else 1.0
-        ran = run(entry.make(rate), stack, codes, steps, group)
-        lpips = lpips_of(G, D, x[tuned : tuned + count], ran[3], options)
-        found[name] = (rate if scores else None, steps, *ran[:3], lpips)
-        print(f"{name}: rate {rate}, {ran[2][-1]:.0f} s, LPIPS {np.median(lpips):.2g}", flush=True)
+        file = Path(options.keep) / f"{'-'.join(re.findall('[a-z0-9]+', name.lower()))}.npz" if options.keep else None
+        if file is not None and file.exists():
+            found[name] = read_result(file, Row)
+            continue
+        rate = tuned_rate(entry, trial, first, options.passes, group)
+        ran = entry.run(rate, stack, codes, options.passes, group)
+        lpips = lpips_of(G, D, x[tuned : tuned + count], ran.codes, options)
+        found[name] = Row(rate if len(entry.rates) > 1 else np.nan, ran.steps, *ran[:3], lpips)
+        print(f"{name}: rate {rate:g}, {ran.seconds[-1]:.0f} s, LPIPS {np.median(lpips):.2g}", flush=True)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_result(file, found[name], Row)
     return table(found, count, options)
+
+
+def tuned_rate(entry: Entry, losses: Loss, codes: np.ndarray, passes: int, group: int) -> float:
+    """The rate after which the mean logarithm of the loss is least; the only one where there is one."""
+    scores = {}
+    for rate in entry.rates if len(entry.rates) > 1 else ():
+        ended = entry.run(rate, losses, codes, passes, group).best[:, -1]
+        scores[rate] = np.mean(np.log10(np.where(np.isfinite(ended), ended, 10.0)))
+    return min(scores, key=scores.__getitem__) if scores else entry.rates[0]
 
 
 def starts_of(G: gg.Generator, D: Any, x: np.ndarray, key: int, options: argparse.Namespace) -> np.ndarray:
@@ -152,26 +127,29 @@ def lpips_of(G: gg.Generator, D: Any, x: np.ndarray, codes: np.ndarray, options:
     return go.inversion.measured(stack, codes)[1][:, 0]
 
 
-def table(found: dict[str, Any], count: int, options: argparse.Namespace) -> str:
+def table(found: dict[str, Row], count: int, options: argparse.Namespace) -> str:
     """The rows, as Markdown."""
-    logs = {name: np.log10(np.maximum(row[2], 1e-12)).reshape(count, options.seeds, -1) for name, row in found.items()}
-    common = min(row[4][-1] for row in found.values())  # seconds that every method has had
+    logs = {n: np.log10(np.maximum(row.best, 1e-12)).reshape(count, options.seeds, -1) for n, row in found.items()}
+    common = found[PLAIN].seconds[-1]
     lines = [
         f"| method | rate | steps | passes | s | {options.loss} | LPIPS, median (quarters) | below 1e-3 | "
-        f"log10 LPIPS − Adam's | log10 {options.loss} − Adam's at {common:.0f} s |",
+        f"log10 LPIPS − Adam's | log10 {options.loss} − Adam's after {common:.0f} s at most |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    at = lambda name: logs[name][..., max(0, int(np.searchsorted(found[name][4], common, "right")) - 1)].mean(axis=1)
-    by_target = lambda name: np.log10(np.maximum(found[name][5], 1e-12)).reshape(count, -1).mean(axis=1)
-    for name, (rate, steps, best, passes, seconds, lpips) in found.items():
+    at = lambda name: logs[name][..., int(np.searchsorted(found[name].seconds, common, "right")) - 1].mean(axis=1)
+    by_target = lambda name: np.log10(np.maximum(found[name].lpips, 1e-12)).reshape(count, -1).mean(axis=1)
+    for name, (rate, steps, best, passes, seconds, lpips) in ((n, astuple(row)) for n, row in found.items()):
         low, middle, high = np.quantile(lpips, [0.25, 0.5, 0.75])
         cells = []
-        for mine, other in ((by_target(name), by_target(PLAIN)), (at(name), at(PLAIN))):
-            a, b = interval(mine - other)
-            cells.append("" if name == PLAIN else f"{np.mean(mine - other):+.2f} ({a:+.2f} to {b:+.2f})")
+        late = found[name].seconds[0] > common  # not even one step, or only its end is known
+        for of, known in ((by_target, True), (at, not late)):
+            difference = of(name) - of(PLAIN) if known else np.zeros(0)
+            cells.append("" if name == PLAIN or not known else f"{difference.mean():+.2f} ({interval(difference)})")
         spent = f"{steps} | {passes[-1]:.0f} | {seconds[-1]:.0f} | {np.median(best[:, -1]):.2g}"
         reached = f"{middle:.2g} ({low:.2g} to {high:.2g}) | {np.mean(lpips < GOAL):.0%}"
-        lines.append(f"| {name} | {'' if rate is None else f'{rate:g}'} | {spent} | {reached} | {' | '.join(cells)} |")
+        lines.append(
+            f"| {name} | {'' if np.isnan(rate) else f'{rate:g}'} | {spent} | {reached} | {' | '.join(cells)} |"
+        )
     return "\n".join(lines)
 
 
@@ -197,28 +175,76 @@ def in_range(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namesp
     return "\n".join(lines)
 
 
+def race(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namespace) -> str:
+    """Median LPIPS against processor seconds: tuned Adam's 500 steps, Levenberg-Marquardt's 20, from the same codes."""
+    tuned, one = options.tune, argparse.Namespace(seeds=1, start="nearest")
+    x = np.asarray(jax.vmap(G)(G.sample_latent(jax.random.key(100), tuned + options.targets)))
+    first, codes = (starts_of(G, gg.distances.mse(), part, 200, one) for part in (x[:tuned], x[tuned:]))
+    plain = entries(G.latent_dim, np.eye(G.latent_dim))[PLAIN]
+    ran: dict[str, list[tuple[int, float, float]]] = {}
+    for kind, minimised in (("pixels", gg.distances.mse()), ("LPIPS", D)):
+        trial, stack = (go.losses(G, minimised, part) for part in (x[:tuned], x[tuned:]))
+        rate = tuned_rate(plain, trial, first, 1500, tuned)
+        for name, method, steps in (
+            (f"Adam in {kind}, rate {rate:g}", go.adam(rate), 500),
+            (f"Levenberg-Marquardt in {kind}", go.levenberg_marquardt(), 20),
+        ):
+            loss = suited(method, stack)
+            jax.block_until_ready(advance(method, loss, begin(method, loss, codes), 0))  # compile
+            start, kept = time.process_time(), []
+            state = begin(method, loss, codes)
+            for i in range(steps):
+                state = jax.block_until_ready(advance(method, loss, state, i))
+                if (i + 1) % max(1, steps // 20) == 0:
+                    kept.append((i + 1, time.process_time() - start, np.asarray(state.best)))
+            ran[name] = [(n, s, float(np.median(lpips_of(G, D, x[tuned:], best, one)))) for n, s, best in kept]
+            print(f"{name}: {ran[name]}", flush=True)
+    adams = {name: curve for name, curve in ran.items() if name.startswith(PLAIN)}
+    lines = ["| method | steps | s | median LPIPS | as low as each Adam after |", "|---|---|---|---|---|"]
+    for name, curve in ran.items():
+        reached = []
+        for other, theirs in adams.items() if name not in adams else ():
+            when = next(((n, s) for n, s, value in curve if value <= theirs[-1][2]), None)
+            share = f"{when[0]} steps, {when[1]:.1f} s, {when[1] / theirs[-1][1]:.2f} of" if when else "never, of"
+            reached.append(f"{share} {other}")
+        steps, seconds, value = curve[-1]
+        lines.append(f"| {name} | {steps} | {seconds:.1f} | {value:.2g} | {'; '.join(reached)} |")
+    return "\n".join(lines)
+
+
 def batch(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namespace) -> str:
-    """Seconds of a step of 64 runs beside those of one, in turns, by the processor's clock."""
+    """Seconds of a step of 64 runs beside those of one, in turns, by the processor's clock, and what bounds them."""
     x = np.asarray(jax.vmap(G)(G.sample_latent(jax.random.key(100), 16)))
     loss, codes = go.losses(G, D, x), G.sample_latent(jax.random.key(1), 64)
-    lines = []
+    lines, product = [], matrix_product(SIDE)
+    products: list[float] = []
     for name, method in (("Adam", go.adam(0.1)), ("Levenberg-Marquardt", go.levenberg_marquardt())):
         cases = [(loss[np.repeat(np.arange(16), 4)], codes), (loss[np.array([0])], codes[:1])]
+        cases = [(suited(method, stack), z) for stack, z in cases]
         states = [begin(method, stack, z) for stack, z in cases]
+        flops = stepped.lower(method, cases[1][0], states[1]).compile().cost_analysis()["flops"]
         taken: list[list[float]] = [[], []]
         for _ in range(options.repeats + 1):
             for i, (stack, _z) in enumerate(cases):
                 start = time.process_time()
                 states[i] = jax.block_until_ready(advance(method, stack, states[i], 0))
                 taken[i].append(time.process_time() - start)
+            start = time.process_time()
+            product()
+            products.append(time.process_time() - start)
         many, one = (statistics.median(times[1:]) for times in taken)
-        lines.append(f"{name}: 64 runs {many * 1e3:.0f} ms a step, one run {one * 1e3:.0f} ms: {many / one:.1f} times")
+        most = 2 * SIDE**3 / statistics.median(products)
+        rates = f"{flops / one / 1e9:.1f} and {64 * flops / many / 1e9:.1f} GFLOP/s, a matrix product {most / 1e9:.1f}"
+        lines.append(
+            f"{name}: one run {one * 1e3:.1f} ms a step, 64 runs {many * 1e3:.0f} ms, {many / one:.1f} times; {rates} "
+            f"of a processor second: at that rate 64 runs were {64 * flops / most / one:.1f} times one"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["compare", "in-range", "batch"])
+    parser.add_argument("what", choices=["compare", "in-range", "race", "batch"])
     parser.add_argument("model", help="a name of the catalogue, or the folder of a converted model")
     parser.add_argument("--images", nargs="+", help="real targets, instead of the model's own samples")
     parser.add_argument("--targets", type=int, default=20)
@@ -231,11 +257,12 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, default=4, help="of each round of in-range")
     parser.add_argument("--rounds", type=int, default=4, help="of in-range, for targets that are left")
     parser.add_argument("--repeats", type=int, default=7, help="of batch")
+    parser.add_argument("--keep", help="folder that keeps each method's runs of compare")
     parser.add_argument("--out", help="file for what is printed")
     options = parser.parse_args()
     G = gg.load(options.model)
     D = gg.distances.lpips("alex", resize=None if min(G.sample_shape.shape[:2]) >= 64 else 64)
-    said = {"compare": compare, "in-range": in_range, "batch": batch}[options.what](G, D, options)
+    said = {"compare": compare, "in-range": in_range, "race": race, "batch": batch}[options.what](G, D, options)
     print(said)
     if options.out:
         Path(options.out).write_text(said + "\n")

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 
 from geomgan.brief import brief
 from geomgan.optimize.loss import Loss, over
+from geomgan.optimize.residuals import prepared
 
 GRADIENT = 3  # forward passes of a value with its gradient
 
@@ -113,10 +114,16 @@ def descend(method: Method, loss: Loss, codes: Any, steps: int) -> State:
     Returns:
         The states, stacked.
     """
+    loss = suited(method, loss)
     state = begin(method, loss, jnp.asarray(codes, loss.shared.G.dtype))
     for i in range(steps):
         state = advance(method, loss, state, i)
     return end(loss, state)
+
+
+def suited(method: Method, loss: Loss) -> Loss:
+    """The stack of losses as the method takes it best: with prepared kernels where its steps have no reverse passes."""
+    return loss if method.together(loss, "step") is None else prepared(loss)
 
 
 def advance(method: Method, loss: Loss, state: State, i: int) -> State:

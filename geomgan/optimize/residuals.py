@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from geomgan.backend import backend
+from geomgan.generators.prepared import any_prepared, kernels_used, pays, prepare
 from geomgan.metric.chunks import map_chunks, tangent_chunk
 from geomgan.metric.gram import gram
 from geomgan.optimize.loss import Loss
@@ -38,6 +40,15 @@ def metric_at(loss: Loss, z: jax.Array) -> tuple[jax.Array, int]:
     """``JᵀJ (d, d)`` of the residual at a code, which is the metric of the loss, and the forward passes it takes."""
     _, push = linearised(loss, z)
     return gram(rows(push, jnp.eye(z.size, dtype=z.dtype))), z.size + 1
+
+
+def prepared(loss: Loss) -> Loss:
+    """A stack of losses with kernels prepared for whole Jacobians, where that pays: for methods of forward passes."""
+    if not pays(loss.dim) or any_prepared(loss.shared):
+        return loss
+    code = jax.ShapeDtypeStruct((loss.dim,), loss.dtype)
+    residual = lambda shared, stack, z: replace(stack, shared=shared)[0].residual(z)
+    return replace(loss, shared=prepare(loss.shared, kernels_used(residual, loss.shared, loss, code)))
 
 
 def metrics_together(loss: Loss) -> int:

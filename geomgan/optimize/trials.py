@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.brief import brief
-from geomgan.optimize.local import Method, State, begin, end, renewed, stepped
+from geomgan.optimize.local import Method, State, begin, end, renewed, stepped, suited
 from geomgan.optimize.loss import Loss
 from geomgan.runs.loop import run
 
@@ -100,6 +100,7 @@ def descend_all(
         label: the text of the progress bar.
         progress: whether to show it.
     """
+    loss = suited(method, loss)
     trials = _begin(method, loss, jnp.asarray(codes), stop.steps, jnp.asarray(passes, jnp.int32))
     patience = stop.steps + 1 if stop.patience is None else stop.patience
     limits = jnp.asarray(patience, jnp.int32), jnp.asarray(stop.tolerance, loss.dtype)
