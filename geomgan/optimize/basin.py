@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,12 +13,15 @@ import numpy as np
 import optax
 
 from geomgan.errors import check_choice, check_count, check_key
-from geomgan.optimize.ask_tell import AskTell
+from geomgan.generators.program_hash import constant_hash, joined_hash, program_hash
+from geomgan.optimize.ask_tell import AskTell, is_wide
 from geomgan.optimize.blocks import in_blocks
 from geomgan.optimize.cma import cma
 from geomgan.optimize.downhill import Penalised, Penalty, advance, begin, downhill, end, values
 from geomgan.optimize.gradient import adam
 from geomgan.optimize.local import Method
+from geomgan.optimize.search import kept
+from geomgan.runs.loop import run
 
 HALVES = optax.exponential_decay(1.0, 200, 0.5, staircase=True)  # the published last descent's learning rate
 
@@ -84,6 +88,7 @@ def basin_cma(
     keep: int = 4,
     penalties: Sequence[Penalty] = (),
     batch: int | None = None,
+    out: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> BasinResult:
     """Search by ``method`` for codes from which a descent ends low, then take the best of all generations down.
@@ -105,7 +110,9 @@ def basin_cma(
         keep: codes of the last descent.
         penalties: terms that are added to the loss, such as ``Penalty(0.09, radius=12, end=128)``.
         batch: codes that descend together; by default all, or fewer where memory is short.
-        progress: whether to show a bar.
+        out: a folder that keeps what was done: the same call goes on where it was interrupted, and ends with the same
+            numbers. A kill loses the generation at hand, or 50 steps of the last descent.
+        progress: whether to show a bar, with the time left.
 
     Returns:
         :class:`BasinResult`.
@@ -113,11 +120,10 @@ def basin_cma(
     Raises:
         ValueError: a size does not fit.
         OptionError: ``recipe`` is unknown, or anchored without a penalty that anchors.
+        StoreError, CheckpointError: ``out`` belongs to another search, is in use, or cannot be written.
 
     Source: Wampler and Popović (2009); Bau et al. (2019); Wang and Ponce (2021), section 5.
     """
-    from tqdm import tqdm
-
     if isinstance(recipe, str):
         check_choice(recipe, RECIPES, "recipe")
         recipe = RECIPES[recipe]
@@ -132,50 +138,85 @@ def basin_cma(
     loss = Penalised.of(loss, tuple(penalties))
     descent = descent or adam(0.05)
     last = last or adam(0.05, schedule=HALVES)
+    wide, rounds = is_wide(), max(1, recipe.generations)
 
-    state, passes = method.init(mean, key), 0
-    best, lowest = np.zeros((0, method.dim), np.float32), np.zeros(0, np.float32)
-    history, before, after = [], [], []
-    rounds = max(1, recipe.generations)
-    work = rounds * recipe.steps * population + recipe.final * keep + rounds * population
-    with tqdm(total=work, desc="BasinCMA", unit="step", disable=not progress) as bar:
-        for generation in range(rounds):
-            asked = method.ask(state)
+    def generation(now: _Generations) -> tuple[_Generations, dict[str, Any]]:
+        asked = method.ask(now.state)
+        with jax.enable_x64(wide):
             codes = jnp.asarray(np.asarray(asked), jnp.float32)
             first = np.asarray(values(loss, codes))
             reached, scores, spent = _basins(descent, loss, codes, first, recipe.steps, batch)
-            passes += population + spent
-            before.append(first)
-            after.append(scores)
-            order = np.argsort(np.concatenate([lowest, scores]), kind="stable")[:keep]
-            best, lowest = np.concatenate([best, reached])[order], np.concatenate([lowest, scores])[order]
-            history.append(float(lowest[0]))
-            if generation < recipe.generations:
-                state = method.tell(state, reached if moved and recipe.steps else asked, scores)
-            bar.set_postfix(best=f"{history[-1]:.4g}", refresh=False)
-            bar.update((recipe.steps + 1) * population)
-        curve = []
+        lowest = np.concatenate([now.lowest, scores])
+        order = np.argsort(lowest, kind="stable")[:keep]
+        state = now.state
+        if now.step < recipe.generations:
+            state = method.tell(state, reached if moved and recipe.steps else asked, scores)
+        curves = np.array(now.curves)
+        curves[now.step] = np.stack([first, scores])
+        best = np.concatenate([now.best, reached])[order]
+        passes = now.passes + population + spent
+        return _Generations(now.step + 1, state, best, lowest[order], curves, passes), {"best": lowest[order[0]]}
+
+    def down(now: _Last) -> tuple[_Last, dict[str, Any]]:
+        state = advance(last, loss, now.state, int(now.step))
+        curve = np.array(now.curve)
+        curve[now.step] = state.value
+        return _Last(now.step + 1, state, curve), {"best": np.min(state.best_value)}
+
+    settings = {} if out is None else _settings(loss, method, (descent, last), mean, key, recipe, moved, keep)
+    with kept(out, "the search") as folder:
+        files = [folder / name if folder else None for name in ("generations.npz", "last.npz")]
+        how: dict[str, Any] = {"settings": settings, "progress": progress}
+        with jax.enable_x64(True):  # of the search's state; the losses are of the caller's types
+            none = np.zeros((keep, method.dim), np.float32), np.full(keep, np.inf, np.float32)
+            start = _Generations(np.int64(0), method.init(mean, key), *none, np.zeros((rounds, 2, population)), 0)
+            found, _ = run(generation, start, rounds, checkpoint=files[0], every=1, label="BasinCMA", **how)
+        best, lowest, passes = np.asarray(found.best), np.asarray(found.lowest), int(found.passes)
+        curve = np.zeros((recipe.final, keep), np.float32)
         if recipe.final:
-            run = begin(last, loss, jnp.asarray(best))
-            for i in range(recipe.final):
-                run = advance(last, loss, run, i)
-                curve.append(np.asarray(run.value))
-                bar.update(keep)
-            run = end(loss, run)
-            passes += int(np.sum(run.passes))
-            ends, reached = np.asarray(run.best_value), np.asarray(run.best)
+            descending = _Last(np.int32(0), begin(last, loss, jnp.asarray(best)), curve)
+            ended, _ = run(down, descending, recipe.final, checkpoint=files[1], every=50, label="last descent", **how)
+            settled, curve = end(loss, ended.state), np.asarray(ended.curve)
+            passes += int(np.sum(settled.passes))
+            ends, reached = np.asarray(settled.best_value), np.asarray(settled.best)
             better = ends < lowest
             best, lowest = np.where(better[:, None], reached, best), np.where(better, ends, lowest)
     order = np.argsort(lowest, kind="stable")
-    return BasinResult(
-        best[order],
-        lowest[order],
-        np.asarray(history),
-        np.stack(before),
-        np.stack(after),
-        np.reshape(curve, (recipe.final, keep)),
-        passes,
-    )
+    before, after = np.moveaxis(np.asarray(found.curves, np.float32), 1, 0)
+    history = np.minimum.accumulate(np.nanmin(after, axis=1, initial=np.inf))
+    return BasinResult(best[order], lowest[order], history, before, after, curve, passes)
+
+
+class _Generations(NamedTuple):
+    """The outer search under way; ``curves (generations, 2, population)`` are losses as asked for, and after."""
+
+    step: Any
+    state: Any
+    best: Any
+    lowest: Any
+    curves: Any
+    passes: Any
+
+
+class _Last(NamedTuple):
+    """The last descent under way."""
+
+    step: Any
+    state: Any
+    curve: Any
+
+
+def _settings(loss: Any, method: AskTell, descents: tuple[Method, Method], mean: Any, key: Any, *said: Any) -> dict:
+    """What decides the result: the program of a descent's step, the numbers that go into it, and the choices."""
+    code = jax.ShapeDtypeStruct((method.dim,), jnp.float32)
+    steps = lambda descents, loss, z: [one.step(loss, one.init(loss, z)) for one in descents]
+    numbers = [np.asarray(leaf) for leaf in jax.tree.leaves((loss, descents, mean, jax.random.key_data(key)))]
+    return {
+        "program": program_hash(steps, descents, loss, code),
+        "numbers": joined_hash([constant_hash(x) for x in numbers]),
+        "method": method.options,
+        "choices": repr(said),
+    }
 
 
 def noise_and_class(noise: int = 128, classes: int = 128, population: int = 18) -> AskTell:

@@ -127,8 +127,8 @@ def search(
     }
     run = _Run(start, new_record(method.dim, population), np.full((generations, 3), np.nan))
     scored = score if generator is None else lambda codes: score(np.asarray(_samples(generator, codes)))
-    with _kept(out) as file:
-        spent = 0.0
+    with kept(out, "the search") as folder:
+        spent, file = 0.0, folder / _FILE if folder else None
         if file is not None and file.exists():
             with jax.enable_x64(True):
                 run, spent = restore(file, run, settings)
@@ -201,17 +201,17 @@ def _generations(
 
 
 @contextmanager
-def _kept(out: str | os.PathLike[str] | None) -> Iterator[Path | None]:
-    """The checkpoint's file, in a folder that is locked; None without one."""
+def kept(out: str | os.PathLike[str] | None, what: str) -> Iterator[Path | None]:
+    """The folder that keeps ``what``, made and locked; None without one."""
     if out is None:
         yield None
         return
     folder = local_path(out).resolve()
-    check_folder(folder, "the search")
+    check_folder(folder, what)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        yield folder / _FILE
+        yield folder
 
 
 def _checked(scores: Any, population: int) -> np.ndarray:

@@ -83,6 +83,39 @@ def test_batches_change_nothing():
     assert whole.passes == 3 * 8 * (1 + 3 * 5 + 1) + 4 * (3 * 4 + 1)
 
 
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_search_ends_with_the_same_numbers(tmp_path):
+    """Stopped within the generations; a finished one asks for nothing, and another search is refused."""
+    recipe, asked = Recipe(4, 5, 60), []
+    whole = found(recipe)
+
+    def until(calls):
+        def ask(state):
+            asked.append(1)
+            if len(asked) > calls:
+                raise Interrupted
+            return cma(4, 1.5).ask(state)
+
+        return cma(4, 1.5)._replace(ask=ask)
+
+    loss = Rastrigin(jnp.full(4, 3.0))
+    with pytest.raises(Interrupted):
+        basin_cma(loss, until(2), np.zeros(4), KEY, recipe, out=tmp_path, progress=False)
+    assert (tmp_path / "generations.npz").exists()
+    part = found(recipe, out=tmp_path)
+    again = basin_cma(loss, until(0), np.zeros(4), KEY, recipe, out=tmp_path, progress=False)
+    for result in (part, again):
+        for name, value in vars(whole).items():
+            np.testing.assert_array_equal(getattr(result, name), value, err_msg=name)
+    with pytest.raises(gg.errors.GeomganError, match="numbers"):
+        found(recipe, seed=1, out=tmp_path)
+    with pytest.raises(gg.errors.GeomganError, match="choices"):
+        found(Recipe(4, 5, 61), out=tmp_path)
+
+
 def test_inverts_a_generator_with_any_inner_method():
     G = smooth_generator()
     code = np.asarray(G.sample_latent(jax.random.key(5), 1))[0]
