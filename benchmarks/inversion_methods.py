@@ -19,8 +19,7 @@ from geomgan.optimize.metrics import given_pairs
 RATES = (0.03, 0.1, 0.3)
 SIGMAS = (0.3, 0.6, 1.2)
 POPULATION = 12
-BASIN = go.Recipe(generations=3, steps=5, final=50)  # with 6 codes a generation, 594 passes
-BASIN_CODES, BASIN_KEPT = 6, 2
+BASIN_GENERATIONS, BASIN_CODES, BASIN_KEPT = 3, 6, 2
 
 
 class Ran(NamedTuple):
@@ -119,18 +118,20 @@ def search(method: go.AskTell, rate: float, *runs: Any) -> Ran:
 
 def basin(d: int, metric: Any, rate: float, *runs: Any) -> Ran:
     """BasinCMA with small generations, each run by itself; only its end is known."""
-    losses, codes, _, group = runs
+    losses, codes, passes, group = runs
     outer = go.cma(d, rate, population=BASIN_CODES)
+    steps = max(1, int((passes / 2 / (BASIN_GENERATIONS * BASIN_CODES) - 2) / 3))  # half of the passes, then the rest
+    recipe = go.Recipe(BASIN_GENERATIONS, steps, int(passes / 2 / BASIN_KEPT / 3))
     within = go.adam(0.1) if metric is None else go.adam(0.1, metric=metric)
 
     def one(stack: Loss, z: jax.Array, seed: int) -> Iterator[tuple[Any, float, Any]]:
         common: dict[str, Any] = {"descent": within, "last": within, "keep": BASIN_KEPT, "progress": False}
         keys = jax.random.split(jax.random.key(seed), len(z))
-        ended = [go.basin_cma(stack[i], outer, z[i], keys[i], BASIN, **common) for i in range(len(z))]
+        ended = [go.basin_cma(stack[i], outer, z[i], keys[i], recipe, **common) for i in range(len(z))]
         best = np.stack([run.losses[0] for run in ended])
         yield best, np.mean([run.passes for run in ended]), np.stack([run.codes[0] for run in ended])
 
-    return in_groups(one, losses, codes, group, 1, BASIN.generations * BASIN.steps + BASIN.final)
+    return in_groups(one, losses, codes, group, 1, recipe.generations * recipe.steps + recipe.final)
 
 
 def in_groups(one: Callable[..., Any], losses: Loss, codes: np.ndarray, group: int, moments: int, steps: int) -> Ran:

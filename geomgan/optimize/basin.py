@@ -206,7 +206,9 @@ class _Last(NamedTuple):
     curve: Any
 
 
-def _settings(loss: Any, method: AskTell, descents: tuple[Method, Method], mean: Any, key: Any, *said: Any) -> dict:
+def _settings(
+    loss: Any, method: AskTell, descents: tuple[Method, Method], mean: Any, key: Any, *said: Any
+) -> dict[str, Any]:
     """What decides the result: the program of a descent's step, the numbers that go into it, and the choices."""
     code = jax.ShapeDtypeStruct((method.dim,), jnp.float32)
     steps = lambda descents, loss, z: [one.step(loss, one.init(loss, z)) for one in descents]
