@@ -7,24 +7,31 @@ file that knows its model, space, layers and method.
 from geomgan import entry
 from geomgan.directions.collection import DirectionSet, direction_set, load, save
 from geomgan.directions.components import Components
+from geomgan.directions.dictionaries import Dictionary, dictionary, train_dictionary
 from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
 from geomgan.directions.ganspace_files import read_ganspace
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
+from geomgan.directions.patterns import carried_back
 from geomgan.directions.previews import previewed
 from geomgan.directions.schedules import schedule
+from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
 
 __all__ = [
     "Components",
+    "Dictionary",
     "Direction",
     "DirectionSet",
     "Moves",
     "Traversal",
     "activation_components",
+    "axis_shares",
+    "carried_back",
+    "dictionary",
     "direction_set",
     "factorised",
     "ganspace",
@@ -38,7 +45,9 @@ __all__ = [
     "save",
     "schedule",
     "sefa",
+    "subspace_angles",
     "tensor_axes",
+    "train_dictionary",
     "traverse",
 ]
 

@@ -20,6 +20,8 @@ from geomgan.backend import in_float32, memory_budget
 from geomgan.brief import brief
 from geomgan.eigen import Cost, eigenpairs
 from geomgan.errors import check_count, check_finite, check_key
+from geomgan.generators import Generator
+from geomgan.generators.generator import sample_of
 
 DENSE = 1024  # dimensions up to which the covariance itself is computed, and is exact to rounding
 
@@ -85,6 +87,13 @@ class Rows:
         self.kept.extend(made)
 
 
+@jax.jit
+def activations(cut: Generator, codes: jax.Array) -> jax.Array:
+    """The samples of a generator, which may be cut at a layer, as flat rows ``(n, D)`` in float32."""
+    with in_float32():
+        return jax.vmap(lambda z: jnp.ravel(sample_of(cut, z)).astype(jnp.float32))(codes)
+
+
 def principal_components(rows: Rows, k: int, key: jax.Array) -> Components:
     """The ``k`` components of largest variance.
 
@@ -97,7 +106,7 @@ def principal_components(rows: Rows, k: int, key: jax.Array) -> Components:
         ValueError: ``k`` is more than rows and dimensions have, or rows are not finite.
     """
     check_key(key)
-    mean, variance = _moments(rows)
+    mean, variance = moments(rows)
     dim = len(mean)
     check_count(k, min(dim, len(rows) - 1), "k", f": there are {len(rows)} rows of {dim} dimensions")
     covariance = Covariance(rows, mean)
@@ -151,8 +160,8 @@ def _product(x: jax.Array, mean: jax.Array, V: jax.Array) -> jax.Array:
         return centred.T @ (centred @ V)
 
 
-def _moments(rows: Rows) -> tuple[np.ndarray, float]:
-    """The mean, and the sum of variances; sums are of differences from the first row, which keeps their digits."""
+def moments(rows: Rows) -> tuple[np.ndarray, float]:
+    """The mean ``(D,)`` and the sum of variances, of differences from the first row, which keeps their digits."""
     first, total, squares = np.zeros(()), np.zeros(()), 0.0
     for i, x in enumerate(rows):
         block = np.asarray(x, np.float64)

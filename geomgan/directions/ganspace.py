@@ -11,11 +11,10 @@ import numpy as np
 
 from geomgan.backend import backend, in_float32
 from geomgan.directions.collection import DirectionSet, direction_set
-from geomgan.directions.components import Components, Rows, principal_components
+from geomgan.directions.components import Components, Rows, activations, principal_components
 from geomgan.directions.fit import driven_rows
 from geomgan.errors import OptionError, check_count, check_key
 from geomgan.generators import Generator
-from geomgan.generators.generator import sample_of
 
 W_PLUS = "w_plus"  # the activation of a StyleGAN that holds w
 
@@ -151,15 +150,9 @@ def _layer(G: Generator, layer: str | None) -> str | None:
 
 
 def _rows(G: Generator, layer: str | None, codes: np.ndarray, batch: int | None, progress: bool) -> Rows:
-    make: Any = jnp.asarray if layer is None else partial(_activations, G.at(layer))
+    make: Any = jnp.asarray if layer is None else partial(activations, G.at(layer))
     batch = backend().walk_samples if batch is None else check_count(batch, np.inf, "batch")
     return Rows(make, codes, len(codes) if layer is None else batch, progress)
-
-
-@jax.jit
-def _activations(cut: Generator, codes: jax.Array) -> jax.Array:
-    with in_float32():
-        return jax.vmap(lambda z: jnp.ravel(sample_of(cut, z)).astype(jnp.float32))(codes)
 
 
 def _coordinates(rows: Rows, components: Components) -> np.ndarray:
