@@ -12,6 +12,7 @@ from flax import traverse_util
 
 import geomgan as gg
 from geomgan.distances.trunks import TRUNKS
+from geomgan.generators import biggan as plain_biggan
 from geomgan.generators import biggan_deep as deep
 from geomgan.generators import stylegan2 as style2
 from geomgan.generators.dcgan import DCGAN
@@ -126,6 +127,44 @@ def biggan_deep(resolution: int = 128, seed: int = 0, **changes: Any) -> gg.Gene
     filled = {name: jnp.asarray(weights(name, leaf.shape), jnp.float32) for name, leaf in flat.items()}
     params = traverse_util.unflatten_dict(filled, sep="/")
     return gg.Generator.from_module(module, params, dim, name=f"biggan-deep-{resolution} (random weights)")
+
+
+def biggan(seed: int = 0, features: tuple[int, ...] = (1536, 1536, 768, 384, 192, 96)) -> gg.Generator:
+    """BigGAN, by default of 128 pixels, over its noise, ``(20 len(features),)``; one class, attention at 64 pixels.
+
+    Kernels are normal with variance ``2 / fan_in`` (``1 / fan_in`` where no ReLU comes before). As in
+    :func:`biggan_deep` the statistics of the batch norms are the variances that arrive there, one more with every block
+    on the residual path; gains and shifts move by about 0.3, and the output is not saturated.
+    """
+    blocks = len(features) - 1
+    config = {"features": features, "attention": (4,), "channels": 3, "bottom": 4, "latent_dim": 20 * (blocks + 1)}
+    module, rng = plain_biggan.network(config), np.random.default_rng(seed)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(config["latent_dim"]), jnp.zeros(128))["params"]
+
+    def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        layer, _, leaf = name.rpartition("/")
+        normal = rng.standard_normal(shape, np.float32)
+        match leaf:
+            case "kernel" | "theta" | "phi" | "g" | "o":
+                behind_relu = "conv" in layer or layer == "output"
+                scale = {"output": 0.5, "block4_attention": 0.5}.get(layer, 1.0)
+                return scale * normal * ((1 + behind_relu) / np.prod(shape[:-1])) ** 0.5
+            case "gain" | "shift":
+                return 0.3 * normal / shape[0] ** 0.5
+            case "inverse_std":
+                block, norm = layer.removeprefix("block").split("_norm")
+                return np.full(shape, 1.0 if norm == "2" else int(block) ** -0.5)
+            case "norm_scale":
+                return np.full(shape, (1 + blocks) ** -0.5)
+            case _:  # biases, means, the last shift
+                return np.zeros(shape)
+
+    flat = traverse_util.flatten_dict(shapes, sep="/")
+    filled = {name: jnp.asarray(weights(name, leaf.shape), jnp.float32) for name, leaf in flat.items()}
+    params = {"network": traverse_util.unflatten_dict(filled, sep="/"), "classes": rng.standard_normal((1, 128))}
+    settings = plain_biggan.biggan(config, {"generator": params})
+    name = f"biggan-{4 * 2**blocks} (random weights)"
+    return gg.Generator.in_space(settings.function, settings.params, settings.latent_dim, name=name)
 
 
 def stylegan2(

@@ -13,32 +13,55 @@ from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
 from geomgan.directions.ganspace_files import read_ganspace
+from geomgan.directions.hessians import (
+    DiagonalStrength,
+    activeness,
+    diagonal_strength,
+    penalty_map,
+    penalty_of_hessians,
+    pixel_hessians,
+)
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
 from geomgan.directions.patterns import carried_back
+from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
 from geomgan.directions.previews import previewed
+from geomgan.directions.rows import orthonormalised, published_directions
 from geomgan.directions.schedules import schedule
 from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
+from geomgan.metric.hessian_penalty import hessian_penalty, hessian_ratio
 
 __all__ = [
     "Components",
+    "DiagonalStrength",
     "Dictionary",
     "Direction",
     "DirectionSet",
     "Moves",
+    "PenaltyOptions",
     "Traversal",
     "activation_components",
+    "activeness",
     "axis_shares",
     "carried_back",
+    "diagonal_strength",
     "dictionary",
     "direction_set",
+    "discover_by_penalty",
     "factorised",
     "ganspace",
+    "hessian_penalty",
+    "hessian_ratio",
     "load",
     "metric_axes",
     "model_hash",
+    "orthonormalised",
+    "penalty_map",
+    "penalty_of_hessians",
+    "pixel_hessians",
     "previewed",
+    "published_directions",
     "read_ganspace",
     "regressed",
     "restricted",

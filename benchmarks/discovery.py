@@ -1,0 +1,112 @@
+"""One step of each discovery of directions beside its transcription in torch, at equal settings on the same weights.
+
+    python -m benchmarks.discovery [CASE ...] [--repeats 3] [--threads 2]
+
+Both must give the same loss and gradient before they are timed. Calls alternate in one process, after one that
+compiles; times are the processor's, medians: other programs beside this one do not count.
+
+hessian-penalty: BigGAN of 128 pixels with random weights, 4 codes, 120 orthonormal directions. The torch version has
+spectral norms folded into its kernels and QR in place of the published loop over pairs of rows; the published form of
+that alone is the row below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+
+from benchmarks import random_models, torch_directions
+from benchmarks.agreement import agree, error
+from geomgan.directions import penalty_discovery
+
+Call = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A step by us and by others.
+
+    Attributes:
+        ours: the step, compiled at the first call.
+        others: name -> the same step.
+        same: raises ``SystemExit`` where results are not the same, up to rounding.
+    """
+
+    ours: Call
+    others: dict[str, Call]
+    same: Callable[[], None]
+
+
+def hessian_penalty(batch: int = 4) -> Case:
+    """Penalty and gradient of one step; Adam's update of 14,400 numbers is not counted on either side."""
+    G, rng = random_models.biggan(), np.random.default_rng(0)
+    n, options = G.latent_dim, penalty_discovery.PenaltyOptions(batch=batch)
+    A, z = (rng.standard_normal(shape).astype(np.float32) for shape in ((n, n), (batch, n)))
+    w = np.zeros((batch, n), np.float32)
+    w[np.arange(batch), rng.integers(0, n, batch)] = rng.uniform(-5, 5, batch)
+    signs = rng.choice([-1, 1], (batch, 2, n)).astype(np.float32)
+    fast = penalty_discovery.prepared(G)
+
+    def ours() -> Any:
+        (loss, _), gradient = penalty_discovery.penalty_gradient(A, fast, (z, w, signs, None), options)
+        return float(loss), np.asarray(gradient)
+
+    images = torch_directions.biggan(G.params["network"], G.params["context"]["embedding"])
+    given = tuple(torch.from_numpy(x) for x in (A, z, w, signs.swapaxes(0, 1).copy()))
+
+    def theirs(qr: bool) -> Any:
+        loss, gradient = torch_directions.penalty_step(images, *given, qr=qr)
+        return loss, gradient.numpy()
+
+    def same() -> None:
+        a, b = ours(), theirs(True)
+        agree("penalty", error(np.array(a[0]), np.array(b[0])), 1e-3)
+        agree("gradient", error(a[1], b[1]), 1e-2)
+
+    return Case(ours, {"torch": lambda: theirs(True), "torch, loop over rows": lambda: theirs(False)}, same)
+
+
+CASES = {"hessian-penalty": hessian_penalty}
+
+
+def compared(name: str, case: Case, repeats: int) -> None:
+    """Print a row for everyone: seconds of the processor, and our share of theirs."""
+    calls = {"geomgan": case.ours, **case.others}
+    seconds: dict[str, list[float]] = {who: [] for who in calls}
+    for _ in range(repeats):
+        for who, call in calls.items():
+            start = time.process_time()
+            call()
+            seconds[who].append(time.process_time() - start)
+    ours = statistics.median(seconds["geomgan"])
+    for who, taken in seconds.items():
+        middle = statistics.median(taken)
+        share = "" if who == "geomgan" else f"{ours / middle:.2f}"
+        print(f"| {name} | {who} | {middle:.2f} ({min(taken):.2f} to {max(taken):.2f}) | {share} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", help=", ".join(CASES))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    print(f"jax {jax.__version__}, torch {torch.__version__}, {given.threads} threads")
+    print("| step | by | processor seconds | ours / theirs |\n|---|---|---|---|")
+    for name in given.cases or CASES:
+        case = CASES[name]()
+        case.same()
+        compared(name, case, given.repeats)
+
+
+if __name__ == "__main__":
+    main()
