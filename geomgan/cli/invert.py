@@ -60,7 +60,6 @@ def invert(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     D = named_distance(arguments.distance, arguments.resize, sample_rate=arguments.sample_rate)
     # LPIPS is reported whatever was minimised; small samples are enlarged for it
     small = min(targets.shape[1:3]) < 64
-    small = min(targets.shape[1:3]) < 64
     beside = [] if arguments.distance.startswith("lpips") else [lpips("alex", resize=64 if small else None)]
     same = ("method", "restarts", "steps", "start", "pool", "penalty", "registration", "memory")
     found = invert(

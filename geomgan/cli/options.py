@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 FOLDER = "a name of `geomgan models`, or a converted model's folder"
-DISTANCES = "lpips-alex, lpips-vgg, lpips-squeeze, mse, euclidean, ssim, ms-ssim, digit-features, spectrogram"
+DISTANCES = "lpips-alex, lpips-vgg, lpips-squeeze, mse, euclidean, gaussian, ssim, ms-ssim, digit-features, spectrogram"
 BY_NAME = ("space", "class_index", "truncation", "layers_range", "alpha", "resolution")
 
 
@@ -50,11 +51,44 @@ def model_words(given: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def distance(parser: argparse.ArgumentParser) -> None:
-    """The distance and what it takes."""
-    parser.add_argument("--distance", default="lpips-alex", help=f"squared distance between samples: {DISTANCES}")
+def distance(parser: argparse.ArgumentParser, default: str | None = "lpips-alex") -> None:
+    """The distance and what it takes; by default None it is that of :func:`own_distance`."""
+    own = " (default: gaussian for a decoder with a variance, else euclidean)" if default is None else ""
+    parser.add_argument("--distance", default=default, help=f"squared distance between samples: {DISTANCES}{own}")
     parser.add_argument("--resize", type=int, help="interpolate samples to this side before the network of a distance")
     parser.add_argument("--sample-rate", metavar="HERTZ", type=float, help="of audio, for spectrogram")
+
+
+def own_distance(arguments: argparse.Namespace, G: Any) -> tuple[str, Any]:
+    """``--distance`` by its name, and the distance: of samples themselves, unless it was given."""
+    import jax
+
+    from geomgan.distances.named import named_distance
+    from geomgan.generators import Gaussian
+    from geomgan.generators.generator import output_of
+
+    output = jax.eval_shape(output_of, G, jax.ShapeDtypeStruct((G.latent_dim,), G.dtype))
+    name = arguments.distance or ("gaussian" if isinstance(output, Gaussian) else "euclidean")
+    return name, named_distance(name, arguments.resize, sample_rate=arguments.sample_rate)
+
+
+def opened(arguments: argparse.Namespace) -> str:
+    """The Python expression that gives the generator."""
+    given = [repr(arguments.model), *(f"{name}={x!r}" for name, x in model_options(arguments).items())]
+    return f"geomgan.load({', '.join(given)})"
+
+
+def command(name: str, arguments: argparse.Namespace, *names: str) -> str:
+    """The command as it was given: the model and its options, and those that ``names`` lists."""
+    words = ["geomgan", name, arguments.model, *model_words(model_options(arguments))]
+    for option in names:
+        x = getattr(arguments, option)
+        flag = f"--{option.replace('_', '-')}"
+        if isinstance(x, bool):
+            words += [flag] if x else [f"--no-{flag[2:]}"]
+        elif x is not None:
+            words += [flag, *map(str, x)] if isinstance(x, list) else [flag, str(x)]
+    return shlex.join(words)
 
 
 def codes(parser: argparse.ArgumentParser, what: str = "number of latent codes") -> None:

@@ -12,6 +12,7 @@ from geomgan.distances.basic import euclidean, mse
 from geomgan.distances.classifiers import classifier_features
 from geomgan.distances.distance import Distance
 from geomgan.distances.lpips import lpips
+from geomgan.distances.probabilistic import gaussian
 from geomgan.distances.ssim import ms_ssim, ssim
 from geomgan.errors import OptionError, check_choice
 
@@ -41,6 +42,7 @@ class Named:
 DISTANCES: dict[str, Named] = {
     "mse": Named(mse),
     "euclidean": Named(euclidean),
+    "gaussian": Named(gaussian),
     "lpips-alex": Named(partial(lpips, "alex"), ("resize",)),
     "lpips-vgg": Named(partial(lpips, "vgg"), ("resize",)),
     "lpips-squeeze": Named(partial(lpips, "squeeze"), ("resize",)),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,7 +26,7 @@ from geomgan.optimize.room import plan_runs
 from geomgan.optimize.starts import Starts, check_start, starts
 from geomgan.optimize.trials import FAILED, Found, Stop, descend_all
 from geomgan.paths.measure import block_size
-from geomgan.runs.journal import open_journal
+from geomgan.runs.journal import parts_in
 
 
 @brief
@@ -186,7 +184,7 @@ def invert(
     others = (given, pool, jax.random.key_data(key), beside)
     settings = {} if out is None else _settings(loss, method, others, said)
 
-    with _kept(out, settings) as (part, folder):
+    with parts_in(out, settings) as (part, folder):
         wanted = pool if given is None and start == "nearest" else None
         begun = part("starts", Starts, lambda: starts(loss, given, wanted, restarts, drawn, progress))
         flat, of_target = begun.codes.reshape(runs, -1), np.repeat(np.arange(B), restarts)
@@ -271,16 +269,6 @@ def _ends(loss: Loss, unknowns: jax.Array) -> tuple[jax.Array, jax.Array]:
 
     with jax.default_matmul_precision("highest"):
         return jax.vmap(one, (over(loss), 0))(loss, jnp.asarray(unknowns))
-
-
-@contextlib.contextmanager
-def _kept(out: Any, settings: dict[str, Any]) -> Iterator[tuple[Callable[..., Any], Path | None]]:
-    """``part(name, kind, compute)`` of a journal in the folder ``out``, and that; without one, what just computes."""
-    if out is None:
-        yield (lambda name, kind, compute: compute()), None  # noqa: ARG005
-        return
-    with open_journal(out, settings) as journal:
-        yield journal.part, journal.folder
 
 
 def _settings(loss: Loss, method: Method, others: Sequence[Any], said: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,13 @@ from geomgan.plot.directions import direction_previews, traversal, traversal_fil
 from geomgan.plot.directions_law import isotropy_illusion
 from geomgan.plot.earlier import axis_on_many, spectrum_pages
 from geomgan.plot.files import png, save, svg
+from geomgan.plot.geodesics import (
+    correlation_matrices,
+    distance_gone,
+    image_sequences,
+    improvement_bars,
+    improvement_histogram,
+)
 from geomgan.plot.homogeneity import (
     consistency_against_distance,
     consistency_histogram,
@@ -36,12 +43,17 @@ __all__ = [
     "consistency_matrix",
     "consistency_scatter",
     "consistency_synopsis",
+    "correlation_matrices",
     "direction_previews",
     "displayable",
     "distance_curves",
+    "distance_gone",
     "eigenspaces",
     "equivalent_directions",
     "image_grid",
+    "image_sequences",
+    "improvement_bars",
+    "improvement_histogram",
     "isotropy_illusion",
     "layer_matrix",
     "layer_scatter",

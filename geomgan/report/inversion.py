@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,12 @@ from geomgan.optimize.inversion import Inversion
 from geomgan.optimize.trials import CONVERGED, FAILED
 from geomgan.plot.images import is_image
 from geomgan.plot.inversion import MOST, loss_curves, reconstructions
-from geomgan.report.page import html_report
-from geomgan.report.section import Section, as_json
+from geomgan.report.section import Section
+from geomgan.report.short import short_page
 from geomgan.report.triple import Triple
-from geomgan.report.written import written
-from geomgan.runs.files import local_path, write_whole
+from geomgan.runs.files import local_path
 
-PAGE, SUMMARY, CODES = "report.html", "summary.json", "codes.npz"
+CODES = "codes.npz"
 READ = """\
 import numpy as np
 
@@ -59,13 +57,9 @@ def inversion_page(found: Inversion, subject: Inverted, out: str | os.PathLike[s
     """
     out = local_path(out)
     triples = TRIPLES if is_image(found.targets.shape[1:]) else TRIPLES[1:]
-    sections = [written(triple, subject, found, out) for triple in triples]
-    said = str(found)
-    contents = {"finding": said, "command": subject.command, "sections": {s.name: dict(s.facts) for s in sections}}
-    contents |= {"targets": list(subject.names), "runs": _columns(found, subject)}
-    write_whole(out / SUMMARY, json.dumps(as_json(contents), indent=1) + "\n")
-    write_whole(out / PAGE, html_report(f"Inversion with {subject.model}", said, sections))
-    return said, out / PAGE
+    said, title = str(found), f"Inversion with {subject.model}"
+    more = {"targets": list(subject.names), "runs": _columns(found, subject)}
+    return said, short_page(title, said, subject.command, triples, subject, found, out, **more)
 
 
 def _tell_reconstructions(_: Any, found: Inversion) -> Section:

@@ -119,6 +119,18 @@ def open_journal(folder: str | os.PathLike[str], settings: Mapping[str, Any], *,
         yield Journal(folder)
 
 
+@contextlib.contextmanager
+def parts_in(
+    folder: str | os.PathLike[str] | None, settings: Mapping[str, Any]
+) -> Iterator[tuple[Callable[..., Any], Path | None]]:
+    """``part(name, kind, compute)`` of a journal, and its folder; without a folder what just computes, and None."""
+    if folder is None:
+        yield (lambda name, kind, compute: compute()), None  # noqa: ARG005
+        return
+    with open_journal(folder, settings) as journal:
+        yield journal.part, journal.folder
+
+
 def _read_settings(file: Path) -> dict[str, Any]:
     fix = f"Remove it and {PARTS}, whose settings only it said, or {ANOTHER}."
     with reading(file, fix):

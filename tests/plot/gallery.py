@@ -13,7 +13,7 @@ from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
 from geomgan.directions import DirectionSet, Traversal
-from geomgan.geodesics import VolumeMap
+from geomgan.geodesics import Sequences, VolumeMap
 from geomgan.optimize import Inversion
 from geomgan.paths import Line, Walks
 
@@ -131,6 +131,15 @@ def figures():
         "traversal": partial(plot.traversal, traversed()),
         "traversal in distance": partial(plot.traversal, traversed("distance"), title="Six directions"),
         "direction_previews": partial(plot.direction_previews, with_previews()),
+        "image_sequences": partial(plot.image_sequences, ways()),
+        "image_sequences between real": partial(
+            plot.image_sequences, ways(1), (0, 1), ["one"], (pictures(1), pictures(1))
+        ),
+        "distance_gone": partial(plot.distance_gone, ways(), ["0 to 3", "1 to 4", "2 to 5"]),
+        "correlation_matrices": partial(plot.correlation_matrices, ways()),
+        "improvement_histogram": partial(plot.improvement_histogram, gains()),
+        "improvement_histogram of one": partial(plot.improvement_histogram, {"all": gains()["VAE"]}, "One"),
+        "improvement_bars": partial(plot.improvement_bars, gains(), "Two models"),
         "volume": partial(
             plot.volume, plane(), [Line(np.full(2, -2.0), np.full(2, 4.0))], ["straight line"], "A plane"
         ),
@@ -155,6 +164,21 @@ def with_previews():
         np.eye(DIM, 3, dtype=np.float32), ("smile", "hair colour", "axis 3"), "w", "SeFa", {}, {"score": np.ones(3)},
         np.ones(3), None, ((0, 2), None, None), True, "hash", "faces64", images, np.linspace(-2, 2, 5),
     )  # fmt: skip
+
+
+def ways(pairs=3, steps=21):
+    """Straight lines and shorter paths."""
+    t, fine = np.linspace(0, 1, steps), np.linspace(0, 1, 401)
+    arcs = np.stack([fine + 0.2 * np.sin(np.pi * fine), 0.9 * fine]) * np.arange(20, 20 + pairs)[:, None, None]
+    apart = np.stack([t**2, t])
+    cosines = np.broadcast_to(np.cos(apart[:, :, None] - apart[:, None]), (pairs, 2, steps, steps))
+    return Sequences(t, pictures(pairs, 2, steps), arcs, cosines, "lpips-alex")
+
+
+def gains():
+    """Relative improvements in two models."""
+    x = np.random.default_rng(0).gamma(4, 0.01, (2, 30))
+    return {"VAE": x[0], "BiGAN": x[1] - 0.01}
 
 
 def plane():

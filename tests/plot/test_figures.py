@@ -59,6 +59,7 @@ ONE_PANEL = {
     "layer_matrix": {}, "amplification_curves": {}, "layer_scatter": {"targets": [3]}, "compression": {"samples": 0},
     "comparison of bars": {}, "eigenspaces": {}, "reconstructions": {}, "loss_curves": {}, "volume": {},
     "traversal": {}, "direction_previews": {},
+    "image_sequences": {}, "distance_gone": {}, "improvement_histogram of one": {}, "improvement_bars": {},
 }  # fmt: skip
 
 
