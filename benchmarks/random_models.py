@@ -18,6 +18,7 @@ from geomgan.generators import stylegan2 as style2
 from geomgan.generators.dcgan import DCGAN
 from geomgan.generators.generative_latent_space import Decoder
 from geomgan.generators.layers import Dense
+from geomgan.generators.sngan import SNGAN
 from geomgan.generators.upconv import LAYOUTS, MEAN, Upconv
 
 
@@ -221,3 +222,15 @@ def upconv_fc6(seed: int = 0, latent_dim: int = 4096, features: tuple[int, ...] 
     return gg.Generator.from_module(
         module, params, latent_dim, output_range=(0, 255), name="deepsim-fc6 (random weights)"
     )
+
+
+def sngan(seed: int = 0) -> gg.Generator:
+    """SNGAN of digits, 32 pixels and 128 dimensions, with kernels of He's law."""
+    module, rng = SNGAN(), np.random.default_rng(seed)
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(128))["params"]
+
+    def weights(path: tuple[Any, ...], leaf: Any) -> jax.Array:
+        return jnp.ones(leaf.shape) if path[-1].key == "scale" else _scaled_normal(rng, leaf.shape, 0.5)
+
+    params = jax.tree_util.tree_map_with_path(weights, dict(shapes))
+    return gg.Generator.from_module(module, params, 128, name="sngan")

@@ -7,6 +7,7 @@ file that knows its model, space, layers and method.
 from geomgan import entry
 from geomgan.directions.collection import DirectionSet, direction_set, load, save
 from geomgan.directions.components import Components
+from geomgan.directions.deformators import Deformator, initial_deformator
 from geomgan.directions.dictionaries import Dictionary, dictionary, train_dictionary
 from geomgan.directions.direction import Direction, Moves
 from geomgan.directions.factorisation import factorised, sefa
@@ -21,9 +22,12 @@ from geomgan.directions.hessians import (
     penalty_of_hessians,
     pixel_hessians,
 )
+from geomgan.directions.joint_training import JointOptions, JointTraining, path_accuracy, train_jointly
+from geomgan.directions.latent_deformators import TrainedDeformator, directions_of, recognition, train_deformator
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
 from geomgan.directions.patterns import carried_back
 from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
+from geomgan.directions.predictors import Predictor, initial_predictor
 from geomgan.directions.previews import previewed
 from geomgan.directions.rows import orthonormalised, published_directions
 from geomgan.directions.schedules import schedule
@@ -34,12 +38,17 @@ from geomgan.metric.hessian_penalty import hessian_penalty, hessian_ratio
 
 __all__ = [
     "Components",
+    "Deformator",
     "DiagonalStrength",
     "Dictionary",
     "Direction",
     "DirectionSet",
+    "JointOptions",
+    "JointTraining",
     "Moves",
     "PenaltyOptions",
+    "Predictor",
+    "TrainedDeformator",
     "Traversal",
     "activation_components",
     "activeness",
@@ -48,21 +57,26 @@ __all__ = [
     "diagonal_strength",
     "dictionary",
     "direction_set",
+    "directions_of",
     "discover_by_penalty",
     "factorised",
     "ganspace",
     "hessian_penalty",
     "hessian_ratio",
+    "initial_deformator",
+    "initial_predictor",
     "load",
     "metric_axes",
     "model_hash",
     "orthonormalised",
+    "path_accuracy",
     "penalty_map",
     "penalty_of_hessians",
     "pixel_hessians",
     "previewed",
     "published_directions",
     "read_ganspace",
+    "recognition",
     "regressed",
     "restricted",
     "save",
@@ -70,7 +84,9 @@ __all__ = [
     "sefa",
     "subspace_angles",
     "tensor_axes",
+    "train_deformator",
     "train_dictionary",
+    "train_jointly",
     "traverse",
 ]
 

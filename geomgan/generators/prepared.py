@@ -23,7 +23,15 @@ from jax.interpreters import ad, batching, mlir
 
 from geomgan.backend import backend
 from geomgan.brief import brief
-from geomgan.generators.winograd import SCHEMES, Combinations, Scheme, combined_taps, winograd
+from geomgan.generators.winograd import (
+    SCHEMES,
+    Combinations,
+    Scheme,
+    combined_taps,
+    pulled_taps,
+    pulled_winograd,
+    winograd,
+)
 
 Kernel = Any  # an array, or Prepared
 
@@ -37,10 +45,14 @@ class Prepared:
     Attributes:
         plain: the kernel ``(..., in, out)``. It is the first leaf: Flax compares a parameter's shape with that.
         combinations: name of a scheme -> its combinations of taps.
+        pulled: the same of the convolutions that reverse passes take, of kernels that never train; samples take the
+            combinations too then. None where samples are as the definition has them, and derivatives with respect to
+            kernels are possible.
     """
 
     plain: jax.Array
     combinations: dict[str, Combinations]
+    pulled: dict[str, Combinations] | None = None
 
 
 class KernelUse(NamedTuple):
@@ -72,25 +84,29 @@ def kernels_used(function: Callable, *arguments: Any) -> tuple[KernelUse, ...]:
     return kernels_in(jax.make_jaxpr(function)(*arguments).jaxpr)
 
 
-def prepare(tree: Any, used: Sequence[KernelUse]) -> Any:
+def prepare(tree: Any, used: Sequence[KernelUse], *, frozen: bool = False) -> Any:
     """The tree with these of its leaves as :class:`Prepared`; a pure function, to be called once for many codes.
 
     Args:
         tree: the arguments of :func:`kernels_used`, or as many of the first as hold the leaves, for example ``(G, D)``.
         used: what that returned.
+        frozen: whether samples and reverse passes take the combinations too, and the kernels have no derivatives.
     """
     leaves, structure = jax.tree.flatten(tree)
     kernels = {leaf: leaves[leaf] for leaf, _, _ in used}
+    pulled = _combined(kernels, tuple(used), pulled=True) if frozen else {}
     for leaf, combinations in _combined(kernels, tuple(used)).items():
-        leaves[leaf] = Prepared(leaves[leaf], combinations)
+        leaves[leaf] = Prepared(leaves[leaf], combinations, pulled.get(leaf))
     return jax.tree.unflatten(structure, leaves)
 
 
-@partial(jax.jit, static_argnames="used")  # of the kernels alone: a compiled program copies what it returns
-def _combined(kernels: dict[int, jax.Array], used: tuple[KernelUse, ...]) -> dict[int, dict[str, Combinations]]:
+@partial(jax.jit, static_argnames=("used", "pulled"))  # of kernels alone: a compiled program copies what it returns
+def _combined(
+    kernels: dict[int, jax.Array], used: tuple[KernelUse, ...], pulled: bool = False
+) -> dict[int, dict[str, Combinations]]:
     found: defaultdict[int, dict[str, Combinations]] = defaultdict(dict)
     for leaf, scheme, stacked in used:
-        combine: Callable = partial(combined_taps, SCHEMES[scheme])
+        combine: Callable = partial(pulled_taps if pulled else combined_taps, SCHEMES[scheme])
         for _ in range(stacked):
             combine = jax.vmap(combine)
         found[leaf][scheme] = combine(kernels[leaf])
@@ -126,6 +142,8 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: Ke
     if math.prod(weights.shape[-2:]) < scheme.width**2:
         return plain(x, weights)
     combinations = kernel.combinations.get(scheme.name) if isinstance(kernel, Prepared) else None
+    if combinations is not None and kernel.pulled is not None:
+        return _frozen(scheme, x, combinations, kernel.pulled[scheme.name])
 
     @jax.custom_jvp
     def convolved(x: jax.Array, weights: jax.Array, combinations: Combinations | None) -> jax.Array:
@@ -144,6 +162,23 @@ def with_fast_tangents(plain: Callable, scheme: Scheme, x: jax.Array, kernel: Ke
 
     convolved.defjvp(push, symbolic_zeros=True)
     return convolved(x, weights, combinations)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _frozen(scheme: Scheme, x: jax.Array, combinations: Combinations, pulled: Combinations) -> jax.Array:
+    del pulled
+    return winograd(scheme, x, combinations)
+
+
+def _frozen_forth(scheme: Scheme, x: jax.Array, combinations: Combinations, pulled: Combinations) -> Any:
+    return winograd(scheme, x, combinations), pulled
+
+
+def _frozen_back(scheme: Scheme, pulled: Combinations, dy: jax.Array) -> Any:
+    return pulled_winograd(scheme, dy, pulled), None, None
+
+
+_frozen.defvjp(_frozen_forth, _frozen_back)
 
 
 def kernels_in(jaxpr: Any) -> tuple[KernelUse, ...]:

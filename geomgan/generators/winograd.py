@@ -111,6 +111,24 @@ def winograd(scheme: Scheme, x: jax.Array, kernels: Combinations) -> jax.Array:
     return y[tuple(slice(side * len(scheme.outputs) // step) for side in x.shape[:-1])]
 
 
+def pulled_taps(scheme: Scheme, kernel: jax.Array) -> Combinations:
+    """What :func:`pulled_winograd` takes: combinations of the taps, from outputs to inputs."""
+    if scheme is PLAIN_3:  # the same convolution, of the kernel turned round
+        return combined_taps(scheme, jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2))
+    return {key: k.T for key, k in combined_taps(scheme, kernel).items()}
+
+
+def pulled_winograd(scheme: Scheme, dy: jax.Array, kernels: Combinations) -> jax.Array:
+    """The transpose of :func:`winograd`, of one cotangent ``(..., out)``: what a reverse pass computes."""
+    if scheme is PLAIN_3:
+        return winograd(scheme, dy, kernels)
+    sides = [side * scheme.step // len(scheme.outputs) for side in dy.shape[:-1]]
+    channels = next(iter(kernels.values())).shape[-1]
+    x = jax.ShapeDtypeStruct((*sides, channels), dy.dtype)
+    forth = {key: k.T for key, k in kernels.items()}
+    return jax.linear_transpose(lambda x: winograd(scheme, x, forth), x)(dy)[0]
+
+
 def _combined(weights: Sequence[float], arrays: Sequence[jax.Array] | jax.Array) -> jax.Array:
     """``Σ_i weights[i] arrays[i]`` without what is zero."""
     terms = [a if w == 1 else -a if w == -1 else w * a for w, a in zip(weights, arrays, strict=True) if w]

@@ -1,0 +1,114 @@
+"""Published latent deformators, as GANLatentDiscovery lays them out in a folder; nothing in its files is executed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from geomgan.directions.collection import DirectionSet
+from geomgan.directions.deformators import Deformator
+from geomgan.directions.latent_deformators import directions_of
+from geomgan.directions.predictors import Predictor
+from geomgan.directions.published_deformators import deformator_of, predictor_of
+from geomgan.errors import CheckpointError, NotHereError, reading
+from geomgan.generators import Generator
+from geomgan.runs.files import local_path
+
+ARGS, NAMES = "args.json", "human_annotation.txt"
+_AGAIN = "Get it again."
+
+
+class PublishedDeformator(NamedTuple):
+    """What a published folder holds.
+
+    Attributes:
+        found: the directions; those that people named have their names.
+        deformator: the map itself, exact where paths bend.
+        predictor: the shift predictor, None where the folder has none.
+        args: the options of the training, as ``args.json`` has them.
+    """
+
+    found: DirectionSet
+    deformator: Deformator
+    predictor: Predictor | None
+    args: dict[str, Any]
+
+
+def load_deformator(folder: str | os.PathLike[str], G: Generator) -> PublishedDeformator:
+    """Read a published deformator: ``args.json``, ``models/deformator_<step>.pt`` and ``shift_predictor_<step>.pt``.
+
+    The latest step is taken; ``human_annotation.txt``, with lines ``index: name``, names directions. Torch is not
+    needed.
+
+    Args:
+        folder: the folder with ``args.json``.
+        G: the generator whose codes it deforms.
+
+    Raises:
+        NotHereError: there is no folder, or no deformator in it.
+        CheckpointError: a file is damaged, or holds another network, or another number of dimensions.
+    """
+    from weights_convert.containers import state_dict
+    from weights_convert.torch_file import read_checkpoint
+
+    root = local_path(folder)
+    args = _read_args(root)
+    file = _latest(root, "deformator")
+    if file is None and args.get("deformator") != "id":
+        raise NotHereError(
+            f"{root} has no models/deformator_<step>.pt; expected the published layout: args.json, models/ and, where "
+            "directions are named, human_annotation.txt. Name the folder with args.json."
+        )
+    paths = args.get("directions_count", args.get("max_latent_ind"))
+    with reading(file or root, _AGAIN, error=CheckpointError):
+        saved = {} if file is None else read_checkpoint(file)
+        tensors = state_dict(saved) if saved else {}  # of the axes, and of random columns, nothing is saved
+        deformator = deformator_of(tensors, G.latent_dim, args.get("deformator"), paths)
+    with reading(root / NAMES, _AGAIN, error=CheckpointError):
+        names = _read_names(root / NAMES, deformator.paths)
+    settings = {"published": root.name, "file": None if file is None else file.name}
+    found = directions_of(G, deformator, at=float(args.get("shift_scale", 6.0)), names=names, settings=settings)
+    file = _latest(root, "shift_predictor")
+    if file is None:
+        return PublishedDeformator(found, deformator, None, args)
+    with reading(file, _AGAIN, error=CheckpointError):
+        tensors = state_dict(read_checkpoint(file))
+        judge = predictor_of(tensors, args.get("shift_predictor"), args.get("shift_predictor_size"))
+    return PublishedDeformator(found, deformator, judge, args)
+
+
+def _read_args(root: Path) -> dict[str, Any]:
+    if not root.is_dir():
+        raise NotHereError(f"{root} is no folder; expected one of a published deformator, with args.json in it.")
+    file = root / ARGS
+    if not file.exists():
+        return {}
+    with reading(file, _AGAIN, error=CheckpointError):
+        args = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(args, dict):
+            raise ValueError("it holds no options by name")
+    return args
+
+
+def _latest(root: Path, part: str) -> Path | None:
+    """``models/<part>_<step>.pt`` of the largest step."""
+    matches = [(file, re.fullmatch(rf"{part}_(\d+)\.pt", file.name)) for file in root.glob("models/*.pt")]
+    steps = {int(match[1]): file for file, match in matches if match}
+    return steps[max(steps)] if steps else None
+
+
+def _read_names(file: Path, paths: int) -> dict[int | str, str]:
+    """``index: name`` of every line; a name that is there twice gets its index behind it."""
+    if not file.exists():
+        return {}
+    names: dict[int | str, str] = {}
+    for line in filter(None, map(str.strip, file.read_text(encoding="utf-8").splitlines())):
+        index, _, name = line.partition(":")
+        if not index.strip().isdigit() or not name.strip() or int(index) >= paths:
+            raise ValueError(f"{line[:80]!r} is not 'index: name' with an index below {paths}")
+        given = name.strip()
+        names[int(index)] = given if given not in names.values() else f"{given} ({int(index)})"
+    return names
