@@ -13,6 +13,7 @@ from typing import Any
 import geomgan
 from geomgan.cli import (
     analyze,
+    apply,
     compare,
     convert,
     export,
@@ -26,6 +27,7 @@ from geomgan.cli import (
     plan,
     study,
     study_results,
+    traverse,
 )
 from geomgan.cli.words import of_command
 
@@ -38,6 +40,8 @@ COMMANDS = {
     "geodesic": geodesic,
     "improvement": improvement,
     "compare": compare,
+    "apply": apply,
+    "traverse": traverse,
     "study": study,
     "study-results": study_results,
     "plan": plan,

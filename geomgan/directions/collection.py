@@ -17,7 +17,7 @@ from geomgan.runs.kinds import check_json
 from geomgan.runs.results import read_result, write_result
 
 ORTHONORMAL = 1e-3  # of |VᵀV - I|, for directions that are claimed to be orthonormal
-_FIX = "Get the file again, or find the directions again."
+_FIX = "Name a file of geomgan.directions.save, or find the directions again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +204,7 @@ def load(file: str | os.PathLike[str], G: Generator | None = None, *, transfer: 
         StoreError: the file is missing, damaged, holds pickles, or no directions.
         OptionError: they are of another model, space, or size; the message says which and what to do.
     """
-    found = read_result(file, DirectionSet)
+    found = read_result(file, DirectionSet, _FIX)
     with reading(file, _FIX, found="holds no directions that can be used"):
         found = checked(found)
     if G is not None:

@@ -26,6 +26,7 @@ from geomgan.runs.files import written
 
 T = TypeVar("T")
 _FORMAT, _HEADER = 1, "header.json"
+AGAIN = "Remove it, and repeat the call to compute it again."
 _EXPECTED = (
     "expected numpy arrays, numbers, strings, bytes, None, tuples, lists, dicts, and dataclasses that the annotations "
     "name"
@@ -60,14 +61,18 @@ def write_result(file: str | os.PathLike[str], result: T, kind: type[T]) -> T:
     return as_read
 
 
-def read_result(file: str | os.PathLike[str], kind: type[T]) -> T:
+def read_result(file: str | os.PathLike[str], kind: type[T], fix: str = AGAIN) -> T:
     """Read what :func:`write_result` wrote.
+
+    Args:
+        file: that it wrote.
+        kind: the type of the result.
+        fix: what to do with one that cannot be read, for the message.
 
     Raises:
         StoreError: the file is missing or damaged, or another version wrote it, whose dataclasses had other fields.
     """
     file, known = Path(file), _dataclasses_of(kind)
-    fix = "Remove it, and repeat the call to compute it again."
     with reading(file, fix, found="cannot be read: it is damaged, or another version wrote it"):
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()  # checksums first: what is read below is what was written

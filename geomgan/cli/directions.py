@@ -1,0 +1,83 @@
+"""What the commands share that move codes along directions: the file, the model in its space, the codes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geomgan.cli import options
+
+if TYPE_CHECKING:
+    from geomgan.directions import DirectionSet
+    from geomgan.generators import Generator
+
+FIRST = 8  # directions, unless they are named
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model, the directions and the codes."""
+    options.model(parser)
+    parser.add_argument("directions", metavar="DIRECTIONS", help="file of geomgan.directions.save")
+    parser.add_argument(
+        "--name",
+        action="append",
+        help=f"of a direction, or its number; repeat it for more (default: the first {FIRST})",
+    )
+    parser.add_argument("--code", metavar="FILE", help=".npy of one code or several (default: codes of the prior)")
+    options.codes(parser, "codes to draw from the prior")
+    options.seed(parser, "of these codes")
+    parser.add_argument("--kind", default="linear", help="of the paths: linear, or spherical with steps in radians")
+    parser.add_argument("--centred", action="store_true", help="start all codes at the same coordinate of a direction")
+    parser.add_argument("--transfer", action="store_true", help="also where directions are of another model or space")
+
+
+def opened(arguments: argparse.Namespace) -> tuple[Generator, DirectionSet, Any]:
+    """The generator in the space of the directions, those that are wanted, and the codes ``(m, d)``."""
+    import jax
+
+    from geomgan.directions import load
+    from geomgan.directions.fit import check_fits
+    from geomgan.zoo import load_generator
+
+    found = load(arguments.directions)
+    own = options.model_options(arguments)
+    if found.space != "z" and not arguments.transfer:
+        own.setdefault("space", "w+" if any(found.layers) else found.space)
+    G = load_generator(arguments.model, **own)
+    check_fits(found, G, transfer=arguments.transfer)
+    names = arguments.name or range(min(FIRST, len(found)))
+    found = found.select([_number(name) if name not in found.names else name for name in names])
+    if arguments.code is None:
+        return G, found, jax.device_get(G.sample_latent(jax.random.key(arguments.seed), arguments.codes))
+    return G, found, _read(arguments.code, G)
+
+
+def out_folder(arguments: argparse.Namespace, what: str) -> Path:
+    """``--out``, or a folder that is named after the model and the directions."""
+    if arguments.out:
+        return Path(arguments.out)
+    return Path("runs") / f"{Path(arguments.model).name}-{Path(arguments.directions).stem}-{what}"
+
+
+def _number(name: Any) -> int | str:
+    """A number as such; what is none stays a name, which the set will not know."""
+    try:
+        return int(name)
+    except ValueError:
+        return str(name)
+
+
+def _read(file: str, G: Generator) -> Any:
+    """Codes ``(m, d)`` of a file, which may hold one, several, or rows of ``w+``."""
+    import numpy as np
+
+    from geomgan.errors import StoreError, check_codes, reading
+
+    with reading(file, "Write it with numpy.save(file, codes).", found="is no file of codes"):
+        codes = np.load(file, allow_pickle=False)
+        if not isinstance(codes, np.ndarray):
+            raise ValueError("it holds several arrays")
+    if codes.size % G.latent_dim or not codes.size:
+        raise StoreError(f"{file} holds an array of shape {codes.shape}; expected codes of {G.latent_dim} numbers.")
+    return check_codes(codes.reshape(-1, G.latent_dim).astype(np.float32), G.latent_dim)
