@@ -47,6 +47,17 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)
 
 
+def test_directions_are_found_kept_and_walked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {}
+    for number, block in enumerate(python_blocks(ROOT / "docs" / "directions.md")):
+        exec(compile(block, f"directions.md, example {number + 1}", "exec"), namespace)
+        assert max(map(len, block.splitlines())) <= 130
+    assert namespace["again"].names[:2] == ("slant", "axis 2")
+    np.testing.assert_allclose(namespace["even"].distances[:, 4], 0)
+    assert {path.name for path in tmp_path.iterdir()} >= {"digits.npz", "digits.gif"}
+
+
 def test_the_readme_runs_in_a_fresh_process(tmp_path):
     others = ("biggan", "torch")  # a model to convert first, and what has a test of its own
     blocks = [block for block in python_blocks(ROOT / "README.md") if not any(word in block for word in others)]
