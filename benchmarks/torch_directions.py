@@ -16,9 +16,7 @@ Images = Callable[[torch.Tensor], torch.Tensor]
 
 def biggan(params: Mapping[str, Any], embedding: Any, blocks: int = 5) -> Images:
     """``z (n, d) -> (n, C, H, W)``; spectral norms are in the kernels (the original finds them in every pass)."""
-    convs = {
-        n: convolution(layer) for n, layer in params.items() if "kernel" in layer and np.ndim(layer["kernel"]) == 4
-    }
+    convs = {n: convolution(x) for n, x in params.items() if "conv" in n or "shortcut" in n or n == "output"}
     norms = {n: {part: tensor(x) for part, x in layer.items()} for n, layer in params.items() if "_norm" in n}
     attend = {
         n: {part: tensor(np.transpose(x)[..., None, None]) for part, x in layer.items()}

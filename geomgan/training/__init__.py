@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from geomgan.training.data import Digits, load_mnist
     from geomgan.training.gan import GanOptions, sample, train_gan
     from geomgan.training.judge import digit_features, frechet_distance, judged
+    from geomgan.training.progressive import ProgressiveOptions, train_progressive
 
 __all__ = [
     "Digits",
     "GanOptions",
+    "ProgressiveOptions",
     "accuracy",
     "digit_features",
     "frechet_distance",
@@ -26,12 +28,14 @@ __all__ = [
     "sample",
     "train_classifier",
     "train_gan",
+    "train_progressive",
 ]
 _HOMES = {
     "classifier": ("accuracy", "predict", "train_classifier"),
     "data": ("Digits", "load_mnist"),
     "gan": ("GanOptions", "sample", "train_gan"),
     "judge": ("digit_features", "frechet_distance", "judged"),
+    "progressive": ("ProgressiveOptions", "train_progressive"),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 
