@@ -34,6 +34,8 @@ from geomgan.directions.schedules import schedule
 from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
+from geomgan.directions.warped_training import TrainedWarps, train_warps
+from geomgan.directions.warps import Warp, Warps, initial_warps
 from geomgan.metric.hessian_penalty import hessian_penalty, hessian_ratio
 
 __all__ = [
@@ -49,7 +51,10 @@ __all__ = [
     "PenaltyOptions",
     "Predictor",
     "TrainedDeformator",
+    "TrainedWarps",
     "Traversal",
+    "Warp",
+    "Warps",
     "activation_components",
     "activeness",
     "axis_shares",
@@ -65,6 +70,7 @@ __all__ = [
     "hessian_ratio",
     "initial_deformator",
     "initial_predictor",
+    "initial_warps",
     "load",
     "metric_axes",
     "model_hash",
@@ -87,6 +93,7 @@ __all__ = [
     "train_deformator",
     "train_dictionary",
     "train_jointly",
+    "train_warps",
     "traverse",
 ]
 

@@ -1,4 +1,4 @@
-"""Weights of deformators and shift predictors under the names of the published code, in numpy.
+"""Weights of deformators, warps and shift predictors under the names of the published code, in numpy.
 
 GANLatentDiscovery calls the parts of its LeNet ``convnet``, ``fc_logits`` and ``fc_shift``, WarpedGANSpace
 ``feature_extractor``, ``path_indices`` and ``shift_magnitudes``; either is read. Every tensor is used once, or is one
@@ -17,6 +17,7 @@ import numpy as np
 
 from geomgan.directions.deformators import FC, Deformator
 from geomgan.directions.predictors import LENET, Predictor, norm_of, resnet_layers
+from geomgan.directions.warps import Warps
 from geomgan.errors import CheckpointError, check_choice, nearest
 from geomgan.generators import layouts
 
@@ -137,6 +138,26 @@ def predictor_of(tensors: Tensors, kind: str | None = None, resize: int | None =
         taken.end(("features_extractor.fc.",))
     learnt, kept = jax.tree.map(jnp.asarray, (learnt, kept))
     return Predictor(learnt, kept, PREDICTORS[kind], resize)
+
+
+def warps_of(tensors: Tensors, dim: int) -> Warps:
+    """Warps from the published state dict of WarpedGANSpace's support sets.
+
+    Args:
+        tensors: ``SUPPORT_SETS (K, 2 D d)``, ``ALPHAS (K, 2 D)`` and ``LOGGAMMA (K, 1)``.
+        dim: ``d``, dimensions of a code of its generator.
+
+    Raises:
+        CheckpointError: names or shapes are others, also those of another ``d``.
+    """
+    taken = _Taken(tensors, "the support sets")
+    weights = taken.one("ALPHAS", (None, None))
+    paths, count = weights.shape
+    supports = taken.one("SUPPORT_SETS", (paths, count * dim)).reshape(paths, count, dim)
+    log_widths = taken.one("LOGGAMMA", (paths, 1))[:, 0]
+    taken.end()
+    learnt = {"supports": supports, "weights": weights, "log_widths": log_widths}
+    return Warps(jax.tree.map(jnp.asarray, learnt), {}, paths)
 
 
 def _take_lenet(taken: _Taken, learnt: dict[str, Any], kept: dict[str, Any]) -> None:

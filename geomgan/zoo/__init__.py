@@ -3,13 +3,14 @@
 from geomgan import entry
 from geomgan.home import home
 from geomgan.zoo.catalogue import Entry, catalogue
-from geomgan.zoo.deformators import PublishedDeformator, load_deformator
+from geomgan.zoo.deformators import PublishedDeformator, PublishedWarps, load_deformator, load_warps
 from geomgan.zoo.fetch import fetch
 from geomgan.zoo.load import card, load, load_generator, locate
 
 __all__ = [
     "Entry",
     "PublishedDeformator",
+    "PublishedWarps",
     "card",
     "catalogue",
     "fetch",
@@ -17,6 +18,7 @@ __all__ = [
     "load",
     "load_deformator",
     "load_generator",
+    "load_warps",
     "locate",
 ]
 

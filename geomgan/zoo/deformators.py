@@ -1,4 +1,7 @@
-"""Published latent deformators, as GANLatentDiscovery lays them out in a folder; nothing in its files is executed."""
+"""Published paths in their folders: deformators of GANLatentDiscovery, warps of WarpedGANSpace.
+
+Nothing in their files is executed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from geomgan.directions.collection import DirectionSet
 from geomgan.directions.deformators import Deformator
 from geomgan.directions.latent_deformators import directions_of
 from geomgan.directions.predictors import Predictor
-from geomgan.directions.published_deformators import deformator_of, predictor_of
+from geomgan.directions.published_deformators import deformator_of, predictor_of, warps_of
+from geomgan.directions.warps import Warps
 from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.generators import Generator
 from geomgan.runs.files import local_path
@@ -78,6 +82,57 @@ def load_deformator(folder: str | os.PathLike[str], G: Generator) -> PublishedDe
         tensors = state_dict(read_checkpoint(file))
         judge = predictor_of(tensors, args.get("shift_predictor"), args.get("shift_predictor_size"))
     return PublishedDeformator(found, deformator, judge, args)
+
+
+class PublishedWarps(NamedTuple):
+    """What a published experiment holds.
+
+    Attributes:
+        warps: the support sets.
+        predictor: the reconstructor, None where the folder has none.
+        args: the options of the training, as ``args.json`` has them.
+    """
+
+    warps: Warps
+    predictor: Predictor | None
+    args: dict[str, Any]
+
+
+def load_warps(folder: str | os.PathLike[str], G: Generator) -> PublishedWarps:
+    """Read an experiment of WarpedGANSpace: ``args.json``, ``models/support_sets.pt`` and ``models/reconstructor.pt``.
+
+    Where those are missing, ``models/checkpoint.pt`` of an unfinished training is read. Torch is not needed.
+
+    Args:
+        folder: the folder with ``args.json``.
+        G: the generator whose codes the paths are of.
+
+    Raises:
+        NotHereError: there is no folder, or no support sets in it.
+        CheckpointError: a file is damaged, or holds another network, or support sets of other dimensions.
+    """
+    from weights_convert.containers import state_dict
+    from weights_convert.torch_file import read_checkpoint
+
+    root = local_path(folder)
+    args = _read_args(root)
+    unfinished = root / "models" / "checkpoint.pt"
+    files = {"support_sets": root / "models" / "support_sets.pt", "reconstructor": root / "models" / "reconstructor.pt"}
+    if not files["support_sets"].exists():
+        files = dict.fromkeys(files, unfinished)
+    if not files["support_sets"].exists():
+        raise NotHereError(
+            f"{root} has neither models/support_sets.pt nor models/checkpoint.pt; expected the published layout of an "
+            "experiment. Name the folder with args.json."
+        )
+    read = lambda part: state_dict(read_checkpoint(files[part]), *([part] if files[part] == unfinished else []))
+    with reading(files["support_sets"], _AGAIN, error=CheckpointError):
+        warps = warps_of(read("support_sets"), G.latent_dim)
+    if not files["reconstructor"].exists():
+        return PublishedWarps(warps, None, args)
+    with reading(files["reconstructor"], _AGAIN, error=CheckpointError):
+        judge = predictor_of(read("reconstructor"), args.get("reconstructor_type"))
+    return PublishedWarps(warps, judge, args)
 
 
 def _read_args(root: Path) -> dict[str, Any]:

@@ -106,6 +106,32 @@ def test_what_cannot_be_loaded(G, tmp_path):
         gg.zoo.load_deformator(tmp_path / "nowhere", G)
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_support_sets_and_a_reconstructor(finished, G, tmp_path):
+    torch.manual_seed(3)
+    K, DIPOLES = 3, 4
+    supports = torch.randn(K, 2 * DIPOLES * D)
+    sets = {"SUPPORT_SETS": supports, "ALPHAS": torch.randn(K, 2 * DIPOLES), "LOGGAMMA": torch.randn(K, 1) - 2}
+    names = ("feature_extractor", "path_indices", "shift_magnitudes")
+    states = {"support_sets": sets, "reconstructor": LeNet(K, 3, names).state_dict()}
+    (tmp_path / "models").mkdir()
+    (tmp_path / "args.json").write_text(json.dumps({"reconstructor_type": "LeNet"}))
+    if finished:
+        for name, state in states.items():
+            torch.save(state, tmp_path / "models" / f"{name}.pt")
+    else:
+        torch.save({"iter": 7, **states}, tmp_path / "models" / "checkpoint.pt")
+    warps, judge, _ = gg.zoo.load_warps(tmp_path, G)
+    assert judge.kind == "lenet"
+    z = torch.randn(D, dtype=torch.float64, requires_grad=True)
+    s, a, g = supports[1].reshape(-1, D).double(), sets["ALPHAS"][1].double(), sets["LOGGAMMA"][1].double().exp()
+    (a * torch.exp(-g * ((z - s) ** 2).sum(1))).sum().backward()
+    moved, _ = warps.shifts(jnp.asarray(z.detach().numpy(), jnp.float32)[None], jnp.asarray([1]), jnp.asarray([0.3]))
+    assert largest_difference(moved[0], 0.3 * z.grad / z.grad.norm()) < 1e-5
+    with pytest.raises(CheckpointError, match=r"SUPPORT_SETS of the support sets has shape \(3, 64\); expected"):
+        gg.zoo.load_warps(tmp_path, small_dcgan(D + 1))
+
+
 def test_nothing_in_a_file_is_executed(G, tmp_path):
     class Hostile:
         def __reduce__(self):

@@ -1,0 +1,118 @@
+"""Curved paths as WarpedGANSpace finds them: warps trained together with a predictor, on any generator of images."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from geomgan.directions.fit import model_hash
+from geomgan.directions.joint_training import JointOptions, check_options, path_accuracy, train_jointly
+from geomgan.directions.predictors import Predictor, initial_predictor
+from geomgan.directions.warps import Warp, Warps, initial_warps
+from geomgan.errors import check_key
+from geomgan.generators.generator import Generator
+from geomgan.runs.files import local_path
+from geomgan.runs.results import write_result
+
+BALANCED = JointOptions(law="balanced", least=0.25, most=0.45)  # published but for the law of signs
+
+
+@dataclass(frozen=True)
+class TrainedWarps:
+    """Warps, their predictor, and how well they do.
+
+    Attributes:
+        warps: what was trained.
+        predictor: that tells them apart.
+        accuracy: ``(K,)``, how often each is recognised on new samples; by chance ``1 / K``.
+        curve: rows of the loss curve, means over 50 steps; empty without ``out``.
+        seconds: of training.
+        space: of the generator's codes.
+    """
+
+    warps: Warps
+    predictor: Predictor
+    accuracy: np.ndarray
+    curve: list[dict[str, float]]
+    seconds: float
+    space: str
+
+    def moves(self, step: float = 0.2, steps: int = 16) -> list[Warp]:
+        """All warps as what moves codes, by ``steps`` steps of length ``step`` to each side."""
+        return [Warp(self.warps, k, step, steps, name=f"warp {k}", space=self.space) for k in range(self.warps.paths)]
+
+
+def train_warps(
+    G: Generator,
+    key: jax.Array,
+    *,
+    paths: int,
+    dipoles: int,
+    predictor: str = "resnet",
+    steps: int = 100_000,
+    learn_weights: bool = False,
+    learn_widths: bool = True,
+    width: float | None = None,
+    resize: int | None = None,
+    options: JointOptions = BALANCED,
+    pairs: int = 32,
+    out: str | os.PathLike[str] | None = None,
+    every: int = 500,
+    progress: bool = True,
+) -> TrainedWarps:
+    """Curved paths that are easy to tell apart: warps and a predictor, trained together.
+
+    Args:
+        G: a generator of images. Its space is where the paths are.
+        key: random key; the result is a function of it and of the other arguments.
+        paths: ``K``; 64 were published for digits, 120 to 200 for larger generators.
+        dipoles: ``D`` of each path; 128 to 512 were published.
+        predictor: ``"lenet"`` or ``"resnet"``.
+        steps: training steps.
+        learn_weights: whether the weights of the basis functions train.
+        learn_widths: whether their widths do.
+        width: ``γ`` at the start; by default ``1 / d``.
+        resize: side to which images are brought for the predictor; None leaves them.
+        options: batch, magnitudes, weights of the loss and learning rates. ``law="warpedganspace"`` draws signs as the
+            original does, 7 of 10 of them positive.
+        pairs: of new samples for each path, of which the accuracy is the share recognised.
+        out: folder for the checkpoint, the loss curve and ``warps.npz``; the same call resumes.
+        every: steps between checkpoints.
+        progress: whether to show a progress bar.
+
+    Raises:
+        OptionError: ``predictor`` or the law of magnitudes is unknown.
+        ValueError: the generator makes no images, or an option has a value that it cannot have.
+        CheckpointError: ``out`` belongs to a run with other settings.
+        NotFiniteError: the training diverged.
+    """
+    check_key(key)
+    check_options(options)
+    key_paths, key_predictor, key_train, key_test = jax.random.split(key, 4)
+    learns: dict[str, Any] = {"learn_weights": learn_weights, "learn_widths": learn_widths, "width": width}
+    start = initial_warps(key_paths, G.latent_dim, paths, dipoles, **learns)
+    judge = initial_predictor(key_predictor, predictor, paths, G.sample_shape.shape, resize)
+    settings: dict[str, Any] = {"paths": paths, "dipoles": dipoles, **learns, "predictor": predictor, "resize": resize}
+    settings |= {"model": model_hash(G), "key": jax.random.key_data(key).tolist()}
+    folder = None if out is None else local_path(out)
+    trained = train_jointly(
+        G,
+        start,
+        judge,
+        key_train,
+        steps,
+        options,
+        out=folder,
+        every=every,
+        settings=settings,
+        progress=progress,
+        label="warps",
+    )
+    accuracy = path_accuracy(G, trained.paths, trained.predictor, key_test, options, pairs=pairs)
+    if folder is not None:
+        write_result(folder / "warps.npz", trained.paths, Warps)
+    return TrainedWarps(trained.paths, trained.predictor, accuracy, trained.curve, trained.seconds, G.space)
