@@ -9,17 +9,17 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from geomgan.directions.collection import DirectionSet
-from geomgan.directions.deformators import Deformator
-from geomgan.directions.latent_deformators import directions_of
-from geomgan.directions.predictors import Predictor
-from geomgan.directions.published_deformators import deformator_of, predictor_of, warps_of
-from geomgan.directions.warps import Warps
 from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.generators import Generator
 from geomgan.runs.files import local_path
+
+if TYPE_CHECKING:  # opening a model needs none of this
+    from geomgan.directions.collection import DirectionSet
+    from geomgan.directions.deformators import Deformator
+    from geomgan.directions.predictors import Predictor
+    from geomgan.directions.warps import Warps
 
 ARGS, NAMES = "args.json", "human_annotation.txt"
 _AGAIN = "Get it again."
@@ -55,6 +55,8 @@ def load_deformator(folder: str | os.PathLike[str], G: Generator) -> PublishedDe
         NotHereError: there is no folder, or no deformator in it.
         CheckpointError: a file is damaged, or holds another network, or another number of dimensions.
     """
+    from geomgan.directions.latent_deformators import directions_of
+    from geomgan.directions.published_deformators import deformator_of, predictor_of
     from weights_convert.containers import state_dict
     from weights_convert.torch_file import read_checkpoint
 
@@ -111,6 +113,7 @@ def load_warps(folder: str | os.PathLike[str], G: Generator) -> PublishedWarps:
         NotHereError: there is no folder, or no support sets in it.
         CheckpointError: a file is damaged, or holds another network, or support sets of other dimensions.
     """
+    from geomgan.directions.published_deformators import predictor_of, warps_of
     from weights_convert.containers import state_dict
     from weights_convert.torch_file import read_checkpoint
 
