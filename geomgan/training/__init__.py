@@ -9,33 +9,45 @@ from typing import TYPE_CHECKING, Any
 from geomgan import moved
 
 if TYPE_CHECKING:
+    from geomgan.training.bigan import BiganOptions, train_bigan
     from geomgan.training.classifier import accuracy, predict, train_classifier
     from geomgan.training.data import Digits, load_mnist
+    from geomgan.training.datasets import Images, load_images
     from geomgan.training.gan import GanOptions, sample, train_gan
     from geomgan.training.judge import digit_features, frechet_distance, judged
     from geomgan.training.progressive import ProgressiveOptions, train_progressive
+    from geomgan.training.vae import VaeOptions, train_vae
 
 __all__ = [
+    "BiganOptions",
     "Digits",
     "GanOptions",
+    "Images",
     "ProgressiveOptions",
+    "VaeOptions",
     "accuracy",
     "digit_features",
     "frechet_distance",
     "judged",
+    "load_images",
     "load_mnist",
     "predict",
     "sample",
+    "train_bigan",
     "train_classifier",
     "train_gan",
     "train_progressive",
+    "train_vae",
 ]
 _HOMES = {
+    "bigan": ("BiganOptions", "train_bigan"),
     "classifier": ("accuracy", "predict", "train_classifier"),
     "data": ("Digits", "load_mnist"),
+    "datasets": ("Images", "load_images"),
     "gan": ("GanOptions", "sample", "train_gan"),
     "judge": ("digit_features", "frechet_distance", "judged"),
     "progressive": ("ProgressiveOptions", "train_progressive"),
+    "vae": ("VaeOptions", "train_vae"),
 }
 _HOME_OF = {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names}
 

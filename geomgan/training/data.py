@@ -46,11 +46,8 @@ def load_mnist(path: str | Path) -> Digits:
         raise FileNotFoundError(
             f"{file} is not there; expected MNIST as an npz file. Pass the path of mnist.npz or of its folder."
         )
-    arrays = _read(file)
-    return Digits(
-        *_check(file, "train", arrays["x_train"], arrays["y_train"]),
-        *_check(file, "test", arrays["x_test"], arrays["y_test"]),
-    )
+    train_images, train_labels, test_images, test_labels = read_npz(file)
+    return Digits(to_network(train_images), train_labels, to_network(test_images), test_labels)
 
 
 def to_network(images: np.ndarray) -> np.ndarray:
@@ -58,6 +55,15 @@ def to_network(images: np.ndarray) -> np.ndarray:
     border = (SIDE - images.shape[1]) // 2
     padded = np.pad(images, ((0, 0), (border, border), (border, border)))
     return (padded.astype(np.float32) / np.float32(127.5) - np.float32(1))[..., None]
+
+
+def read_npz(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training and test images as bytes ``(N, 28, 28)``, each with its labels, from an existing ``mnist.npz``."""
+    arrays = _read(file)
+    return (
+        *_check(file, "train", arrays["x_train"], arrays["y_train"]),
+        *_check(file, "test", arrays["x_test"], arrays["y_test"]),
+    )
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:
@@ -87,4 +93,4 @@ def _check(file: Path, part: str, images: np.ndarray, labels: np.ndarray) -> tup
             f"y_{part} in {file} has shape {labels.shape} and dtype {labels.dtype}; "
             f"expected ({len(images)},) integers in 0..9, one label an image."
         )
-    return to_network(images), labels.astype(np.int32)
+    return images, labels.astype(np.int32)
