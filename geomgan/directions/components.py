@@ -103,7 +103,7 @@ def principal_components(rows: Rows, k: int, key: jax.Array) -> Components:
         key: of the random directions that variances are compared with.
 
     Raises:
-        ValueError: ``k`` is more than rows and dimensions have, or rows are not finite.
+        ValueError: ``k`` is more than rows and dimensions have, or than rows vary along; or they are not finite.
     """
     check_key(key)
     mean, variance = moments(rows)
@@ -111,15 +111,13 @@ def principal_components(rows: Rows, k: int, key: jax.Array) -> Components:
     check_count(k, min(dim, len(rows) - 1), "k", f": there are {len(rows)} rows of {dim} dimensions")
     covariance = Covariance(rows, mean)
     e = eigenpairs(covariance, k, solver="dense" if dim <= DENSE else "block")
+    if (rank := int((e.values > e.noise_floor).sum())) < k:
+        raise ValueError(f"k is {k}, but activations vary along {rank} dimensions only: the others are rounding.")
     random = np.array(jax.random.normal(key, (dim, k)), np.float64)
     random /= np.linalg.norm(random, axis=0)
-    values = np.maximum(e.values, 0)
     along = np.maximum((random * covariance.matmat(random)).sum(axis=0), 0)
-    ratios, residuals = values / max(variance, _TINY), e.residuals / max(values[0], _TINY)
-    return Components(mean, e.vectors, np.sqrt(values), ratios, np.sqrt(along), residuals, len(rows))
-
-
-_TINY = np.finfo(np.float64).tiny
+    shares, residuals = e.values / variance, e.residuals / e.values[0]
+    return Components(mean, e.vectors, np.sqrt(e.values), shares, np.sqrt(along), residuals, len(rows))
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,11 @@ def _product(x: jax.Array, mean: jax.Array, V: jax.Array) -> jax.Array:
 
 
 def moments(rows: Rows) -> tuple[np.ndarray, float]:
-    """The mean ``(D,)`` and the sum of variances, of differences from the first row, which keeps their digits."""
+    """The mean ``(D,)`` and the sum of variances, of differences from the first row, which keeps their digits.
+
+    Raises:
+        ValueError: a row is not finite, or all are the same.
+    """
     first, total, squares = np.zeros(()), np.zeros(()), 0.0
     for i, x in enumerate(rows):
         block = np.asarray(x, np.float64)
@@ -170,4 +172,7 @@ def moments(rows: Rows) -> tuple[np.ndarray, float]:
         block = block - first
         total, squares = total + block.sum(axis=0), squares + float((block**2).sum())
     mean = total / len(rows)
-    return first + mean, squares / len(rows) - float(mean @ mean)
+    variance = squares / len(rows) - float(mean @ mean)
+    if not variance > 0:
+        raise ValueError(f"{len(rows)} codes have the same activations; expected some that differ. Take another layer.")
+    return first + mean, variance

@@ -21,10 +21,10 @@ from geomgan.backend import in_float32
 from geomgan.brief import brief
 from geomgan.directions.collection import DirectionSet, direction_set
 from geomgan.directions.components import Rows, activations, moments
-from geomgan.directions.fit import driven_rows, model_hash
+from geomgan.directions.fit import latents_of, model_hash
 from geomgan.directions.patterns import carried_back
 from geomgan.directions.sparse import Adam, Weights, encode, initial, train_step, unit_rows
-from geomgan.errors import check_choice, check_count, check_key
+from geomgan.errors import check_count, check_key
 from geomgan.generators import Generator
 from geomgan.runs.loop import run
 
@@ -91,12 +91,14 @@ def train_dictionary(
         ValueError: there is no such layer, or ``active`` is more than ``atoms``.
         CheckpointError: the checkpoint is of another run.
     """
-    layer, cut = _cut(G, key, layer)
+    check_key(key)
+    layer = layer or (G.layers or ("",))[len(G.layers) // 2]
+    cut = G.at(layer)
     check_count(active, check_count(atoms, np.inf, "atoms"), "active", ", the atoms at a time")
     size = math.prod(cut.sample_shape.shape)
     key_mean, key_train, key_judge = jax.random.split(key, 3)
     mean, variance = moments(Rows(partial(activations, cut), np.asarray(cut.sample_latent(key_mean, JUDGED)), BATCH))
-    scale = math.sqrt(max(variance, float(np.finfo(np.float32).tiny)))
+    scale = math.sqrt(variance)
     adam = Adam(learning_rate, check_count(steps, np.inf, "steps"))
     settings = {"model": model_hash(G), "layer": layer, "atoms": atoms, "active": active, "steps": steps}
     settings |= {"batch": batch, "learning_rate": learning_rate, "key": jax.random.key_data(key).tolist()}
@@ -148,39 +150,26 @@ def dictionary(
         ``energy`` and ``frequency`` of :class:`Dictionary`, and ``explained``: the squared cosine, over all codes
         together, between the atom and what a step along the direction does to the layer.
     """
-    key_train, key_codes = _keys(key)
+    check_key(key)
+    key_train, key_codes = jax.random.split(key)
     check_count(k, check_count(atoms, np.inf, "atoms"), "k", ", the atoms that become directions")
+    check_count(codes, JUDGED, "codes", ", those at which Jacobians are taken")
     options = {"layer": layer, "atoms": atoms, "active": active, "steps": steps, "batch": batch}
     learnt = train_dictionary(G, key_train, **options, checkpoint=checkpoint, progress=progress)  # type: ignore[arg-type]
-    drawn = np.asarray(G.sample_latent(key_codes, max(codes, JUDGED)))
+    drawn = np.asarray(G.sample_latent(key_codes, JUDGED))
     vectors, explained = carried_back(G, learnt.layer, learnt.atoms[:, :k], drawn[:codes], progress=progress)
-    rows = driven_rows(G) if G.space == "w+" else None
-    latents = drawn if rows is None else drawn.reshape(len(drawn), rows[1] - rows[0], -1)[:, 0]
+    latents, space = latents_of(G, drawn)
     return direction_set(
         G,
         vectors,
         "dictionary",
-        space="w" if rows else None,
+        space=space,
         names=[f"atom {i}" for i in range(1, k + 1)],
         settings={**options, "layer": learnt.layer, "codes": codes, "unexplained": learnt.unexplained},
         scores={"energy": learnt.energies[:k], "frequency": learnt.frequencies[:k], "explained": explained},
         scales=np.std(latents @ vectors, axis=0),
         origin=latents.mean(axis=0, dtype=np.float64),
     )
-
-
-def _keys(key: jax.Array) -> jax.Array:
-    check_key(key)
-    return jax.random.split(key)
-
-
-def _cut(G: Generator, key: jax.Array, layer: str | None) -> tuple[str, Generator]:
-    check_key(key)
-    if layer is None:
-        layer = (G.layers or ("",))[len(G.layers) // 2]
-    cut = G.at(layer)
-    check_choice(layer, G.layers, "layer")
-    return layer, cut
 
 
 def _batches(codes: jax.Array, size: int = BATCH) -> Iterator[jax.Array]:

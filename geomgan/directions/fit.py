@@ -73,3 +73,15 @@ def driven_rows(G: Generator) -> tuple[int, int] | None:
     module = getattr(getattr(G.function, "network", None), "module", None)
     rows: tuple[int, int] | None = getattr(module, "rows", None)
     return rows
+
+
+def latents_of(G: Generator, codes: np.ndarray) -> tuple[np.ndarray, str]:
+    """What directions for codes ``(n, d)`` of the prior are of: the codes, or of ``w+`` the one ``w`` of all rows.
+
+    Returns:
+        ``(n, d)``, or of ``w+`` ``(n, w)``; and the name of the space.
+    """
+    rows = driven_rows(G)
+    if G.space != "w+" or rows is None:
+        return codes, G.space
+    return codes.reshape(len(codes), rows[1] - rows[0], -1)[:, 0], "w"

@@ -12,7 +12,7 @@ import numpy as np
 from geomgan.backend import backend, in_float32
 from geomgan.directions.collection import DirectionSet, direction_set
 from geomgan.directions.components import Components, Rows, activations, principal_components
-from geomgan.directions.fit import driven_rows
+from geomgan.directions.fit import driven_rows, latents_of
 from geomgan.errors import OptionError, check_count, check_key
 from geomgan.generators import Generator
 
@@ -55,12 +55,12 @@ def ganspace(
         OptionError: the codes themselves were asked for, whose prior is the same in all directions.
         ValueError: there is no such layer, or there are not more samples than ``k`` and dimensions of codes.
     """
-    key_codes, key_random = _two(key)
+    check_key(key)
+    key_codes, key_random = jax.random.split(key)
     layer = _layer(G, layer)
     check_count(k, check_count(samples, np.inf, "samples") - 1, "k", f": there are {samples} samples")
-    stacked = driven_rows(G) if G.space == "w+" else None
     codes = np.asarray(G.sample_latent(key_codes, samples))
-    latents = codes if stacked is None else codes.reshape(len(codes), stacked[1] - stacked[0], -1)[:, 0]  # one w each
+    latents, space = latents_of(G, codes)
     rows = _rows(G, layer, latents if layer is None else codes, batch, progress)
     components = principal_components(rows, k, key_random)
     if layer is None:
@@ -72,7 +72,7 @@ def ganspace(
         G,
         vectors,
         "ganspace",
-        space="w" if stacked else None,
+        space=space,
         settings={"layer": layer or "codes", "samples": int(samples)},
         scores={
             "act_stdev": components.stdevs,
@@ -100,7 +100,8 @@ def activation_components(
     Raises:
         ValueError, OptionError: as there.
     """
-    key_codes, key_random = _two(key)
+    check_key(key)
+    key_codes, key_random = jax.random.split(key)
     layer = _layer(G, layer)
     codes = np.asarray(G.sample_latent(key_codes, check_count(samples, np.inf, "samples")))
     return principal_components(_rows(G, layer, codes, batch, progress), k, key_random)
@@ -130,11 +131,6 @@ def regressed(coordinates: np.ndarray, latents: np.ndarray) -> tuple[np.ndarray,
     fitted = (np.linalg.lstsq(z.T @ z, covariance.T, rcond=None)[0].T * covariance).sum(axis=1)
     unexplained = (n - 1) / (n - d - 1) * (1 - fitted / (a**2).sum(axis=0))
     return M.T / np.linalg.norm(M, axis=1), np.clip(1 - unexplained, 0, 1)
-
-
-def _two(key: jax.Array) -> jax.Array:
-    check_key(key)
-    return jax.random.split(key)
 
 
 def _layer(G: Generator, layer: str | None) -> str | None:

@@ -135,5 +135,9 @@ def test_refuses_what_cannot_be():
         ganspace(G, KEY, k=9, samples=9)
     with pytest.raises(ValueError, match="8 samples are too few for codes of 8 dimensions"):
         ganspace(G, KEY, k=2, samples=8)
+    with pytest.raises(ValueError, match="k is 9, but activations vary along 8 dimensions only"):
+        ganspace(G, KEY, k=9, samples=40)
+    with pytest.raises(ValueError, match="5 codes have the same activations"):
+        principal_components(Rows(jnp.asarray, np.ones((5, 3), np.float32), 5), 1, KEY)
     with pytest.raises(OptionError, match="names no activations"):
         activation_components(linear_generator(np.eye(3, dtype=np.float32)), KEY)
