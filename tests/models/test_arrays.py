@@ -43,7 +43,7 @@ def test_equal_to_what_orbax_restores(tmp_path, name):
 
 
 def test_the_embedded_models_equal_what_orbax_restores():
-    for name in ("digits-dcgan", "digits-classifier"):
+    for name in ("digits-dcgan", "digits-classifier", "shapes"):
         folder = gg.zoo.locate(name)[0] / "weights"
         jax.tree.map(np.testing.assert_array_equal, read_arrays(folder), restored(folder))
 

@@ -8,6 +8,7 @@ import pytest
 import geomgan as gg
 from geomgan.models.card import EMBEDDED
 from geomgan.training.data import load_mnist
+from geomgan.training.shapes_renderer import factors_of, render
 from tests.fixtures import ASSETS, needs_assets
 
 
@@ -31,6 +32,22 @@ def test_the_classifier_knows_digits():
     accuracy = float((np.asarray(logits).argmax(axis=1) == data.test_labels).mean())
     assert accuracy >= 0.985
     assert accuracy == pytest.approx(gg.zoo.card("digits-classifier")["figures"]["test_accuracy"], abs=1e-4)
+
+
+def test_shapes_are_drawn_as_they_are_rendered():
+    G, card = gg.load("shapes"), gg.zoo.card("shapes")
+    T = np.asarray(card["factors"]["directions"]).T
+    np.testing.assert_allclose(T.T @ T, np.eye(7), atol=1e-10)
+    Q = np.linalg.qr(np.hstack([T, np.eye(10)]))[0]  # the last three columns do nothing
+    Q[:, :7] = T
+    z = G.sample_latent(jax.random.key(7), 500)
+    images = np.asarray(jax.jit(jax.vmap(render))(factors_of(z, jnp.asarray(Q, jnp.float32))))
+    error = np.square(np.asarray(jax.jit(jax.vmap(G))(z)) - images).mean()
+    assert np.sqrt(error) == pytest.approx(card["figures"]["rms"], rel=0.05)
+    assert 1 - error / images.var(axis=0).mean() == pytest.approx(card["figures"]["explained"], abs=0.005)
+    assert card["figures"]["explained"] > 0.95
+    moved = np.abs(np.asarray(jax.jit(jax.vmap(G))(z[0] + 2 * Q.T.astype(np.float32))) - G(z[0])).mean(axis=(1, 2, 3))
+    assert moved[7:].max() < 0.2 * moved[:5].min()
 
 
 def test_they_are_small():
