@@ -10,6 +10,8 @@ from geomgan.directions.components import Components
 from geomgan.directions.deformators import Deformator, initial_deformator
 from geomgan.directions.dictionaries import Dictionary, dictionary, train_dictionary
 from geomgan.directions.direction import Direction, Moves
+from geomgan.directions.discover import discover, random_directions
+from geomgan.directions.disentanglement import Disentanglement, Factors, disentanglement, known_factors
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
@@ -31,6 +33,7 @@ from geomgan.directions.predictors import Predictor, initial_predictor
 from geomgan.directions.previews import previewed
 from geomgan.directions.rows import orthonormalised, published_directions
 from geomgan.directions.schedules import schedule
+from geomgan.directions.scoreboard import Scoreboard, Scores, overlap, scoreboard, unit_columns, unit_steps
 from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
@@ -45,11 +48,15 @@ __all__ = [
     "Dictionary",
     "Direction",
     "DirectionSet",
+    "Disentanglement",
+    "Factors",
     "JointOptions",
     "JointTraining",
     "Moves",
     "PenaltyOptions",
     "Predictor",
+    "Scoreboard",
+    "Scores",
     "TrainedDeformator",
     "TrainedWarps",
     "Traversal",
@@ -63,7 +70,9 @@ __all__ = [
     "dictionary",
     "direction_set",
     "directions_of",
+    "discover",
     "discover_by_penalty",
+    "disentanglement",
     "factorised",
     "ganspace",
     "hessian_penalty",
@@ -71,22 +80,26 @@ __all__ = [
     "initial_deformator",
     "initial_predictor",
     "initial_warps",
+    "known_factors",
     "load",
     "metric_axes",
     "model_hash",
     "orthonormalised",
+    "overlap",
     "path_accuracy",
     "penalty_map",
     "penalty_of_hessians",
     "pixel_hessians",
     "previewed",
     "published_directions",
+    "random_directions",
     "read_ganspace",
     "recognition",
     "regressed",
     "restricted",
     "save",
     "schedule",
+    "scoreboard",
     "sefa",
     "subspace_angles",
     "tensor_axes",
@@ -95,6 +108,8 @@ __all__ = [
     "train_jointly",
     "train_warps",
     "traverse",
+    "unit_columns",
+    "unit_steps",
 ]
 
 entry.guard(__name__)

@@ -8,6 +8,7 @@ from geomgan.plot.axes import axes_montage, distance_curves, references_montage
 from geomgan.plot.compare import comparison, eigenspaces
 from geomgan.plot.directions import direction_previews, traversal, traversal_film
 from geomgan.plot.directions_law import isotropy_illusion
+from geomgan.plot.discovery import direction_scores, directions_montage, factor_cosines, method_overlap
 from geomgan.plot.earlier import axis_on_many, spectrum_pages
 from geomgan.plot.files import png, save, svg
 from geomgan.plot.geodesics import (
@@ -45,11 +46,14 @@ __all__ = [
     "consistency_synopsis",
     "correlation_matrices",
     "direction_previews",
+    "direction_scores",
+    "directions_montage",
     "displayable",
     "distance_curves",
     "distance_gone",
     "eigenspaces",
     "equivalent_directions",
+    "factor_cosines",
     "image_grid",
     "image_sequences",
     "improvement_bars",
@@ -58,6 +62,7 @@ __all__ = [
     "layer_matrix",
     "layer_scatter",
     "loss_curves",
+    "method_overlap",
     "null_space",
     "png",
     "reconstructions",

@@ -1,0 +1,47 @@
+"""``geomgan discover``, as a user meets it."""
+
+import json
+
+import numpy as np
+import pytest
+
+import geomgan as gg
+from geomgan.cli import main
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GEOMGAN_HOME", str(tmp_path / "home"))
+
+
+def test_methods_become_sets_scores_and_a_page(tmp_path, capsys):
+    out = tmp_path / "out"
+    given = ["discover", "shapes", "--distance", "mse", "--methods", "metric,sefa", "--codes", "8"]
+    given += ["--predictor-steps", "0", "--show", "1", "--out", str(out)]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert "20 directions by 2 methods: metric, sefa." in said
+    assert "metric 5" in said
+    assert str(out / "report.html") in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert min(summary["truth"][factor][0] for factor in ("x", "y", "size", "hue", "rotation")) >= 0.9
+    assert summary["truth"]["FactorVAE"][0] == 1
+    table = np.genfromtxt(out / "scoreboard.csv", delimiter=",", names=True, dtype=None, encoding="utf-8")
+    metric = table[table["method"] == "metric"]
+    assert sum(metric["energy"]) == pytest.approx(1, abs=1e-3)  # ten orthonormal directions of ten dimensions
+    assert (np.diff(metric["speed"]) < 0).all()
+    assert (out / "scoreboard.md").read_text().count("\n") == 22
+    G = gg.load("shapes")
+    found = gg.directions.load(out / "directions" / "sefa.npz", G)
+    assert found.method == "sefa"
+    before = {file: file.stat().st_mtime_ns for file in (out / "scores" / "parts").iterdir()}
+    assert main(given) == 0  # all of it is read
+    assert before == {file: file.stat().st_mtime_ns for file in (out / "scores" / "parts").iterdir()}
+    assert main([*given, "--seed", "1"]) == 2
+    assert "belongs to another run" in capsys.readouterr().err
+
+
+def test_a_method_that_is_unknown_is_said_before_any_work(tmp_path, capsys):
+    assert main(["discover", "shapes", "--distance", "mse", "--methods", "safe", "--out", str(tmp_path)]) == 2
+    assert "Did you mean 'sefa'" in capsys.readouterr().err
+    assert not (tmp_path / "found").exists()
