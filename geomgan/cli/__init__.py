@@ -29,6 +29,7 @@ from geomgan.cli import (
     sample,
     study,
     study_results,
+    train,
     traverse,
 )
 from geomgan.cli.words import of_command
@@ -46,6 +47,7 @@ COMMANDS = {
     "apply": apply,
     "traverse": traverse,
     "sample": sample,
+    "train": train,
     "study": study,
     "study-results": study_results,
     "plan": plan,

@@ -30,6 +30,7 @@ from geomgan.plot.inversion import loss_curves, reconstructions
 from geomgan.plot.layers import amplification_curves, layer_matrix, layer_scatter
 from geomgan.plot.null_space import compression, equivalent_directions, null_space, trust_radius
 from geomgan.plot.spectrum import spectra, spectrum
+from geomgan.plot.training import training_curves
 from geomgan.plot.volume import volume
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "spectrum",
     "spectrum_pages",
     "svg",
+    "training_curves",
     "traversal",
     "traversal_film",
     "trust_radius",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from geomgan.training.data import Digits, load_mnist
     from geomgan.training.datasets import Images, load_images
     from geomgan.training.gan import GanOptions, sample, train_gan
+    from geomgan.training.job import train
     from geomgan.training.judge import digit_features, frechet_distance, judged
     from geomgan.training.progressive import ProgressiveOptions, train_progressive
     from geomgan.training.vae import VaeOptions, train_vae
@@ -33,6 +34,7 @@ __all__ = [
     "load_mnist",
     "predict",
     "sample",
+    "train",
     "train_bigan",
     "train_classifier",
     "train_gan",
@@ -45,6 +47,7 @@ _HOMES = {
     "data": ("Digits", "load_mnist"),
     "datasets": ("Images", "load_images"),
     "gan": ("GanOptions", "sample", "train_gan"),
+    "job": ("train",),
     "judge": ("digit_features", "frechet_distance", "judged"),
     "progressive": ("ProgressiveOptions", "train_progressive"),
     "vae": ("VaeOptions", "train_vae"),

@@ -42,6 +42,7 @@ class GanOptions(NamedTuple):
         label_weight: Weight of the cross entropy of real labels in the discriminator's loss.
         class_weight: Weight of the mutual information between code and predicted class in the generator's.
         average: Decay per step of the moving average of the generator's weights.
+        classes: Labels that the discriminator learns; with one, as of images without labels, it learns none.
     """
 
     steps: int = 12_000
@@ -52,6 +53,7 @@ class GanOptions(NamedTuple):
     label_weight: float = 1.0
     class_weight: float = 1.0
     average: float = 0.999
+    classes: int = 10
 
 
 DEFAULTS = GanOptions()
@@ -72,9 +74,10 @@ class GanState(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """``image (32, 32, 1) -> (realness (), class logits (10,))``; three blocks that halve the side."""
+    """``image (32, 32, 1) -> (realness (), class logits)``; three blocks that halve the side."""
 
     width: int
+    classes: int = 10
 
     @nn.compact
     def __call__(self, x):
@@ -83,7 +86,7 @@ class Discriminator(nn.Module):
             x = Conv(self.width * 2**i, kernel=4, stride=2, padding=1, name=f"block{i + 1}")(x)
             x = nn.leaky_relu(x, 0.1)
         x = jnp.ravel(x)
-        return Dense(1, name="realness")(x)[0], Dense(10, name="classes")(x)
+        return Dense(1, name="realness")(x)[0], Dense(self.classes, name="classes")(x)
 
 
 def train_gan(
@@ -95,17 +98,21 @@ def train_gan(
     every: int = 500,
     settings: dict[str, Any] | None = None,
     progress: bool = True,
+    picture: Callable[[GanState], object] | None = None,
+    picture_every: int = 1000,
 ) -> tuple[Any, float]:
     """Train a generator of digits on the training images of ``data``.
 
     Args:
-        data: From `load_mnist`.
+        data: From `load_mnist`; or with bytes ``(N, 28, 28, 1)`` as images.
         key: Random key; the result is a function of it, ``data`` and ``options``.
         options: Sizes and weights.
         checkpoint: File to go on from and to keep the latest state in.
         every: Steps between checkpoints.
         settings: Recorded in the checkpoint beside ``options``.
         progress: Whether to show a progress bar.
+        picture: Called with the state every ``picture_every`` steps; `sample_gan` draws what it makes.
+        picture_every: Steps between two pictures.
 
     Returns:
         ``params`` of ``DCGAN(features=(192, 96, 48), channels=1)`` with the batch norms folded in, and the
@@ -121,6 +128,8 @@ def train_gan(
         settings={**(settings or {}), **options._asdict()},
         label="gan",
         progress=progress,
+        picture=picture,
+        picture_every=picture_every,
     )
     return finished_generator(state), seconds
 
@@ -132,7 +141,7 @@ def initial_gan(key: jax.Array, options: GanOptions) -> GanState:
     for name, block in generator.items():
         if name != "output":
             block["scale"] = jnp.ones_like(block["bias"])
-    shapes = _shapes(Discriminator(options.width), (SIDE, SIDE, 1))
+    shapes = _shapes(Discriminator(options.width, options.classes), (SIDE, SIDE, 1))
     discriminator = _normal(key_discriminator, shapes, 0.02)
     vectors = {name: block["bias"].shape for name, block in shapes.items() if name != "classes"}
     keys = jax.random.split(key_vectors, len(vectors))
@@ -159,7 +168,7 @@ def gan_step(state: GanState, images, labels, options: GanOptions) -> tuple[GanS
     """
     key_draw, key_codes = jax.random.split(jax.random.fold_in(state.key, state.step))
     chosen = jax.random.randint(key_draw, (options.batch,), 0, len(images))
-    real, real_labels = images[chosen], labels[chosen]
+    real, real_labels = _as_network(images[chosen]), labels[chosen]
     codes = jax.random.normal(key_codes, (options.batch, LATENT))
     vectors = power_iteration(state.discriminator, state.vectors)
     normalised = partial(spectral_normalise, vectors=vectors, gain=options.gain)
@@ -196,9 +205,9 @@ def finished_generator(state: GanState, batches: int = 40, batch: int = 250) -> 
 
 
 def discriminate(params, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Realness ``(n,)`` and class logits ``(n, 10)`` of images ``(n, 32, 32, 1)``."""
-    width = params["block1"]["kernel"].shape[-1]
-    one: Callable[[jax.Array], Any] = partial(Discriminator(width).apply, {"params": params})
+    """Realness ``(n,)`` and class logits ``(n, classes)`` of images ``(n, 32, 32, 1)``."""
+    width, classes = (params[layer]["kernel"].shape[-1] for layer in ("block1", "classes"))
+    one: Callable[[jax.Array], Any] = partial(Discriminator(width, classes).apply, {"params": params})
     return jax.vmap(one)(images)
 
 
@@ -214,6 +223,24 @@ def sample(params, key: jax.Array, n: int, batch: int = 250) -> np.ndarray:
     codes = np.asarray(jax.random.normal(key, (n, LATENT)))
     images = jax.jit(lambda params, z: jax.vmap(lambda z: GENERATOR.apply({"params": params}, z))(z))
     return np.concatenate([images(params, codes[i : i + batch]) for i in range(0, n, batch)])
+
+
+def sample_gan(state: GanState, key: jax.Array, n: int = 100) -> jax.Array:
+    """``n`` images of random codes by the averaged generator as it is, normalised by their own moments."""
+    return _generated(state.averaged, jax.random.normal(key, (n, LATENT)))
+
+
+@jax.jit
+def _generated(params, codes):
+    return generate(params, codes)[0]
+
+
+def _as_network(images: jax.Array) -> jax.Array:
+    """Images as they are, or bytes of 28 pixels with a border of background, in ``(-1, 1)``."""
+    if images.dtype != jnp.uint8:
+        return images
+    border = (SIDE - images.shape[1]) // 2
+    return jnp.pad(images, ((0, 0), (border, border), (border, border), (0, 0))).astype(jnp.float32) / 127.5 - 1
 
 
 def _optimizer(options: GanOptions) -> optax.GradientTransformation:

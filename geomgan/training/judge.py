@@ -36,12 +36,12 @@ def judged(images: Any, classifier: Any = None) -> dict[str, Any]:
     Raises:
         ValueError: the images have another shape, or are not finite.
     """
-    _, probabilities = _pass(images, classifier)
-    shares = np.bincount(probabilities.argmax(1), minlength=10) / len(probabilities)
+    likely = probabilities(images, classifier)
+    shares = np.bincount(likely.argmax(1), minlength=10) / len(likely)
     seen = shares[shares > 0]
     return {
-        "samples": len(probabilities),
-        "confident_share": round(float((probabilities.max(1) > CONFIDENT).mean()), 4),
+        "samples": len(likely),
+        "confident_share": round(float((likely.max(1) > CONFIDENT).mean()), 4),
         "digit_shares": [round(float(share), 4) for share in shares],
         "digit_entropy": round(float(-(seen * np.log(seen)).sum() / np.log(10)) + 0.0, 4),
     }
@@ -50,6 +50,11 @@ def judged(images: Any, classifier: Any = None) -> dict[str, Any]:
 def digit_features(images: Any, classifier: Any = None) -> np.ndarray:
     """The 128 features ``dense1`` of the digit classifier for images as in :func:`judged`: ``(n, 128)`` float32."""
     return _pass(images, classifier)[0]
+
+
+def probabilities(images: Any, classifier: Any = None) -> np.ndarray:
+    """The digit classifier's probabilities ``(n, 10)`` for images as in :func:`judged`."""
+    return _pass(images, classifier)[1]
 
 
 def frechet_distance(a: Any, b: Any) -> float:
@@ -104,8 +109,8 @@ def _pass(images: Any, classifier: Any, batch: int = 250) -> tuple[np.ndarray, n
     images = np.pad(images, ((0, 0), (border, border), (border, border), (0, 0)), constant_values=-1)
     params = load_digits() if classifier is None else classifier
     parts = [_features_and_probabilities(params, images[i : i + batch]) for i in range(0, len(images), batch)]
-    features, probabilities = zip(*parts, strict=True)
-    return np.concatenate(features), np.concatenate(probabilities)
+    features, likely = zip(*parts, strict=True)
+    return np.concatenate(features), np.concatenate(likely)
 
 
 @jax.jit

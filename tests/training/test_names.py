@@ -18,5 +18,5 @@ def test_the_import_brings_nothing_that_trains():
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
-    with pytest.raises(AttributeError, match=r"module 'geomgan\.training' has no attribute 'train'"):
-        _ = training.train
+    with pytest.raises(AttributeError, match=r"module 'geomgan\.training' has no attribute 'fit'"):
+        _ = training.fit

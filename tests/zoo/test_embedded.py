@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import geomgan as gg
+from geomgan.generators.outputs import mean_sample
 from geomgan.models.card import EMBEDDED
 from geomgan.training.data import load_mnist
+from geomgan.training.datasets import load_images
+from geomgan.training.judge import judged
 from geomgan.training.shapes_renderer import factors_of, render
 from tests.fixtures import ASSETS, needs_assets
 
@@ -50,6 +53,35 @@ def test_shapes_are_drawn_as_they_are_rendered():
     assert moved[7:].max() < 0.2 * moved[:5].min()
 
 
+@pytest.mark.parametrize(("name", "least"), [("digits-vae", 0.44), ("digits-bigan", 0.6)])
+def test_samples_and_reconstructions_of_the_small_models(name, least):
+    """What their cards say, with other codes."""
+    G, figures = gg.load(name), gg.zoo.card(name)["figures"]
+    images = jax.jit(jax.vmap(lambda z: mean_sample(G.function(G.params, z))))(G.sample_latent(jax.random.key(7), 1000))
+    said = judged(images)
+    assert said["confident_share"] >= least
+    assert said["confident_share"] == pytest.approx(figures["confident_share"], abs=0.05)
+    assert said["digit_entropy"] >= 0.94
+    assert min(said["digit_shares"]) >= 0.03
+    encoder = gg.load(name, part="encoder")
+    code = mean_sample(encoder(images[0]))
+    assert code.shape == (16,)
+    assert G(code).shape == (28, 28, 1)
+
+
+@needs_assets
+@pytest.mark.parametrize("name", ["digits-vae", "digits-bigan"])
+def test_encoders_bring_test_images_back_as_the_cards_say(name):
+    figures = gg.zoo.card(name)["figures"]
+    G, encoder = gg.load(name), gg.load(name, part="encoder")
+    x = load_images(ASSETS / "mnist").test_images[::20].astype(np.float32) / 127.5 - 1
+    again = lambda x: mean_sample(G.function(G.params, mean_sample(encoder.function(encoder.params, x))))
+    back = np.asarray(jax.jit(jax.vmap(again))(x))
+    assert np.mean((back - x) ** 2) == pytest.approx(figures["reconstruction_mse"], rel=0.05)
+
+
 def test_they_are_small():
     sizes = [p.stat().st_size for p in EMBEDDED.rglob("*") if p.is_file()]
-    assert 2e6 < sum(sizes) < 4e6
+    assert 2e6 < sum(sizes) < 5e6
+    for name in ("digits-vae", "digits-bigan"):
+        assert sum(p.stat().st_size for p in (EMBEDDED / name).rglob("*") if p.is_file()) < 1e6
