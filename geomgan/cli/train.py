@@ -102,4 +102,5 @@ def train(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
     for curve in sorted((out / job.CHECKPOINT).parent.glob("*.csv")):
         figure = plot.training_curves(read_curve(curve).rows, f"Loss curves of {arguments.kind} on {name}{kept}")
         plot.save(figure, out / f"{curve.stem.replace('training', 'losses')}.png")
-    return folder, dict(read_card(folder).get("figures", {}))
+    written: dict[str, Any] = {**read_card(folder)}
+    return folder, written.get("figures", {})

@@ -172,8 +172,8 @@ def checked_options(kind: str, options: Mapping[str, Any]) -> Any:
         check_choice(name, defaults._fields, "option")
         whole = isinstance(getattr(defaults, name), int) and name != "epochs"
         least_is_zero = name in ("decay", "weight_decay", "average", "label_weight", "class_weight")
-        fits = np.isscalar(value) and np.isfinite(value) and (value >= 0 if least_is_zero else value > 0)
-        if not fits or (whole and value != int(value)):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+        if not number or value < 0 or (value == 0 and not least_is_zero) or (whole and value != int(value)):
             kinds = "a whole number" if whole else "a number"
             raise OptionError(f"{name}={value}: expected {kinds} {'from' if least_is_zero else 'above'} 0.")
     return defaults._replace(**options)
@@ -188,7 +188,7 @@ def figures(card: Mapping[str, Any], params: Any, images: Images, key: jax.Array
         samples, and the ``frechet_distance`` of the classifier's features between them and as many test images.
         Whether images are digits is asked of the classifier, which must know their labels.
     """
-    G = build(card, params, None, "model", {})
+    G: Any = build(card, params, None, "model", {})
     decode = jax.jit(lambda G, z: jax.vmap(lambda z: mean_sample(G.function(G.params, z)))(z))
     codes = jax.random.normal(key, (SAMPLES, G.latent_dim))
     samples = _by_batch(lambda z: decode(G, z), codes)
