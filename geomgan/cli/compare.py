@@ -9,7 +9,7 @@ from pathlib import Path
 from geomgan.cli import options
 
 HELP = "compare two models by shortest paths between real images, each through its own encoder"
-DATA = "mnist.npz or its folder, or a folder of images"
+DATA = "mnist, fashion-mnist, emnist, mnist.npz, or a folder of images or of IDX files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

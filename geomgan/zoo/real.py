@@ -8,14 +8,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from geomgan.errors import NotHereError, OptionError, check_count
+from geomgan.errors import OptionError, check_count
 from geomgan.generators import Generator
 from geomgan.optimize import read_images
 from geomgan.runs.files import local_path
-from geomgan.training import load_mnist
+from geomgan.training import load_images
+from geomgan.training.image_folders import SUFFIXES
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-BORDER = 2  # pixels of background that the digits are padded with
+BORDER = 2  # pixels of background that images of 28 are padded with for models of 32
 
 
 def real_images(
@@ -24,8 +24,9 @@ def real_images(
     """Some test images of a data set, drawn without replacement.
 
     Args:
-        data: ``mnist.npz`` or the folder that holds it, or a folder of images.
-        G: the generator, whose size and range they are brought to: digits of 28 pixels are padded to 32 for one of
+        data: a folder of images, all of which are test images; or what :func:`geomgan.training.load_images` takes:
+            ``"mnist"`` and other known names, IDX files, ``mnist.npz``.
+        G: the generator, whose size and range they are brought to: images of 28 pixels are padded to 32 for one of
             32, as in training; all else is cropped to its proportions and resized.
         count: how many.
         key: typed.
@@ -40,24 +41,17 @@ def real_images(
         ValueError: a file is no image, or is damaged.
     """
     count, path = check_count(count, np.inf, "count"), local_path(data)
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGES) if path.is_dir() else []
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else []
     if files:
         chosen = [files[i] for i in _drawn(key, len(files), count, at_least, data)]
         return read_images(chosen, G), tuple(str(file.relative_to(path)) for file in chosen)
-    if not path.exists():
-        raise NotHereError(f"{data} is not there; expected mnist.npz, its folder, or a folder of images.")
-    if path.is_dir() and not (path / "mnist.npz").is_file():
-        raise NotHereError(f"{data} holds neither images ({', '.join(IMAGES)}) nor mnist.npz. Name another folder.")
-    digits = load_mnist(path)
-    rows = _drawn(key, len(digits.test_images), count, at_least, data)
-    images = digits.test_images[rows]
-    names = tuple(f"{digits.test_labels[i]} (#{i})" for i in rows)
-    inner = images[:, BORDER:-BORDER, BORDER:-BORDER]
-    for same in (images, inner):
-        if same.shape[1:] == G.sample_shape.shape and G.output_range is not None:
-            low, high = G.output_range
-            return low + (same + 1) / 2 * (high - low), names
-    return read_images(np.rint((inner + 1) * 127.5).astype(np.uint8), G), names
+    known = load_images(data)
+    rows = _drawn(key, len(known.test_images), count, at_least, data)
+    images = known.test_images[rows]
+    names = tuple(f"{known.classes[known.test_labels[i]]} (#{i})" for i in rows)
+    edge = (G.sample_shape.shape[0] - images.shape[1]) // 2
+    framed = np.pad(images, ((0, 0), (edge, edge), (edge, edge), (0, 0))) if edge in (0, BORDER) else images
+    return read_images(framed, G), names
 
 
 def _drawn(key: jax.Array, known: int, count: int, at_least: int | None, data: str | os.PathLike[str]) -> np.ndarray:

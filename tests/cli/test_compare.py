@@ -83,10 +83,20 @@ def test_a_model_without_an_encoder_is_refused_before_any_work(given, message, t
 
 def test_what_holds_no_images_is_said(tmp_path):
     G = gg.load("digits-dcgan")
-    with pytest.raises(gg.NotHereError, match=r"holds neither images .* nor mnist.npz"):
+    with pytest.raises(ValueError, match="holds no IDX files and 0 images"):
         real_images(tmp_path, G, 1, jax.random.key(0))
-    with pytest.raises(gg.NotHereError, match="is not there"):
-        real_images(tmp_path / "none", G, 1, jax.random.key(0))
+    with pytest.raises(gg.NotHereError, match="neither a folder nor a known data set"):
+        real_images("none", G, 1, jax.random.key(0))
     Image.new("L", (32, 32)).save(tmp_path / "a.png")
     with pytest.raises(gg.OptionError, match="has 1 test images; expected at least 2"):
         real_images(tmp_path, G, 2, jax.random.key(0))
+
+
+@needs_assets
+def test_digits_get_a_border_for_a_model_that_was_trained_with_one():
+    images, names = real_images(ASSETS / "mnist", gg.load("digits-dcgan"), 3, jax.random.key(0))
+    assert images.shape == (3, 32, 32, 1)
+    with np.load(ASSETS / "mnist" / "mnist.npz") as mnist:
+        digit = mnist["x_test"][int(names[1].split("#")[1].rstrip(")"))]
+    np.testing.assert_allclose(images[1, 2:30, 2:30, 0], digit / 127.5 - 1, atol=1e-6)
+    assert (images[1, :2] == -1).all()
