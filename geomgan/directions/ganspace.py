@@ -15,6 +15,7 @@ from geomgan.directions.components import Components, Rows, activations, princip
 from geomgan.directions.fit import driven_rows, latents_of
 from geomgan.errors import OptionError, check_count, check_key
 from geomgan.generators import Generator
+from geomgan.generators.first_layers import leading_affine
 
 W_PLUS = "w_plus"  # the activation of a StyleGAN that holds w
 
@@ -39,7 +40,8 @@ def ganspace(
         G: the generator; its prior is sampled.
         key: of the codes, and of random directions.
         layer: one of ``G.layers``. By default, and only there, the codes of ``w`` and ``w+`` themselves; ``"w_plus"``
-            of StyleGANs in ``z``; the first activation of other networks, as published for BigGAN.
+            of StyleGANs in ``z``; of other networks the first activation that is not an affine function of the code:
+            of one that is, such as ``gen_z`` in the published BigGAN, they are SeFa's without normalisation.
         k: how many.
         samples: codes.
         batch: codes at a time; changes nothing but rounding.
@@ -142,7 +144,7 @@ def _layer(G: Generator, layer: str | None) -> str | None:
             f"{G.name} names no activations, and the prior of its codes is the same in all directions. Name some by "
             "geomgan.generators.tap."
         )
-    return W_PLUS if W_PLUS in G.layers else G.layers[0]
+    return W_PLUS if W_PLUS in G.layers else G.layers[min(len(leading_affine(G)), len(G.layers) - 1)]
 
 
 def _rows(G: Generator, layer: str | None, codes: np.ndarray, batch: int | None, progress: bool) -> Rows:

@@ -10,6 +10,7 @@ that is still affine in the code stands for them.
 from __future__ import annotations
 
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import jax
@@ -18,9 +19,8 @@ import numpy as np
 
 from geomgan.backend import in_float32, usual_promotion
 from geomgan.errors import OptionError, called
-from geomgan.generators.generator import Generator, activations_of, sample_of
+from geomgan.generators.generator import Generator, sample_of
 from geomgan.generators.network import check_named
-from geomgan.generators.outputs import mean_sample
 
 BENDS = 1e-4  # relative: an activation whose mixed differences are smaller is an affine function of the code
 
@@ -48,19 +48,23 @@ def last_affine(G: Generator) -> str:
         OptionError: the first one is not.
         ValueError: the generator names no activations.
     """
-    check_named(G.function, G.name)
-    bends = {name: float(value) for name, value in _bends(G).items()}
-    affine = ""
-    for name in G.layers:
-        if not bends[name] <= BENDS:
-            break
-        affine = name
+    affine = leading_affine(G)
     if not affine:
         raise OptionError(
             f"no activation of {called(G.name)} is an affine function of the code: even {G.layers[0]!r} bends. Name "
             "what the first layer makes, before its non-linearity, by geomgan.generators.tap."
         )
-    return affine
+    return affine[-1]
+
+
+def leading_affine(G: Generator) -> tuple[str, ...]:
+    """The activations of a generator up to the first that is not an affine function of the code.
+
+    Raises:
+        ValueError: the generator names no activations.
+    """
+    check_named(G.function, G.name)
+    return tuple(takewhile(lambda name: float(_bend(G.at(name))) <= BENDS, G.layers))
 
 
 @partial(jax.jit, static_argnums=1)
@@ -76,17 +80,12 @@ def _jacobian(G: Generator) -> jax.Array:
 
 
 @jax.jit
-def _bends(G: Generator) -> Any:
-    """``‖f(x + y) - f(x) - f(y) + f(0)‖ / ‖f(x) - f(0)‖`` of every activation ``f``, at normal codes."""
+def _bend(G: Generator) -> jax.Array:
+    """``‖f(x + y) - f(x) - f(y) + f(0)‖ / ‖f(x) - f(0)‖`` of a generator ``f``, at normal codes."""
     with in_float32():
         x, y = jax.random.normal(jax.random.key(0), (2, G.latent_dim), G.dtype)
-        corners = [activations_of(G, z) for z in (x + y, x, y, 0 * x)]
-
-    def bend(*values: Any) -> jax.Array:
-        both, x, y, here = (jnp.ravel(mean_sample(value)) for value in values)
-        return jnp.linalg.norm(both - x - y + here) / jnp.linalg.norm(x - here)
-
-    return {name: bend(*(corner[name] for corner in corners)) for name in corners[0]}
+        both, one, other, here = (jnp.ravel(sample_of(G, z)) for z in (x + y, x, y, 0 * x))
+        return jnp.linalg.norm(both - one - other + here) / jnp.linalg.norm(one - here)
 
 
 def _matrix(jacobian: jax.Array, size: int) -> np.ndarray:

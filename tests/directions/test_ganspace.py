@@ -124,6 +124,10 @@ def test_codes_of_w_are_analysed_themselves(space):
     np.testing.assert_allclose(found.origin, codes.mean(axis=0), rtol=1e-5)
 
 
+def test_the_layer_is_the_first_that_bends():
+    assert ganspace(small_dcgan(), KEY, k=2, samples=64).settings["layer"] == "block1"
+
+
 def test_z_of_a_style_network_is_regressed_from_w():
     found = ganspace(loaded("z"), KEY, k=2, samples=200)
     assert (found.settings["layer"], found.space) == ("w_plus", "z")
@@ -136,7 +140,7 @@ def test_refuses_what_cannot_be():
     with pytest.raises(ValueError, match="8 samples are too few for codes of 8 dimensions"):
         ganspace(G, KEY, k=2, samples=8)
     with pytest.raises(ValueError, match="k is 9, but activations vary along 8 dimensions only"):
-        ganspace(G, KEY, k=9, samples=40)
+        ganspace(G, KEY, layer="block1.preactivation", k=9, samples=40)
     with pytest.raises(ValueError, match="5 codes have the same activations"):
         principal_components(Rows(jnp.asarray, np.ones((5, 3), np.float32), 5), 1, KEY)
     with pytest.raises(OptionError, match="names no activations"):
