@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from geomgan.backend import backend, in_float32
 from geomgan.brief import brief
@@ -40,11 +42,25 @@ class Frozen:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class _Pull:
-    """The reverse pass of some codes, without the weights that it shares with all others."""
+    """The reverse pass of some codes, without what it shares with all others.
+
+    Attributes:
+        residuals: what it keeps of the codes.
+        tree: of all that it needs; static.
+        shared: for each leaf of that None for the next residual, the place of a weight, or a constant; static.
+    """
 
     residuals: list[jax.Array]
     tree: Any = field(metadata={"static": True})
-    weights: tuple[int | None, ...] = field(metadata={"static": True})
+    shared: tuple[Any, ...] = field(metadata={"static": True})
+
+
+class _Constant(NamedTuple):
+    """An array of one value, such as the zeros that a ReLU's derivative selects from."""
+
+    value: Any
+    shape: tuple[int, ...]
+    dtype: Any
 
 
 def freeze(G: Generator, batch: int) -> Frozen:
@@ -86,16 +102,43 @@ _samples = jax.jit(_sampled)
 
 @jax.jit
 def _linearised(G: Generator, codes: jax.Array) -> tuple[jax.Array, _Pull]:
-    images, pull = jax.vjp(partial(_sampled, G), codes)
-    leaves, tree = jax.tree.flatten(pull)
-    places = {id(leaf): i for i, leaf in enumerate(jax.tree.leaves(G))}  # a compiled program copies what it returns
-    weights = tuple(places.get(id(leaf)) for leaf in leaves)
-    return images, _Pull([leaf for leaf, place in zip(leaves, weights, strict=True) if place is None], tree, weights)
+    inputs, structure = jax.tree.flatten((G, codes))
+
+    def both(*inputs: jax.Array) -> tuple[jax.Array, Any]:
+        G, codes = jax.tree.unflatten(structure, inputs)
+        return jax.vjp(partial(_sampled, G), codes)
+
+    traced, (_, shapes) = jax.make_jaxpr(both, return_shape=True)(*inputs)
+    images, *leaves = jaxpr_as_fun(traced)(*inputs)
+    shared = _shared(traced.jaxpr)[1:]
+    own = [leaf for leaf, other in zip(leaves, shared, strict=True) if other is None]
+    return images, _Pull(own, jax.tree.structure(shapes), shared)
+
+
+def _shared(jaxpr: Any) -> tuple[Any, ...]:
+    """For every output of a program: the place of the input that it is, or its one value; None for all others.
+
+    A compiled program copies, or fills, what it returns.
+    """
+    places: dict[Any, Any] = {var: i for i, var in enumerate(jaxpr.invars)}
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "broadcast_in_dim":
+            source, (out,) = equation.invars[0], equation.outvars
+            known = source.val if hasattr(source, "val") else places.get(source)
+            if hasattr(source, "val") or isinstance(known, _Constant):
+                value = known.value if isinstance(known, _Constant) else np.asarray(known).item()
+                places[out] = _Constant(value, out.aval.shape, out.aval.dtype)
+    return tuple(None if hasattr(var, "val") else places.get(var) for var in jaxpr.outvars)
 
 
 @jax.jit
 def _pulled(G: Generator, pull: _Pull, cotangents: jax.Array) -> jax.Array:
-    own, all_weights = iter(pull.residuals), jax.tree.leaves(G)
-    leaves = [next(own) if place is None else all_weights[place] for place in pull.weights]
+    own, weights = iter(pull.residuals), jax.tree.leaves(G)
+
+    def leaf(other: Any) -> jax.Array:
+        if other is None:
+            return next(own)
+        return jnp.full(other.shape, other.value, other.dtype) if isinstance(other, _Constant) else weights[other]
+
     with in_float32():
-        return jax.tree.unflatten(pull.tree, leaves)(cotangents)[0]
+        return jax.tree.unflatten(pull.tree, map(leaf, pull.shared))(cotangents)[0]
