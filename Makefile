@@ -45,6 +45,8 @@ bench: .venv/installed-test  ## one metric of the small models against jax.hessi
 
 train: .venv/installed  ## train the embedded models again: make train DATA=path/to/mnist.npz
 	$(BIN)/python -m geomgan.training.digits --data $(DATA) --out runs/digits
+	$(BIN)/geomgan train vae --data $(DATA) --epochs 6 --batch 64 --samples 1 --decay 0.6 --option precision_epochs=2 --out runs/digits-vae
+	$(BIN)/geomgan train bigan --data $(DATA) --epochs 8 --batch 64 --decay 0.75 --average 0.998 --out runs/digits-bigan
 
 clean:
 	rm -rf .venv .venv-newest runs .pytest_cache .mypy_cache .ruff_cache

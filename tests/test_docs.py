@@ -47,6 +47,18 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)
 
 
+def test_a_small_model_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {}
+    for number, block in enumerate(python_blocks(ROOT / "docs" / "training.md")):
+        exec(compile(block, f"training.md, example {number + 1}", "exec"), namespace)
+    assert namespace["z"].shape == (4,)
+    assert namespace["accuracy"] >= 0.9
+    values = np.linalg.eigvalsh(np.asarray(namespace["g"], np.float64))
+    assert values[-1] > 0
+    assert values[-2] < 1e-3 * values[-1]  # two classes have one log-ratio, and log-posteriors are almost a line
+
+
 def test_directions_are_found_kept_and_walked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}

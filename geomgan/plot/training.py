@@ -27,10 +27,11 @@ def training_curves(rows: Sequence[Mapping[str, float]], title: str | None = Non
     names = [name for name in rows[0] if name != "step"]
     panels = _together({name: max(abs(row[name]) for row in rows) for name in names})
     fig, axes = figure(PAGE, 2.4, 1, len(panels))
-    steps = [row["step"] for row in rows]
+    steps, marker = [row["step"] for row in rows], "." if len(rows) < 20 else ""
     for ax, of_panel in zip(axes[0], panels, strict=True):
         for name in of_panel:
-            ax.plot(steps, [row[name] for row in rows], color=CYCLE[names.index(name) % len(CYCLE)], lw=1, label=name)
+            colour = CYCLE[names.index(name) % len(CYCLE)]
+            ax.plot(steps, [row[name] for row in rows], color=colour, lw=1, marker=marker, label=name)
         ax.set_xlabel("step")
     if title:
         heading(fig, title)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geomgan.training.classifier import accuracy, predict, train_classifier
     from geomgan.training.data import Digits, load_mnist
     from geomgan.training.datasets import Images, load_images
+    from geomgan.training.feature_maps import feature_map
     from geomgan.training.gan import GanOptions, sample, train_gan
     from geomgan.training.job import train
     from geomgan.training.judge import digit_features, frechet_distance, judged
@@ -28,6 +29,7 @@ __all__ = [
     "VaeOptions",
     "accuracy",
     "digit_features",
+    "feature_map",
     "frechet_distance",
     "judged",
     "load_images",
@@ -46,6 +48,7 @@ _HOMES = {
     "classifier": ("accuracy", "predict", "train_classifier"),
     "data": ("Digits", "load_mnist"),
     "datasets": ("Images", "load_images"),
+    "feature_maps": ("feature_map",),
     "gan": ("GanOptions", "sample", "train_gan"),
     "job": ("train",),
     "judge": ("digit_features", "frechet_distance", "judged"),

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.errors import OptionError, check_choice, check_folder
+from geomgan.errors import CheckpointError, OptionError, check_choice, check_folder
 from geomgan.generators.outputs import mean_sample
 from geomgan.models.build import build
-from geomgan.models.card import CARD
+from geomgan.models.card import is_model
 from geomgan.models.measured import write_measured
 from geomgan.runs.files import local_path
 from geomgan.runs.lock import locked
@@ -133,6 +133,8 @@ def train(
     chosen = checked_options(kind, options or {})
     out = local_path(out)
     check_folder(out, "the training")
+    if (out / MODEL).exists() and not is_model(out / MODEL):
+        raise CheckpointError(f"{out / MODEL} is there and is no model. Name another folder, or remove it.")
     out.mkdir(parents=True, exist_ok=True)
     key_picture, key_judge = (jax.random.fold_in(key, i) for i in range(2))
     draw = None
@@ -160,9 +162,7 @@ def train(
         settings = {name: value for name, value in chosen._asdict().items() if name != "latent_dim"}
         entries |= {"training": {**settings, "seconds": round(seconds, 1), "images": len(images.train_images)}}
         entries |= {"figures": measured}
-        if (out / MODEL / CARD).exists() or not (out / MODEL).exists():
-            return write_measured(out / MODEL, entries, params)
-    raise OptionError(f"{out / MODEL} is there and is no model. Name another folder, or remove it.")
+        return write_measured(out / MODEL, entries, params)
 
 
 def checked_options(kind: str, options: Mapping[str, Any]) -> Any:

