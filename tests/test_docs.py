@@ -47,6 +47,7 @@ def test_generators_of_ones_own(tmp_path, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(namespace["field"].codes, axis=1), 8**0.5, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_small_model_is_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}

@@ -117,7 +117,7 @@ def feature_map(
         chosen = jax.random.randint(jax.random.fold_in(state.key, state.step), (batch,), 0, len(x))
 
         def loss_fn(params):
-            logs = jax.vmap(lambda image: module.apply({"params": params}, image)[1])(scaled(x[chosen]))
+            logs = jax.vmap(partial(_applied, module, params))(scaled(x[chosen]))[1]
             return -jnp.take_along_axis(logs, y[chosen][:, None], 1).mean()
 
         loss, grads = jax.value_and_grad(loss_fn)(state.params)
@@ -136,7 +136,7 @@ def feature_map(
         label=kind,
         progress=progress,
     )
-    named = jax.jit(jax.vmap(lambda image: module.apply({"params": state.params}, image)[1].argmax()))
+    named = jax.jit(jax.vmap(lambda image: _applied(module, state.params, image)[1].argmax()))
     test = images.test_images
     right = [named(scaled(jnp.asarray(test[i : i + 500]))) for i in range(0, len(test), 500)]
     accuracy = float(np.mean(np.concatenate(right) == images.test_labels)) if right else float("nan")
@@ -151,7 +151,12 @@ class Features:
 
     def __call__(self, params: Any, image: jax.Array) -> jax.Array:
         """The features of one image."""
-        return self.module.apply({"params": params}, image)[0]
+        return _applied(self.module, params, image)[0]
+
+
+def _applied(module: nn.Module, params: Any, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+    outputs: Any = module.apply({"params": params}, image)
+    return outputs
 
 
 def _initial(module: nn.Module, key: jax.Array) -> Any:

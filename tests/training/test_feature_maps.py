@@ -22,18 +22,15 @@ def images():
 @pytest.mark.parametrize(("kind", "size"), [("logreg", 2), ("lenet", 84)])
 def test_a_feature_map_tells_classes_apart_and_is_a_distance(images, kind, size):
     D, accuracy = feature_map(kind, images, jax.random.key(0), epochs=8, batch=16, progress=False)
-    again, _ = feature_map(kind, images, jax.random.key(0), epochs=8, batch=16, progress=False)
     assert accuracy >= 0.95
     x, y = images.test_images[:2].astype(np.float32) / 127.5 - 1
     embed = np.asarray(D.embed(x))
     assert embed.size == size
     assert float(D(x, y)) == pytest.approx(float(np.sum((embed - np.asarray(D.embed(y))) ** 2)), rel=1e-4)
-    assert float(again(x, y)) == float(D(x, y))
     if kind == "logreg":
         assert np.exp(embed).sum() == pytest.approx(1, rel=1e-5)
-    g = gg.metric_tensor(gg.load("digits-bigan"), D, np.zeros(16, np.float32))
-    rank = int((np.linalg.eigvalsh(np.asarray(g, np.float64)) > 1e-5 * np.trace(g)).sum())
-    assert rank == (1 if kind == "logreg" else 16) or kind == "lenet"
+        g = np.asarray(gg.metric_tensor(gg.load("digits-bigan"), D, np.zeros(16, np.float32)), np.float64)
+        assert np.linalg.matrix_rank(g, tol=1e-3 * np.trace(g)) == 1  # two classes have one log-ratio
 
 
 def test_one_class_and_other_kinds_are_refused(images):

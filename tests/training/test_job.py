@@ -72,6 +72,7 @@ def test_options_are_checked_before_anything_runs(images, tmp_path, kind, option
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_dcgan_of_bytes_and_of_two_labels(images, tmp_path, monkeypatch):
     finished = gan.finished_generator
     monkeypatch.setattr(gan, "finished_generator", lambda state: finished(state, batches=1, batch=8))
@@ -82,6 +83,7 @@ def test_a_dcgan_of_bytes_and_of_two_labels(images, tmp_path, monkeypatch):
     assert gg.load(folder)(np.zeros(64)).shape == (32, 32, 1)
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_draws(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 256, (20, 28, 28), dtype=np.uint8), np.arange(20) % 10
