@@ -22,6 +22,7 @@ from geomgan.brief import brief
 from geomgan.directions.collection import DirectionSet, direction_set
 from geomgan.directions.components import Rows, activations, moments
 from geomgan.directions.fit import latents_of, model_hash
+from geomgan.directions.ganspace import first_bent
 from geomgan.directions.patterns import carried_back
 from geomgan.directions.sparse import Adam, Weights, encode, initial, train_step, unit_rows
 from geomgan.errors import check_count, check_key
@@ -78,7 +79,7 @@ def train_dictionary(
     Args:
         G: the generator.
         key: of everything random; the result is a function of it, ``G`` and the settings.
-        layer: one of ``G.layers``; by default the one in the middle.
+        layer: one of ``G.layers``; by default the first that is not an affine function of the code.
         atoms: how many, ``m``.
         active: how many of them at a time.
         steps: of Adam; its rate is constant for half of them, then falls to zero.
@@ -92,7 +93,7 @@ def train_dictionary(
         CheckpointError: the checkpoint is of another run.
     """
     check_key(key)
-    layer = layer or (G.layers or ("",))[len(G.layers) // 2]
+    layer = first_bent(G) if layer is None else layer
     cut = G.at(layer)
     check_count(active, check_count(atoms, np.inf, "atoms"), "active", ", the atoms at a time")
     size = math.prod(cut.sample_shape.shape)
@@ -135,7 +136,7 @@ def dictionary(
     Args:
         G: the generator.
         key: of the training and of the codes.
-        layer: one of ``G.layers``; by default the one in the middle.
+        layer: one of ``G.layers``; by default the first that is not an affine function of the code.
         atoms: of the dictionary.
         active: atoms at a time.
         k: how many become directions.

@@ -139,12 +139,23 @@ def _layer(G: Generator, layer: str | None) -> str | None:
     """Whose activations: None for the codes of ``w`` themselves."""
     if layer is not None or (driven_rows(G) is not None and G.space in ("w", "w+")):
         return layer
+    return first_bent(G)
+
+
+def first_bent(G: Generator) -> str:
+    """The first activation that is not an affine function of the code; ``"w_plus"`` of StyleGANs in ``z``.
+
+    Raises:
+        OptionError: the generator names no activations.
+    """
     if not G.layers:
         raise OptionError(
             f"{G.name} names no activations, and the prior of its codes is the same in all directions. Name some by "
             "geomgan.generators.tap."
         )
-    return W_PLUS if W_PLUS in G.layers else G.layers[min(len(leading_affine(G)), len(G.layers) - 1)]
+    if G.space == "z" and W_PLUS in G.layers:
+        return W_PLUS
+    return G.layers[min(len(leading_affine(G)), len(G.layers) - 1)]
 
 
 def _rows(G: Generator, layer: str | None, codes: np.ndarray, batch: int | None, progress: bool) -> Rows:

@@ -12,6 +12,7 @@ import geomgan as gg
 from geomgan.directions import activation_components, ganspace, regressed
 from geomgan.directions import components as of_rows
 from geomgan.directions.components import Rows, principal_components
+from geomgan.directions.ganspace import first_bent
 from geomgan.errors import OptionError
 from geomgan.generators import tap
 from tests.generators.test_style_spaces import WIDTH, loaded
@@ -125,6 +126,7 @@ def test_codes_of_w_are_analysed_themselves(space):
 
 
 def test_the_layer_is_the_first_that_bends():
+    assert first_bent(small_dcgan()) == "block1"
     assert ganspace(small_dcgan(), KEY, k=2, samples=64).settings["layer"] == "block1"
 
 
