@@ -227,6 +227,7 @@ def _stepper(G: Generator, table: Any, options: PenaltyOptions) -> Callable[[Pen
     heavy = count_flops(sample_of, G, code) > backend().heavy_flops
     together = min(_FEW, options.batch) if heavy else options.batch
     unseen = options.method == "differences"
+    options = options._replace(steps=0)  # a longer run is the same programs
 
     def step(state: PenaltyState) -> tuple[PenaltyState, dict[str, jax.Array]]:
         nonlocal unseen
