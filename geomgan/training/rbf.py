@@ -66,7 +66,7 @@ def fit_precision(
     """
     key_centers, key_fit = jax.random.split(key)
     codes = embedded(images, encode)
-    centers, bandwidth = basis(codes, min(CENTERS * codes.shape[1], len(codes)), key_centers)
+    centers, bandwidth = basis(codes, CENTERS * codes.shape[1], key_centers)
     epoch = max(1, len(images) // options.batch)
     optimizer = published_adam(options.precision_rate, decay=1.0, epoch=epoch, weight_decay=options.weight_decay)
     key_kernel, key_steps = jax.random.split(key_fit)

@@ -21,7 +21,7 @@ from geomgan.runs.loop import run
 from geomgan.training import digit_networks as nets
 from geomgan.training.batch_norm import population_statistics
 from geomgan.training.published_adam import published_adam
-from geomgan.training.rbf import fit_precision
+from geomgan.training.rbf import CENTERS, fit_precision
 from geomgan.training.spectral_norm import power_iteration
 
 
@@ -95,8 +95,16 @@ def train_vae(
 
     Returns:
         ``{"generator", "encoder"}``, the parameters of `VAEDecoder` and `VAEEncoder`, and the seconds of training.
+
+    Raises:
+        ValueError: there are fewer images than centres of the precision, four for each latent dimension.
     """
     images = jnp.asarray(images)
+    if len(images) < (least := CENTERS * options.latent_dim):
+        raise ValueError(
+            f"there are {len(images)} images; expected at least {least}, one for each centre of the precision. Take "
+            "more, or a smaller latent_dim."
+        )
     epoch = max(1, len(images) // options.batch)
     steps = max(1, round(options.epochs * epoch))
     key_train, key_precision = jax.random.split(key)

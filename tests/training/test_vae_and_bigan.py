@@ -62,6 +62,11 @@ def test_the_vae_trains_resumes_to_the_bit_and_ends_as_two_networks(images, tmp_
     assert (np.asarray(seen.std) <= rbf.ZETA**-0.5).all()
 
 
+def test_too_few_images_for_the_centres_are_refused_before_training(images):
+    with pytest.raises(ValueError, match="there are 11 images; expected at least 12, one for each centre"):
+        vae.train_vae(images[:11], jax.random.key(0), VAE)
+
+
 def test_the_vaes_loss_is_the_negative_evidence_lower_bound(images):
     """Against a transcription in numpy of one step's loss, from the same draws."""
     state = vae.initial_vae(jax.random.key(2), VAE, epoch=4)
@@ -88,6 +93,7 @@ def test_steps_teach_the_vae(images):
     assert vae.sample_vae(state, jax.random.key(0), 4).shape == (4, 28, 28, 1)
 
 
+@pytest.mark.slow
 def test_the_bigan_trains_resumes_to_the_bit_and_ends_as_three_networks(images, tmp_path, monkeypatch):
     how = {"every": 2, "progress": False}
     whole, _ = bigan.train_bigan(images, jax.random.key(1), BIGAN, **how)
