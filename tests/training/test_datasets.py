@@ -223,7 +223,7 @@ def test_another_file_than_the_published_one_is_not_kept(server, tmp_path, monke
     (tmp_path / "served" / name).write_bytes(b"<html>")
     with pytest.raises(CheckpointError, match=rf"has sha256 .*; expected {files[name]}.*nothing of it was kept"):
         datasets.load_images("mnist", progress=False)
-    assert not list((tmp_path / "home" / "data" / "mnist").glob("*labels*"))
+    assert not list((tmp_path / "home" / "data" / "mnist").glob("*train-labels*"))
 
 
 def test_without_a_network(server, tmp_path, monkeypatch):
