@@ -26,7 +26,17 @@ from geomgan.directions.metric_axes import metric_axes
 from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
 from geomgan.directions.predictors import LENET_SIDE
 from geomgan.distances.distance import Distance
-from geomgan.errors import GeomganError, as_array, check_choice, check_codes, check_count, check_key, warn
+from geomgan.errors import (
+    CheckpointError,
+    NotFiniteError,
+    OptionError,
+    as_array,
+    check_choice,
+    check_codes,
+    check_count,
+    check_key,
+    warn,
+)
 from geomgan.generators import Generator
 from geomgan.generators.program_hash import constant_hash, joined_hash
 from geomgan.runs.journal import open_journal
@@ -186,8 +196,8 @@ def discover(
             work = lambda name=name: METHODS[name](search)
             try:
                 found[name] = work() if journal is None else journal.part(name, DirectionSet, work)
-            except (GeomganError, ValueError) as error:
-                if methods != ALL:
-                    raise
+            except (OptionError, ValueError) as error:
+                if methods != ALL or isinstance(error, CheckpointError | NotFiniteError):
+                    raise  # it was wanted, or it is no matter of the generator's kind
                 warn(f"{name} is left out: {error}")
     return found

@@ -72,7 +72,12 @@ def directions_montage(
     steps = next(iter(walks.values())).steps[0, 0]
     middle = int(np.argmin(np.abs(steps)))
     rows = [f"{method}\n{title}" for method, one in walks.items() for title in one.names]
-    shown = [x for method in walks for x in (values or {}).get(method, [])]
+    values = values or {}
+    right = [
+        f"{values[method][i]:.2g}" if method in values else ""
+        for method, one in walks.items()
+        for i in range(len(one.names))
+    ]
     return labelled_grid(
         samples,
         output_range,
@@ -80,8 +85,8 @@ def directions_montage(
         below="t, in latent units along the direction",
         rows=rows,
         columns=[number(float(t), 1) for t in steps],
-        right=[f"{x:.2g}" for x in shown] or [""] * len(rows),
-        right_title=name if shown else "",
+        right=right,
+        right_title=name if values else "",
         marked=middle,
         ax=ax,
     )

@@ -12,7 +12,7 @@ from geomgan import analysis, plot
 from geomgan.analysis.compression import Compression
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace
 from geomgan.analysis.trust_radius import TrustRadius
-from geomgan.directions import DirectionSet, Traversal
+from geomgan.directions import DirectionSet, Disentanglement, Scoreboard, Scores, Traversal
 from geomgan.geodesics import Sequences, VolumeMap
 from geomgan.optimize import Inversion
 from geomgan.paths import Line, Walks
@@ -131,6 +131,12 @@ def figures():
         "traversal": partial(plot.traversal, traversed()),
         "traversal in distance": partial(plot.traversal, traversed("distance"), title="Six directions"),
         "direction_previews": partial(plot.direction_previews, with_previews()),
+        "directions_montage": partial(
+            plot.directions_montage, {"metric": traversed(), "sefa": traversed()}, values={"metric": [1, 2, 3.0]}
+        ),
+        "direction_scores": partial(plot.direction_scores, board()),
+        "method_overlap": partial(plot.method_overlap, board()),
+        "factor_cosines": partial(plot.factor_cosines, judged()),
         "image_sequences": partial(plot.image_sequences, ways()),
         "image_sequences between real": partial(
             plot.image_sequences, ways(1), (0, 1), ["one"], (pictures(1), pictures(1))
@@ -164,6 +170,21 @@ def with_previews():
         np.eye(DIM, 3, dtype=np.float32), ("smile", "hair colour", "axis 3"), "w", "SeFa", {}, {"score": np.ones(3)},
         np.ones(3), None, ((0, 2), None, None), True, "hash", "faces64", images, np.linspace(-2, 2, 5),
     )  # fmt: skip
+
+
+def board():
+    """Scores of three methods."""
+    rng, methods = np.random.default_rng(0), ("random", "metric", "dictionary")
+    scores = {name: Scores(tuple("abcde"), *rng.uniform(0.001, 1, (6, 5)), np.full(5, np.nan)) for name in methods}
+    shared = np.full((3, 3), 0.4) + 0.6 * np.eye(3)
+    return Scoreboard(scores, shared, shared, 5, 0.5, "lpips-alex", 8)
+
+
+def judged():
+    """Measures of two methods against known factors."""
+    factors = ("x", "size", "rotation")
+    one = Disentanglement(factors, np.array([0.99, 0.5, 0.95]), np.arange(3), 1.0, 0.5, 0.7, 0.7, 0.9)
+    return {"metric": one, "dictionary": dataclasses.replace(one, cosines=np.array([0.1, 0.2, 0.3]))}
 
 
 def ways(pairs=3, steps=21):

@@ -58,7 +58,7 @@ ONE_PANEL = {
     "consistency_against_distance": {},
     "layer_matrix": {}, "amplification_curves": {}, "layer_scatter": {"targets": [3]}, "compression": {"samples": 0},
     "comparison of bars": {}, "eigenspaces": {}, "reconstructions": {}, "loss_curves": {}, "volume": {},
-    "traversal": {}, "direction_previews": {},
+    "traversal": {}, "direction_previews": {}, "directions_montage": {}, "factor_cosines": {},
     "image_sequences": {}, "distance_gone": {}, "improvement_histogram of one": {}, "improvement_bars": {},
 }  # fmt: skip
 
