@@ -25,8 +25,8 @@ def encoder(model: str | os.PathLike[str]) -> Network:
     if "encoder" not in NETWORKS[family]:
         having = ", ".join(name for name, parts in NETWORKS.items() if "encoder" in parts)
         raise OptionError(
-            f"{model} has no encoder; models of {having} have. For codes of images by search: `geomgan invert {model} "
-            "IMAGE...`, which writes them to codes.npz."
+            f"{model} has no encoder; digits-vae and digits-bigan have, and models of {having}. For codes of images by "
+            f"search: `geomgan invert {model} IMAGE...`, which writes them to codes.npz."
         )
     network: Network = load(model, part="encoder")
     return network

@@ -8,54 +8,59 @@ import pytest
 from PIL import Image
 
 import geomgan as gg
-from geomgan.cli import main
+from geomgan.cli import ends, main
 from geomgan.zoo.real import real_images
 from tests.fixtures import ASSETS, needs_assets
-from weights_convert.convert import convert
+
+MODELS = ("digits-vae", "digits-bigan")
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    published = ASSETS / "generative-latent-space"
-    return [convert(f"generative-latent-space-{kind}", published, folder / kind) for kind in ("vae", "bigan")]
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GEOMGAN_HOME", str(tmp_path / "home"))
 
 
-@needs_assets
-def test_two_models_between_the_same_real_images(models, tmp_path, capsys):
-    names, out = [str(model) for model in models], tmp_path / "out"
-    given = ["compare", *names, "--data", str(ASSETS / "mnist"), "--pairs", "2", "--segments", "3", "--out", str(out)]
+@pytest.fixture
+def digits(tmp_path):
+    """A folder of four images that no model has made exactly."""
+    G = gg.load("digits-dcgan")
+    (tmp_path / "digits").mkdir()
+    for i, z in enumerate(G.sample_latent(jax.random.key(2), 4)):
+        inner = np.asarray(G(z))[2:30, 2:30, 0]
+        image = np.clip(np.rint((inner + 1) * 127.5), 0, 255).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / "digits" / f"{i}.png")
+    return tmp_path / "digits"
+
+
+def encoded(model, file):
+    z = gg.load(model, part="encoder")((np.asarray(Image.open(file)) / np.float32(127.5) - 1)[..., None])
+    return z.mean if isinstance(z, gg.Gaussian) else z
+
+
+def test_two_models_between_the_same_real_images(digits, tmp_path, capsys):
+    out = tmp_path / "out"
+    given = ["compare", *MODELS, "--data", str(digits), "--pairs", "2", "--segments", "3", "--out", str(out)]
     assert main(given) == 0
     said = capsys.readouterr().out
     summary = json.loads((out / "summary.json").read_text())
     gains = {name: np.array(columns["shorter by, %"]) for name, columns in summary["pairs"].items()}
-    assert list(gains) == ["vae", "bigan"]
-    assert f"{gains['vae'].mean():.3g} % in vae, {gains['bigan'].mean():.3g} % in bigan" in said
-    with np.load(out / "paths.npz") as found, np.load(ASSETS / "mnist" / "mnist.npz") as mnist:
-        for i, model in enumerate(models):  # each through its own encoder, of the images that the pairs name
-            network = gg.load(model, part="encoder")
-            for j, pair in enumerate(summary["pairs"]["vae"]["pair"]):
-                for end, word in zip((0, -1), pair.split(" to "), strict=True):
-                    label, number = word.removesuffix(")").split(" (#")
-                    assert int(label) == mnist["y_test"][int(number)]
-                    z = network((mnist["x_test"][int(number)] / np.float32(127.5) - 1)[..., None])
-                    z = z.mean if isinstance(z, gg.Gaussian) else z
+    assert tuple(gains) == MODELS
+    assert ", ".join(f"{gains[name].mean():.3g} % in {name}" for name in MODELS) in said
+    with np.load(out / "paths.npz") as found:
+        for i, model in enumerate(MODELS):  # each through its own encoder, of the images that the pairs name
+            for j, pair in enumerate(summary["pairs"][MODELS[0]]["pair"]):
+                for end, name in zip((0, -1), pair.split(" to "), strict=True):
+                    z = encoded(model, digits / name)
                     np.testing.assert_allclose(found[f"codes_{i + 1}"][j, end], z, atol=1e-4)
     page = (out / "report.html").read_text()
     assert all(f'id="{name}"' in page for name in ("improvements", "sequences-1", "sequences-2", "pairs"))
 
 
-@needs_assets
-def test_an_image_is_a_code_through_the_encoder(models, tmp_path, capsys):
-    with np.load(ASSETS / "mnist" / "mnist.npz") as mnist:
-        digit = mnist["x_test"][3]
-    Image.fromarray(digit).save(tmp_path / "digit.png")
-    given = ["geodesic", str(models[1]), "--from", str(tmp_path / "digit.png"), "--to", "1", "--segments", "3"]
-    assert main([*given, "--out", str(tmp_path / "out")]) == 0
-    z = gg.load(models[1], part="encoder")((digit / np.float32(127.5) - 1)[..., None])
-    with np.load(tmp_path / "out" / "paths.npz") as found:
-        np.testing.assert_allclose(found["codes"][0, 0], z, atol=1e-4)
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pairs"]["pair"] == ["digit.png to 1"]
+def test_an_image_is_a_code_through_the_encoder(digits):
+    codes = ends.codes("digits-bigan", gg.load("digits-bigan"), [str(digits / "0.png"), "1"])
+    np.testing.assert_allclose(codes[0], encoded("digits-bigan", digits / "0.png"), atol=1e-4)
+    assert codes.shape == (2, 16)
+    assert ends.names([str(digits / "0.png")], ["1"], 1) == ("0.png to 1",)
 
 
 def test_images_of_a_folder_are_drawn_once_each(tmp_path):

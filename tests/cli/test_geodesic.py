@@ -68,7 +68,7 @@ def test_paths_between_seeds_and_codes_of_a_file(tmp_path, capsys):
         (["--from", "0", "--to", "right.npz:3"], "right.npz holds 2 codes; expected an index from 0 to 1, got 3"),
         (["--from", "0", "--to", "words.npy"], "cannot be read"),
         (["--from", "0", "--to", "none.npy"], "none.npy is no file"),
-        (["--from", "0", "--to", "digit.png"], "digits-dcgan has no encoder; models of generative-latent-space-vae"),
+        (["--from", "0", "--to", "digit.png"], "digits-dcgan has no encoder; digits-vae and digits-bigan have"),
         (["--from", "0", "1", "--to", "2", "3", "4"], "there are 2 starts and 3 ends"),
         (["--from", "0", "--to", "1", "--distance", "gaussian"], "gaussian"),
         (["--from", "0", "--to", "1", "--guess", "round"], "guess"),
