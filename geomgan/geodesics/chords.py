@@ -1,11 +1,9 @@
-"""The energy of a chain of codes as chords between samples, and its Gauss-Newton model.
+"""The energy of a chain of codes as chords between samples, its gradient, and its Gauss-Newton model.
 
 ``E(z_1 … z_N) = T Σ_i d²(G(z_i), G(z_{i+1}))`` over ``T = N + 1`` chords. With an embedding its residuals are
 ``φ_{i+1} - φ_i``, so that half of ``E / T`` has the gradient ``J_iᵀ(2 φ_i - φ_{i-1} - φ_{i+1})`` and the
 block-tridiagonal Gauss-Newton matrix ``2 J_iᵀJ_i``, ``-J_iᵀJ_{i+1}``: forward passes only. Without one the gradient is
 that of the distances, and the matrix that of the metric tensors in the middle of the chords.
-
-Codes move within the columns of a basis ``U (d, k)``: the identity, or the leading axes of a mean metric.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from geomgan.brief import brief
 from geomgan.geodesics.local import embedded, squared_chord
@@ -23,19 +22,22 @@ from geomgan.metric.chunks import map_chunks
 from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.maps import Product
 from geomgan.metric.pair import Pair
+from geomgan.paths.measure import neighbour_distances
+
+BLOCK = 16  # codes of which chords are measured together
 
 
 @brief
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Model:
-    """A chain's energy to second order: ``E / T ≈ c + 2 bᵀx + xᵀ H x`` in steps ``x (N, k)``.
+    """The energy of a chain with a free end to second order: ``E / T ≈ c + 2 bᵀx + xᵀ H x`` in steps ``x (T, d)``.
 
     Attributes:
-        gradient: ``b (N, k)``.
-        diagonal: blocks ``(N, k, k)`` of ``H``.
-        upper: blocks ``(N - 1, k, k)`` right of them.
-        metrics: ``Uᵀ g U (N, k, k)`` at the codes (of a distance without embedding, in the middle of the chords).
+        gradient: ``b (T, d)``.
+        diagonal: blocks ``(T, d, d)`` of ``H``.
+        upper: blocks ``(T - 1, d, d)`` right of them.
+        metrics: ``(T, d, d)`` at the codes (of a distance without embedding, in the middle of the chords).
     """
 
     gradient: Any
@@ -54,47 +56,119 @@ def energy(pair: Pair, chain: jax.Array, together: int) -> jax.Array:
     return (len(chain) - 1) * jnp.sum(jnp.diff(values, axis=0) ** 2)
 
 
-def model(pair: Pair, chain: jax.Array, basis: jax.Array, together: int, *, free_end: bool = False) -> Model:
-    """The model at a chain ``(T + 1, d)``, whose first code stays, and whose last one stays unless ``free_end``.
+def evaluate(pair: Pair, chains: jax.Array, rows: int) -> tuple[jax.Array, jax.Array]:
+    """``E (n,)`` of chains ``(n, T + 1, d)``, and the gradient of half of ``E / T`` at their inner codes ``(n, N, d)``.
+
+    More than ``rows`` codes are taken so many at a time, their samples twice: in a loop of Python's, because reverse
+    passes of convolutions inside compiled ones are slow on CPU.
+    """
+    n, nodes, d = chains.shape
+    if n * nodes <= rows or pair.D.embedding is None:
+        return _evaluate(pair, chains)
+    flat = jnp.pad(chains.reshape(-1, d), ((0, -n * nodes % rows), (0, 0)), mode="edge").reshape(-1, rows, d)
+    values = jnp.concatenate([_values(pair, block) for block in flat])[: n * nodes]
+    energies, pulls = _chords(values.reshape(n, nodes, -1))
+    pulls = jnp.pad(pulls.reshape(n * nodes, -1), ((0, flat.shape[0] * rows - n * nodes), (0, 0)))
+    slopes = [_pulled(pair, block, pull) for block, pull in zip(flat, pulls.reshape(len(flat), rows, -1), strict=True)]
+    return energies, jnp.concatenate(slopes)[: n * nodes].reshape(chains.shape)[:, 1:-1]
+
+
+@jax.jit
+def _evaluate(pair: Pair, chains: jax.Array) -> tuple[jax.Array, jax.Array]:
+    with jax.default_matmul_precision("highest"), needs_derivatives():
+        if pair.D.embedding is None:
+            whole = jax.value_and_grad(lambda chain: energy(pair, chain, len(chain)))
+            energies, slopes = jax.vmap(whole)(chains)
+            return energies, slopes[:, 1:-1] / (2 * (chains.shape[1] - 1))
+        flat = chains.reshape(-1, chains.shape[-1])
+        values, pull = jax.vjp(jax.vmap(partial(embedded, pair)), flat)
+        energies, pulls = _chords(values.reshape(*chains.shape[:2], -1))
+        (slopes,) = pull(pulls.reshape(values.shape))
+        return energies, slopes.reshape(chains.shape)[:, 1:-1]
+
+
+def chords_along(pair: Pair, chains: np.ndarray) -> np.ndarray:
+    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program for all lengths."""
+    if pair.D.embedding is None:
+        return neighbour_distances(pair.G, pair.D, chains).astype(np.float64)
+    n, nodes, d = chains.shape
+    flat = np.pad(chains.reshape(-1, d).astype(pair.G.dtype), ((0, -n * nodes % BLOCK), (0, 0)), mode="edge")
+    blocks = [_values(pair, block) for block in flat.reshape(-1, BLOCK, d)]  # under way together
+    found, last = [], np.asarray(blocks[0][:1])
+    for block in blocks:
+        values = np.concatenate([last, np.asarray(block)])
+        found.append(np.linalg.norm(np.diff(values, axis=0).astype(np.float64), axis=1))
+        last = values[-1:]
+    return np.concatenate(found)[: n * nodes].reshape(n, nodes)[:, 1:]
+
+
+@jax.jit
+def _values(pair: Pair, codes: jax.Array) -> jax.Array:
+    with jax.default_matmul_precision("highest"):
+        return jax.vmap(partial(embedded, pair))(codes)
+
+
+@jax.jit
+def _pulled(pair: Pair, codes: jax.Array, pulls: jax.Array) -> jax.Array:
+    with jax.default_matmul_precision("highest"), needs_derivatives():
+        return jax.vjp(jax.vmap(partial(embedded, pair)), codes)[1](pulls)[0]
+
+
+@jax.jit
+def _chords(values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """``E`` of embedded samples ``(n, T + 1, m)``, and what half of ``E / T`` changes by with each of them."""
+    chords = jnp.diff(values, axis=1)
+    pulls = -jnp.diff(jnp.pad(chords, ((0, 0), (1, 1), (0, 0))), axis=1)
+    return chords.shape[1] * jnp.sum(chords**2, axis=(1, 2)), pulls
+
+
+def at(chains: np.ndarray, t: np.ndarray, *, smooth: bool = False) -> np.ndarray:
+    """Chains ``(n, nodes, d)`` at positions ``t`` counted in nodes: straight in between, or by a cubic spline."""
+    nodes = np.arange(chains.shape[1])
+    if smooth:
+        from scipy.interpolate import CubicSpline
+
+        return np.asarray(CubicSpline(nodes, chains, axis=1)(t), chains.dtype)
+    low = np.minimum(t.astype(int), len(nodes) - 2)
+    share = (t - low)[:, None]
+    return np.asarray((1 - share) * chains[:, low] + share * chains[:, low + 1])
+
+
+def model(pair: Pair, chain: jax.Array, together: int) -> Model:
+    """The model at a chain ``(T + 1, d)`` whose first code stays, and whose last one is free.
 
     ``together`` nodes are linearised at a time.
     """
-    make = _from_tensors if pair.D.embedding is None else _from_embedding
-    return make(pair, chain, basis, together, free_end)
+    return (_from_tensors if pair.D.embedding is None else _from_embedding)(pair, chain, together)
 
 
-def _from_embedding(pair: Pair, chain: jax.Array, basis: jax.Array, together: int, free_end: bool) -> Model:
-    def at(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _from_embedding(pair: Pair, chain: jax.Array, together: int) -> Model:
+    units = jnp.eye(chain.shape[1], dtype=chain.dtype)
+
+    def linearised(z: jax.Array) -> tuple[jax.Array, jax.Array]:
         with needs_derivatives():
             value, push = jax.linearize(partial(embedded, pair), z)
-            return value, jax.vmap(push)(basis.T)
+            return value, jax.vmap(push)(units)
 
-    last = len(chain) if free_end else len(chain) - 1
-    values, J = map_chunks(at, chain[1:last], together)  # (N, m), (N, k, m)
-    first, end = (embedded(pair, z) for z in (chain[0], chain[-1]))
-    all_values = jnp.concatenate([first[None], values, *([] if free_end else [end[None]])])
-    chords = jnp.diff(all_values, axis=0)
-    gradient = jnp.einsum("nkm,nm->nk", J, chords[: len(J)])
+    values, J = map_chunks(linearised, chain[1:], together)  # (T, m), (T, d, m)
+    chords = jnp.diff(jnp.concatenate([embedded(pair, chain[0])[None], values]), axis=0)
+    gradient = jnp.einsum("nkm,nm->nk", J, chords)
+    gradient = gradient.at[:-1].add(-jnp.einsum("nkm,nm->nk", J[:-1], chords[1:]))
     metrics = jnp.einsum("nkm,njm->nkj", J, J)
-    count = 2 * jnp.ones(len(J), chain.dtype)
-    if free_end:
-        gradient = gradient.at[:-1].add(-jnp.einsum("nkm,nm->nk", J[:-1], chords[1:]))
-        count = count.at[-1].set(1)
-    else:
-        gradient = gradient - jnp.einsum("nkm,nm->nk", J, chords[1:])
+    count = jnp.full(len(J), 2, chain.dtype).at[-1].set(1)
     return Model(gradient, count[:, None, None] * metrics, -jnp.einsum("nkm,njm->nkj", J[:-1], J[1:]), metrics)
 
 
-def _from_tensors(pair: Pair, chain: jax.Array, basis: jax.Array, together: int, free_end: bool) -> Model:
+def _from_tensors(pair: Pair, chain: jax.Array, together: int) -> Model:
+    del together
+    d = chain.shape[1]
+
     def tensor(z: jax.Array) -> jax.Array:
-        g = Product.at(pair, z, basis.shape[1]).rows(basis.T, basis.shape[1])[0] @ basis
+        g = Product.at(pair, z, d).rows(jnp.eye(d, dtype=z.dtype), d)[0]
         return (g + g.T) / 2
 
     with needs_derivatives():
-        slopes = jax.grad(lambda chain: energy(pair, chain, len(chain)))(chain) @ basis / (2 * (len(chain) - 1))
+        slopes = jax.grad(lambda chain: energy(pair, chain, len(chain)))(chain) / (2 * (len(chain) - 1))
     g = jax.vmap(tensor)((chain[:-1] + chain[1:]) / 2)
-    del together
-    if free_end:
-        behind = jnp.concatenate([g[1:], jnp.zeros_like(g[:1])])
-        return Model(slopes[1:], g + behind, -g[1:], g)
-    return Model(slopes[1:-1], g[:-1] + g[1:], -g[1:-1], g)
+    behind = jnp.concatenate([g[1:], jnp.zeros_like(g[:1])])
+    return Model(slopes[1:], g + behind, -g[1:], g)

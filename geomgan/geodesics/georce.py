@@ -23,9 +23,10 @@ import numpy as np
 from jax.scipy.linalg import cho_solve
 
 from geomgan.errors import NotFiniteError
-from geomgan.geodesics.descent import ROUNDING, Chain, condition_of
+from geomgan.geodesics.batches import Chain, until_done
+from geomgan.geodesics.descent import ROUNDING
 from geomgan.geodesics.local import squared_speed
-from geomgan.metric.chunks import tangent_chunk
+from geomgan.metric.chunks import map_chunks, tangent_chunk
 from geomgan.metric.gram import gram, tensor_of
 from geomgan.metric.maps import map_of
 from geomgan.metric.pair import Pair
@@ -39,17 +40,13 @@ def left_energy(pair: Pair, chain: jax.Array) -> jax.Array:
     return (len(chain) - 1) * jax.vmap(partial(squared_speed, pair))(chain[:-1], jnp.diff(chain, axis=0)).sum()
 
 
-def run(pair: Pair, chains: np.ndarray, basis: Any, tolerance: float, iterations: int) -> Chain:
-    """Chains ``(n, T + 1, d)`` after the iteration; of a basis it knows nothing."""
+def run(pair: Pair, chains: np.ndarray, basis: Any, tolerance: float, iterations: int, *, together: int) -> Chain:
+    """Chains ``(n, T + 1, d)`` after the iteration; of a basis it knows nothing. ``together`` codes are linearised."""
     del basis
     state = _begin(pair, jnp.asarray(chains, pair.G.dtype))
     if not np.isfinite(np.asarray(state.energy)).all():
         raise NotFiniteError("samples along the guesses are not finite; expected numbers. Take nearer codes.")
-    for _ in range(iterations):
-        state = _advance(pair, state, tolerance)
-        if bool(state.done.all()):
-            break
-    return state
+    return until_done(lambda state: _advance(pair, state, tolerance, together), state, lambda state: state, iterations)
 
 
 @jax.jit
@@ -57,22 +54,23 @@ def _begin(pair: Pair, codes: jax.Array) -> Chain:
     with jax.default_matmul_precision("highest"):
         n, no = len(codes), jnp.zeros(len(codes), bool)
         found = jax.vmap(partial(left_energy, pair))(codes)
-        return Chain(codes, found, found, jnp.zeros(n, jnp.int32), no, no, jnp.ones(n, codes.dtype))
+        return Chain(codes, found, jnp.zeros(n, jnp.int32), no, no, jnp.ones(n, codes.dtype))
 
 
-@jax.jit
-def _advance(pair: Pair, chains: Chain, tolerance: Any) -> Chain:
+@partial(jax.jit, static_argnames="together")
+def _advance(pair: Pair, chains: Chain, tolerance: Any, together: int) -> Chain:
     def chosen(old: jax.Array, new: jax.Array) -> jax.Array:
         return jnp.where(chains.done.reshape(-1, *[1] * (old.ndim - 1)), old, new)
 
     with jax.default_matmul_precision("highest"):
-        moved = jax.vmap(lambda chain: _step(pair, chain, tolerance))(chains)
+        starts = chains.codes[:, :-1]
+        g = map_chunks(partial(_tensor, pair), starts.reshape(-1, starts.shape[-1]), together)
+        moved = jax.vmap(lambda chain, g: _step(pair, chain, g, tolerance))(chains, g.reshape(*starts.shape, -1))
         return jax.tree.map(chosen, chains, moved)
 
 
-def _step(pair: Pair, chain: Chain, tolerance: Any) -> Chain:
+def _step(pair: Pair, chain: Chain, g: jax.Array, tolerance: Any) -> Chain:
     codes, u = chain.codes, jnp.diff(chain.codes, axis=0)
-    g = jax.vmap(partial(_tensor, pair))(codes[:-1])
     towards = _controls(g, _slopes(pair, codes, u), codes[-1] - codes[0])
     step = jnp.pad(jnp.cumsum(towards - u, axis=0)[:-1], ((1, 1), (0, 0)))
     slope = jax.jvp(partial(left_energy, pair), (codes,), (step,))[1]
@@ -120,3 +118,9 @@ def _controls(g: jax.Array, slopes: jax.Array, whole: jax.Array) -> jax.Array:
     right = 2 * whole + inverse(factors, later).sum(axis=0)
     last = -jnp.linalg.solve(inverses.sum(axis=0), right)
     return -0.5 * inverse(factors, last + later)
+
+
+def condition_of(metrics: jax.Array) -> jax.Array:
+    """The least pivot of Cholesky factors over the largest, zero where there is none: cheaper than eigenvalues."""
+    pivots = jnp.diagonal(jnp.linalg.cholesky(metrics), axis1=1, axis2=2) ** 2
+    return jnp.nan_to_num(pivots.min() / pivots.max(), nan=0.0)

@@ -16,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import cho_solve
 from tqdm import tqdm
 
 from geomgan.brief import brief
@@ -24,10 +23,13 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import as_array, check_codes, check_count
 from geomgan.generators.generator import Generator
 from geomgan.geodesics.chords import energy, model
-from geomgan.geodesics.descent import LOWERED, RAISED, ROUNDING, TRIES, floor_of
+from geomgan.geodesics.descent import ROUNDING
 from geomgan.geodesics.shortest import check_energies, nodes_together
-from geomgan.geodesics.tridiagonal import eliminate, substitute
+from geomgan.geodesics.tridiagonal import eliminate, inverse, substitute
 from geomgan.metric.pair import Pair, bound, check_types
+
+TRIES = 8  # dampings in a step
+RAISED, LOWERED = 8.0, 0.2
 
 
 @brief
@@ -133,14 +135,14 @@ def _step(
         blocks = local.diagonal + damping * scale * units
         (left, right), kept = jax.vmap(eliminate)(blocks, local.upper, -local.gradient)
         whole, sums = jnp.einsum("n,nij->ij", weights, left), weights @ right
-        moved = cho_solve((jnp.linalg.cholesky(whole), True), sums)
+        moved = inverse(whole) @ sums
         inner = jax.vmap(substitute, (0, None))(kept, moved)
         steps = jnp.concatenate([inner, jnp.broadcast_to(moved, (n, 1, d))], axis=1)
         codes = chains.at[:, 1:].add(steps)
         return codes, jax.vmap(lambda chain: energy(pair, chain, together))(codes)
 
     with jax.default_matmul_precision("highest"):
-        local = jax.vmap(lambda chain: model(pair, chain, units, together, free_end=True))(chains)
+        local = jax.vmap(lambda chain: model(pair, chain, together))(chains)
         before = weights @ energies
 
         def worse(state: tuple[Any, ...]) -> jax.Array:
@@ -156,6 +158,6 @@ def _step(
         return (
             jnp.where(better, codes, chains),
             jnp.where(better, found, energies),
-            jnp.maximum(LOWERED * damping, floor_of(chains.dtype)),
+            jnp.maximum(LOWERED * damping, 4 * float(jnp.finfo(chains.dtype).eps)),
             jnp.where(better, gain, 0),
         )

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from geomgan.geodesics.descent import ROUNDING, Chain
+from geomgan.geodesics.batches import Chain
+from geomgan.geodesics.descent import ROUNDING
 from geomgan.geodesics.local import embedded
 from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.pair import Pair
@@ -48,7 +49,7 @@ def _one(pair: Pair, codes: jax.Array, basis: jax.Array, tolerance: float, itera
             done, stuck = True, not promised <= least * value
             break
         done, steps, codes, value = value - found <= tolerance * value, steps + 1, moved, found
-    return Chain(codes, value, 0.0, np.int32(steps), done, stuck, 1.0)
+    return Chain(codes, value, np.int32(steps), done, stuck, 1.0)
 
 
 def _conjugate_gradients(push: Any, gradient: jax.Array) -> jax.Array:

@@ -13,11 +13,13 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import check_count
 from geomgan.generators.generator import Generator, output_of
 from geomgan.geodesics.local import embedded
-from geomgan.geodesics.shortest import DENSE, Shortest
+from geomgan.geodesics.shortest import Shortest
 from geomgan.metric.pair import Pair, bound
 from geomgan.paths.between import between
 from geomgan.paths.measure import block_size, neighbour_distances
 from geomgan.paths.walks import checked_steps, codes_of, walk
+
+DENSE = 401  # codes of a path whose distance gone is summed
 
 
 @brief

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,14 +18,18 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import NotFiniteError, as_array, check_choice, check_code, check_codes, check_count, warn
 from geomgan.generators.generator import Generator
 from geomgan.geodesics import descent, georce, products
-from geomgan.geodesics.integrals import lengths
+from geomgan.geodesics.batches import Chain
+from geomgan.geodesics.chords import at, chords_along
+from geomgan.geodesics.descent import MEMORY
+from geomgan.geodesics.springs import KNOTS
 from geomgan.metric.pair import Pair, bound, check_types, profile_of
 from geomgan.paths.curves import BSpline, Polyline
-from geomgan.paths.measure import neighbour_distances
 
 METHODS = ("gauss-newton", "matrix-free", "georce")
-DENSE = 401  # codes of a path whose length is reported
+FINER = 4  # times as many chords as a chain has measure the length that is reported
+DENSE, LOOSE = (400, 64), 1e-2  # chords that measure it at least; the second where the tolerance is so loose
 EVEN = 1e-3  # of the steps between nodes that is not the chords'
+ROUNDED = 0.25  # spacings of numbers: eigenvalues below, of the largest, may be zero
 COARSE = 4  # a chain is first found with so many times fewer chords
 LEAST = 8  # chords of the coarse one
 
@@ -38,7 +43,8 @@ class Shortest:
         codes: ``(n, T + 1, d)``, nodes of the paths, with both ends.
         steps: ``(n, T + 1)``, ``t`` at the nodes, from 0 to 1: the share of the chords up to each. Paths then run at
             constant speed.
-        lengths: ``(n,)``, chord sums of 401 samples along the paths.
+        lengths: ``(n,)``, of the paths: of ``4 T`` chords along them, extrapolated; at least 400, or 64 where
+            ``tolerance`` is 0.01 or more.
         straight_lengths: ``(n,)``, of the straight lines, by the same rule.
         energies: ``(n,)``, ``T Σ d²`` of the nodes' chords.
         iterations: ``(n,)``, that lowered the energy, over both resolutions.
@@ -82,16 +88,17 @@ def shortest_paths(
     guess: Any = None,
     basis: Any = None,
     tolerance: float = 1e-5,
-    iterations: int = 60,
+    iterations: int = 100,
     progress: bool = False,
 ) -> Shortest:
     """The shortest paths between pairs of codes, or local ones near where the search begins.
 
-    ``"gauss-newton"`` minimises the energy of chords between samples by damped Gauss-Newton steps, whose equations are
-    block-tridiagonal, first with a quarter of the chords and then with all. ``"georce"`` is the published control
-    iteration (:mod:`geomgan.geodesics.georce`) on the metric at the left end of each chord. ``"matrix-free"`` takes the
+    ``"gauss-newton"`` minimises the energy of chords between samples, first with a quarter of the chords and then with
+    all: Gauss-Newton steps on metrics that are renewed now and then, with L-BFGS corrections in between
+    (:mod:`geomgan.geodesics.descent`). ``"georce"`` is the published control iteration
+    (:mod:`geomgan.geodesics.georce`) on the metric at the left end of each chord. ``"matrix-free"`` takes whole
     Gauss-Newton steps by products (:mod:`geomgan.geodesics.products`), for samples or features of millions of numbers;
-    ``"gauss-newton"`` does so by itself where the Jacobians of one path would not fit. The result is measured
+    ``"gauss-newton"`` does so by itself where the Jacobian at one code would not fit. The result is measured
     densely; where it is not shorter than the straight line, that is returned.
 
     Args:
@@ -105,8 +112,9 @@ def shortest_paths(
             from start to end for each pair (``geomgan.paths.between``, :func:`paths_through`).
         basis: ``(d, k)``, orthonormal columns in which paths leave the guess: :func:`leading_axes` of a mean metric.
             By default all directions.
-        tolerance: relative gain in energy below which a path is done.
-        iterations: at most, at each resolution.
+        tolerance: gain that a step promises (of ``"georce"``: has had), relative to the energy, below which a path is
+            done.
+        iterations: steps at most, at each resolution, those that were refused among them.
         progress: show a progress bar.
 
     Raises:
@@ -130,7 +138,7 @@ def shortest_paths(
     size = pairs_together(pair, segments, U.shape[1])
     if method == "gauss-newton" and size == 0 and D.embedding is not None:
         method = "matrix-free"
-    run = {"gauss-newton": _gauss_newton, "matrix-free": _matrix_free, "georce": georce.run}[method]
+    run = {"gauss-newton": _gauss_newton, "matrix-free": _matrix_free, "georce": _georce}[method]
     size = max(1, size)
     parts = []
     with tqdm(total=len(starts), desc="shortest paths", unit="pair", disable=not progress) as bar:
@@ -141,7 +149,7 @@ def shortest_paths(
             parts.append(run(pair, part, U, tolerance, iterations))
             bar.update(min(size, len(starts) - first))
     state = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(starts)], *parts)
-    return judged(G, D, state, straight, method)
+    return judged(pair, state, straight, method, tolerance)
 
 
 def pairs_of(G: Generator, starts: Any, ends: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -183,10 +191,11 @@ def guessed(G: Generator, starts: np.ndarray, ends: np.ndarray, guess: Any, segm
     return chains
 
 
-def judged(G: Generator, D: Distance, state: descent.Chain, straight: np.ndarray, method: str) -> Shortest:
+def judged(pair: Pair, state: Chain, straight: np.ndarray, method: str, tolerance: float) -> Shortest:
     """The result of chains that a method has found, measured densely beside the straight lines."""
-    found = _measured(G, D, np.asarray(state.codes))
-    lines = _measured(G, D, straight)
+    n = len(straight)
+    both = _measured(pair, np.concatenate([np.asarray(state.codes), straight]), DENSE[tolerance >= LOOSE])
+    found, lines = ([rows[part] for rows in both] for part in (slice(n), slice(n, None)))
     if not np.isfinite(lines[0]).all():
         raise NotFiniteError("samples along a straight line are not finite; expected numbers. Take nearer codes.")
     longer = ~(found[0] < lines[0])
@@ -195,7 +204,7 @@ def judged(G: Generator, D: Distance, state: descent.Chain, straight: np.ndarray
         for ours, line in zip(found, lines, strict=True)
     )
     status = np.where(state.stuck, "stuck", np.where(state.done, "converged", "limit"))
-    singular = np.asarray(state.condition) < codes.shape[-1] * np.finfo(G.dtype).eps
+    singular = np.asarray(state.condition) < ROUNDED * np.finfo(pair.G.dtype).eps
     if singular.any():
         warn(
             f"the metric is singular along {int(singular.sum())} of {len(codes)} paths: some directions do not change "
@@ -225,47 +234,45 @@ def through(steps: np.ndarray, codes: np.ndarray) -> BSpline:
     return BSpline(spline.c, spline.t)
 
 
-def _gauss_newton(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> descent.Chain:
-    return _from_coarse(_descended, pair, chains, basis, tolerance, iterations)
+def _gauss_newton(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> Chain:
+    together = nodes_together(pair, KNOTS * len(chains), basis.shape[1])
+    descended = partial(descent.descended, rows=rows_together(pair), together=together, check=check_energies)
+    return _from_coarse(descended, pair, chains, basis, tolerance, iterations)
 
 
-def _matrix_free(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> descent.Chain:
+def _georce(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> Chain:
+    nodes = len(chains) * (chains.shape[1] - 1)
+    loops = pair.D.embedding is not None  # no reverse passes in compiled ones
+    together = nodes_together(pair, nodes, pair.dim) if loops else nodes
+    return georce.run(pair, chains, basis, tolerance, iterations, together=together)
+
+
+def _matrix_free(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> Chain:
     found = _from_coarse(products.descended, pair, chains, basis, tolerance, iterations)
     check_energies(found.energy)
     return found
 
 
 def _from_coarse(
-    descended: Callable[..., descent.Chain],
+    descended: Callable[..., Chain],
     pair: Pair,
     chains: np.ndarray,
     basis: jax.Array,
     tolerance: float,
     iterations: int,
-) -> descent.Chain:
+) -> Chain:
     """Chains found with a quarter of the chords first, if these are many; what moved there is where the rest begins."""
     segments = chains.shape[1] - 1
     coarse = max(LEAST, segments // COARSE)
     spent = np.zeros(len(chains), np.int32)
     if segments >= COARSE * LEAST:
         t = np.linspace(0, segments, coarse + 1)
-        found = descended(pair, _at(chains, t), basis, 10 * tolerance, iterations)
+        found = descended(pair, at(chains, t), basis, 10 * tolerance, iterations)
         spent = np.asarray(found.steps)
-        moved = np.asarray(found.codes) - _at(chains, t)
-        chains = chains + _at(moved, np.linspace(0, coarse, segments + 1), smooth=True)
+        moved = np.asarray(found.codes) - at(chains, t)
+        chains = chains + at(moved, np.linspace(0, coarse, segments + 1), smooth=True)
     found = descended(pair, chains, basis, tolerance, iterations)
     return replace(found, steps=np.asarray(found.steps) + spent)
-
-
-def _descended(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> descent.Chain:
-    together = nodes_together(pair, chains.shape[1], basis.shape[1])
-    state = descent.begin(pair, jnp.asarray(chains, pair.G.dtype), together)
-    check_energies(state.energy)
-    for _ in range(iterations):
-        state = descent.advance(pair, state, basis, tolerance, together)
-        if bool(state.done.all()):
-            break
-    return state
 
 
 def check_energies(energies: Any) -> None:
@@ -285,36 +292,40 @@ def nodes_together(pair: Pair, nodes: int, tangents: int) -> int:
     return int(np.clip(most // max((tangents + 1) * profile_of(pair).largest, 1), 1, nodes))
 
 
+def rows_together(pair: Pair) -> int:
+    """Codes evaluated and pulled back together: as many as leave their activations in memory."""
+    return max(1, int(backend().together_bytes // max(profile_of(pair).largest, 1)))
+
+
 def pairs_together(pair: Pair, segments: int, tangents: int) -> int:
-    """Pairs computed together: as many as leave room for their Jacobians; 0 where those of one do not fit."""
+    """Pairs computed together: as many as leave room for their samples; 0 where no Jacobian at one code fits."""
     numbers = sum(leaf.size for leaf in profile_of(pair).outputs)
-    size = 4 * segments * tangents * max(numbers, tangents) * pair.G.dtype.itemsize
-    return int(memory_budget() // size)
+    budget, size = memory_budget(), pair.G.dtype.itemsize
+    if budget < 4 * tangents * max(numbers, tangents) * size:
+        return 0
+    each = segments * (4 * numbers + 2 * MEMORY * tangents) + 4 * KNOTS * tangents**2
+    return max(1, min(budget // (each * size), rows_together(pair) // (segments + 1)))
 
 
-def _measured(G: Generator, D: Distance, chains: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Dense lengths and energies of chords ``(n,)``, steps of constant speed ``(n, T + 1)``, and the chains."""
-    chords = neighbour_distances(G, D, chains).astype(np.float64)
+def _measured(pair: Pair, chains: np.ndarray, least: int) -> tuple[np.ndarray, ...]:
+    """Dense lengths and energies of chords ``(n,)``, steps of constant speed ``(n, T + 1)``, and the chains.
+
+    Chord sums of ``T`` chords and of ``p`` times as many, extrapolated: their error falls like the square.
+    """
+    chords = chords_along(pair, chains)
+    T = chords.shape[1]
+    p = max(FINER, -(-least // T))
     arcs = np.pad(np.cumsum(chords, axis=1), ((0, 0), (1, 0)))
-    even = np.linspace(0, 1, arcs.shape[1])
+    even = np.linspace(0, 1, T + 1)
     known = np.isfinite(arcs[:, -1:]) & (arcs[:, -1:] > 0)
     shares = np.where(known, arcs / np.where(known, arcs[:, -1:], 1), even)
     steps = (1 - EVEN) * shares + EVEN * even  # ascending also where the sample stands still
     steps[:, -1] = 1
-    dense = lengths(G, D, [through(*both) for both in zip(steps, chains, strict=True)], points=DENSE)
-    return dense, chords.shape[1] * (chords**2).sum(axis=1), steps, chains
-
-
-def _at(chains: np.ndarray, t: np.ndarray, *, smooth: bool = False) -> np.ndarray:
-    """Chains ``(n, nodes, d)`` at positions ``t`` counted in nodes: straight in between, or by a cubic spline."""
-    nodes = np.arange(chains.shape[1])
-    if smooth:
-        from scipy.interpolate import CubicSpline
-
-        return np.asarray(CubicSpline(nodes, chains, axis=1)(t), chains.dtype)
-    low = np.minimum(t.astype(int), len(nodes) - 2)
-    share = (t - low)[:, None]
-    return np.asarray((1 - share) * chains[:, low] + share * chains[:, low + 1])
+    t = [np.interp(np.arange(p * T + 1) / p, np.arange(T + 1), row) for row in steps]
+    fine = np.stack([through(*both)(row) for *both, row in zip(steps, chains, t, strict=True)])
+    fine[:, ::p] = chains  # to the bit
+    dense = chords_along(pair, fine).sum(axis=1)
+    return dense + (dense - arcs[:, -1]) / (p**2 - 1), T * (chords**2).sum(axis=1), steps, chains
 
 
 def _checked_basis(basis: Any, G: Generator) -> jax.Array:

@@ -49,7 +49,8 @@ def _tell_histogram(_: Any, found: Improvement) -> Section:
     return Section(
         "improvements",
         "Relative improvement",
-        "1 - length / straight length of {pairs} pairs. Dense lengths are sums of chords between 401 samples; the "
+        "1 - length / straight length of {pairs} pairs. Dense lengths are sums of chords between samples, so "
+        "many that more would change little; the "
         "published rule sums speeds at 16 points, is too long by about a sixteenth, and calls no path longer than the "
         "straight line. Where both are given, the published schedule ran on the same pairs.",
         {"pairs": len(found.published), "step": found.step, "direction": found.direction,

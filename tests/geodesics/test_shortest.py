@@ -9,7 +9,6 @@ import pytest
 import geomgan as gg
 from geomgan.errors import NotFiniteError
 from geomgan.geodesics import lengths, shortest_paths, speeds
-from geomgan.geodesics.tridiagonal import solve
 from geomgan.paths import bspline
 from tests.geodesics.surfaces import (
     EUCLIDEAN,
@@ -26,21 +25,6 @@ A, B = np.array([0.2, -0.8]), np.array([0.9, 1.1])  # latitude and longitude
 LOW, HIGH = np.array([-0.8, 0.5]), np.array([1.1, 0.9])  # in the upper half plane
 
 
-def test_block_tridiagonal_systems(rng, float64):
-    n, k = 7, 3
-    diagonal, upper = rng.standard_normal((n, k, k)), rng.standard_normal((n - 1, k, k))
-    diagonal = diagonal @ diagonal.swapaxes(1, 2) + 9 * np.eye(k)
-    whole = np.zeros((n * k, n * k))
-    for i in range(n):
-        whole[i * k : i * k + k, i * k : i * k + k] = diagonal[i]
-        if i < n - 1:
-            whole[i * k : i * k + k, i * k + k : i * k + 2 * k] = upper[i]
-            whole[i * k + k : i * k + 2 * k, i * k : i * k + k] = upper[i].T
-    right = rng.standard_normal((n, k))
-    found = solve(*map(jnp.asarray, (diagonal, upper, right)))
-    np.testing.assert_allclose(found, np.linalg.solve(whole, right.ravel()).reshape(n, k), rtol=1e-10)
-
-
 @pytest.mark.parametrize("method", ["gauss-newton", "georce"])
 def test_great_circles_and_half_circles(method, float64):
     G, D = surfaces()["sphere"]
@@ -54,7 +38,8 @@ def test_great_circles_and_half_circles(method, float64):
     assert np.abs(nodes @ normal).max() < 1e-6 if method == "gauss-newton" else 1e-2
     pace = speeds(G, D, found.paths, np.linspace(0, 1, 9))
     np.testing.assert_allclose(pace, found.lengths[0], rtol=1e-3 * loose)
-    assert found.improvements == pytest.approx(1 - found.lengths / lengths(G, D, gg.paths.between(A, B), points=401))
+    straight = lengths(G, D, gg.paths.between(A, B), points=1001)
+    assert found.improvements == pytest.approx(1 - found.lengths / straight, rel=1e-4)
 
     G, D = surfaces()["hyperbolic plane"]
     found = shortest_paths(G, D, LOW, HIGH, method=method, segments=128, tolerance=1e-13)
