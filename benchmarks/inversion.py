@@ -188,9 +188,12 @@ def race(G: gg.Generator, D: gg.distances.Distance, options: argparse.Namespace)
         for name, method, steps in (
             (f"Adam in {kind}, rate {rate:g}", go.adam(rate), 500),
             (f"Levenberg-Marquardt in {kind}", go.levenberg_marquardt(), 20),
+            (f"the same, metric each 10 steps, in {kind}", go.levenberg_marquardt("metric", every=10), 80),
         ):
             loss = suited(method, stack)
-            jax.block_until_ready(advance(method, loss, begin(method, loss, codes), 0))  # compile
+            warm = begin(method, loss, codes)
+            for i in range((method.every or 0) + 1):  # compile
+                warm = jax.block_until_ready(advance(method, loss, warm, i))
             start, kept = time.process_time(), []
             state = begin(method, loss, codes)
             for i in range(steps):

@@ -64,7 +64,17 @@ def test_options_that_do_not_fit_are_refused(names, options, message):
 
 def test_every_name_says_what_it_takes():
     assert set(DISTANCES) == {
-        *("mse", "euclidean", "lpips-alex", "lpips-vgg", "lpips-squeeze", "ssim", "ms-ssim", "digit-features"),
+        *(
+            "mse",
+            "euclidean",
+            "gaussian",
+            "lpips-alex",
+            "lpips-vgg",
+            "lpips-squeeze",
+            "ssim",
+            "ms-ssim",
+            "digit-features",
+        ),
         "spectrogram",
     }
     assert DISTANCES["spectrogram"].options == ("sample_rate",)
