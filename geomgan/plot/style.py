@@ -103,7 +103,7 @@ def logarithmic(ax: Any, names: str = "y") -> None:
     for name in names:
         axis = ax.xaxis if name == "x" else ax.yaxis
         low, high = sorted(axis.get_view_interval())
-        subs = (1,) if high > 300 * low else (1, 2, 5)
+        subs = (1,) if high > 100 * low else (1, 2, 5)
         axis.set_major_locator(LogLocator(subs=subs, numticks=6))
         axis.set_major_formatter(FuncFormatter(lambda x, _, plain=low >= 1e-3 and high <= 2e4: power(x, plain)))
         axis.set_minor_locator(NullLocator())
