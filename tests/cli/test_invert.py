@@ -27,7 +27,8 @@ def test_images_become_codes_and_a_page(tmp_path, capsys):
     assert str(tmp_path / "out" / "report.html") in said
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     curves = np.genfromtxt(tmp_path / "out" / "figures" / "curves.csv", delimiter=",", names=True)
-    np.testing.assert_allclose(summary["runs"]["mse"], [curves["target_0_run_0"][-1], curves["target_0_run_1"][-1]])
+    ends = [curves["target_0_run_0"][-1], curves["target_0_run_1"][-1]]
+    np.testing.assert_allclose(summary["runs"]["mse"], ends, rtol=1e-6)  # of two compiled programs
     assert max(summary["runs"]["mse"]) < 0.8 * curves["target_0_run_0"][0]
     assert 0 < min(summary["runs"]["lpips-alex"]) < 0.2
     with np.load(tmp_path / "out" / "codes.npz") as found:
