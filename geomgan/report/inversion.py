@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from geomgan.optimize.trials import CONVERGED, FAILED
 from geomgan.plot.images import is_image
 from geomgan.plot.inversion import MOST, loss_curves, reconstructions
 from geomgan.report.section import Section
-from geomgan.report.short import short_page
+from geomgan.report.short import Asked, short_page
 from geomgan.report.triple import Triple
 from geomgan.runs.files import local_path
 
@@ -29,24 +28,7 @@ G = {opened}
 x = G(z)"""
 
 
-@dataclass(frozen=True)
-class Inverted:
-    """What the page is of.
-
-    Attributes:
-        model: what the page calls the generator.
-        names: of the targets.
-        opened: the expression that gives the generator.
-        command: what makes the page again.
-    """
-
-    model: str
-    names: tuple[str, ...]
-    opened: str
-    command: str
-
-
-def inversion_page(found: Inversion, subject: Inverted, out: str | os.PathLike[str]) -> tuple[str, Path]:
+def inversion_page(found: Inversion, subject: Asked, out: str | os.PathLike[str]) -> tuple[str, Path]:
     """Write the page, its figures, ``summary.json``, and the codes as ``codes.npz`` into the folder ``out``.
 
     Returns:
@@ -108,7 +90,7 @@ def _tell_runs(subject: Any, found: Inversion) -> Section:
     )
 
 
-def _columns(found: Inversion, subject: Inverted) -> dict[str, list[object]]:
+def _columns(found: Inversion, subject: Asked) -> dict[str, list[object]]:
     """A row for each run."""
     B, R = found.losses.shape
     best = np.arange(R) == found.best[:, None]

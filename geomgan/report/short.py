@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,23 @@ from geomgan.report.written import written
 from geomgan.runs.files import write_whole
 
 PAGE, SUMMARY = "report.html", "summary.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What such a page is of.
+
+    Attributes:
+        model: what the page calls the generator.
+        names: of the targets, or of the pairs.
+        opened: the expression that gives the generator.
+        command: what makes the page again.
+    """
+
+    model: str
+    names: tuple[str, ...]
+    opened: str
+    command: str
 
 
 def short_page(

@@ -90,7 +90,7 @@ def test_the_share_off_the_diagonal_does_not_see_scales():
 
 @needs_assets
 def test_the_published_bigan_has_the_known_curvature(tmp_path):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
     from geomgan.directions import penalty_of_hessians, pixel_hessians
     from weights_convert.convert import convert
 

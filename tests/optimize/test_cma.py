@@ -122,7 +122,7 @@ def test_needs_no_more_evaluations_than_pycma():
     ("name", "score", "x0", "sigma"), [("sphere", sphere, 1.0, 1.0), ("rosenbrock", rosenbrock, 0.0, 0.5)]
 )
 def test_pycma_s_own_count(name, score, x0, sigma):
-    pycma = pytest.importorskip("cma")
+    pycma = pytest.importorskip("cma", reason="pycma is not installed: pip install cma to run this")
     plain = {
         "sphere": lambda z: z @ z,
         "rosenbrock": lambda z: sum(100 * (z[1:] - z[:-1] ** 2) ** 2 + (1 - z[:-1]) ** 2),

@@ -6,10 +6,11 @@ import json
 import numpy as np
 
 import geomgan as gg
-from geomgan.report.inversion import Inverted, inversion_page
+from geomgan.report.inversion import inversion_page
+from geomgan.report.short import Asked
 from tests.plot.gallery import inverted
 
-SUBJECT = Inverted("digits", tuple("abcde"), "geomgan.load('digits')", "geomgan invert digits a b c d e")
+SUBJECT = Asked("digits", tuple("abcde"), "geomgan.load('digits')", "geomgan invert digits a b c d e")
 
 
 def test_a_page_of_three_sections_with_their_files(tmp_path):

@@ -68,7 +68,7 @@ def test_the_sizes_are_the_published_ones():
 
 def test_the_discriminator_trains_as_the_published_one_in_pytorch(rng):
     """One forward pass and its gradient in training mode: spectral norm, batch norm, ELU."""
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch to run this")
     module, inputs, _ = MODULES["discriminator"]
     params, vectors, _ = drawn(module, inputs, rng)
     x, z = (rng.uniform(-1, 1, (6, *SHAPES[kind])).astype(np.float32) for kind in inputs)
