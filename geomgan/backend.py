@@ -98,7 +98,8 @@ class Backend:
         attention_bytes: of the attention weights of one sample that are held at a time; all of them where they are no
             more, without a loop.
         consistency_bytes: of products in one step of the consistency matrix.
-        frozen_bytes: of the widest map of samples that are computed together in a training: what a cache holds.
+        near_bytes: of the widest maps of samples that are computed together in a training or a search: what a cache
+            holds.
         walk_samples: samples of walks computed together at most.
         walk_values: of their numbers together.
         blas_rows: matrices up to so many rows are decomposed by one thread: OpenBLAS's threads go on spinning for
@@ -136,7 +137,7 @@ class Backend:
     patches: bool
     attention_bytes: int
     consistency_bytes: int
-    frozen_bytes: int
+    near_bytes: int
     walk_samples: int
     walk_values: int
     blas_rows: int
@@ -173,7 +174,7 @@ CPU = Backend(
     patches=True,
     attention_bytes=2**19,
     consistency_bytes=2**22,
-    frozen_bytes=4 * 2**20,
+    near_bytes=4 * 2**20,
     walk_samples=16,
     walk_values=2**20,
     blas_rows=512,
@@ -206,7 +207,7 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     patches=False,
     attention_bytes=2**25,
     consistency_bytes=2**28,
-    frozen_bytes=2**30,
+    near_bytes=2**30,
     walk_samples=256,
     walk_values=2**23,
     product_side=8192,

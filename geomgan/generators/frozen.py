@@ -68,7 +68,7 @@ def freeze(G: Generator, batch: int) -> Frozen:
     code = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
     if pays(batch) and not any_prepared(G):
         G = prepare(G, kernels_used(sample_of, G, code), frozen=True)
-    most = max(1, min(batch, backend().frozen_bytes // max(largest_array(sample_of, G, code), 1)))
+    most = max(1, min(batch, backend().near_bytes // max(largest_array(sample_of, G, code), 1)))
     return Frozen(G, max(n for n in range(1, most + 1) if batch % n == 0))
 
 

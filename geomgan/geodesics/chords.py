@@ -24,7 +24,20 @@ from geomgan.metric.maps import Product
 from geomgan.metric.pair import Pair
 from geomgan.paths.measure import neighbour_distances
 
-BLOCK = 16  # codes of which chords are measured together
+BLOCK = 16, 128  # codes of which chords are measured together, at least and at most
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Codes that are evaluated and pulled back by one program.
+
+    Attributes:
+        near: as many as leave their activations in memory that is near.
+        most: as many as a whole chain may have.
+    """
+
+    near: int
+    most: int
 
 
 @brief
@@ -56,16 +69,33 @@ def energy(pair: Pair, chain: jax.Array, together: int) -> jax.Array:
     return (len(chain) - 1) * jnp.sum(jnp.diff(values, axis=0) ** 2)
 
 
-def evaluate(pair: Pair, chains: jax.Array, rows: int) -> tuple[jax.Array, jax.Array]:
+def evaluate(
+    pair: Pair, chains: jax.Array, rows: Rows, wanted: np.ndarray | None = None
+) -> tuple[jax.Array, jax.Array]:
     """``E (n,)`` of chains ``(n, T + 1, d)``, and the gradient of half of ``E / T`` at their inner codes ``(n, N, d)``.
 
-    More than ``rows`` codes are taken so many at a time, their samples twice: in a loop of Python's, because reverse
-    passes of convolutions inside compiled ones are slow on CPU.
+    Both are zero for chains that are not ``wanted (n,)``, where others are enough to fill programs. Programs run in a
+    loop of Python's, because reverse passes of convolutions inside compiled ones are slow on CPU; where one chain is
+    too large for one of them, its samples are computed twice.
     """
-    n, nodes, d = chains.shape
-    if n * nodes <= rows or pair.D.embedding is None:
+    n, nodes, _ = chains.shape
+    if n * nodes <= rows.near:
         return _evaluate(pair, chains)
-    flat = jnp.pad(chains.reshape(-1, d), ((0, -n * nodes % rows), (0, 0)), mode="edge").reshape(-1, rows, d)
+    index = np.arange(n) if wanted is None else np.flatnonzero(wanted)
+    whole = nodes <= rows.most or pair.D.embedding is None
+    size = max(1, rows.near // nodes) if whole else 1
+    parts = [np.resize(index[first : first + size], size) for first in range(0, len(index), size)]
+    codes = np.asarray(chains)
+    found = [_evaluate(pair, codes[part]) if whole else _in_blocks(pair, codes[part], rows.most) for part in parts]
+    energies, slopes = np.zeros(n, codes.dtype), np.zeros_like(codes[:, 1:-1])
+    for part, both in zip(parts, found, strict=True):
+        energies[part], slopes[part] = both
+    return jnp.asarray(energies), jnp.asarray(slopes)
+
+
+def _in_blocks(pair: Pair, chains: np.ndarray, rows: int) -> tuple[jax.Array, jax.Array]:
+    n, nodes, d = chains.shape
+    flat = np.pad(chains.reshape(-1, d), ((0, -n * nodes % rows), (0, 0)), mode="edge").reshape(-1, rows, d)
     values = jnp.concatenate([_values(pair, block) for block in flat])[: n * nodes]
     energies, pulls = _chords(values.reshape(n, nodes, -1))
     pulls = jnp.pad(pulls.reshape(n * nodes, -1), ((0, flat.shape[0] * rows - n * nodes), (0, 0)))
@@ -87,13 +117,17 @@ def _evaluate(pair: Pair, chains: jax.Array) -> tuple[jax.Array, jax.Array]:
         return energies, slopes.reshape(chains.shape)[:, 1:-1]
 
 
-def chords_along(pair: Pair, chains: np.ndarray) -> np.ndarray:
-    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program for all lengths."""
+def chords_along(pair: Pair, chains: np.ndarray, near: int) -> np.ndarray:
+    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program for all lengths.
+
+    About so many codes as are ``near`` at a time.
+    """
     if pair.D.embedding is None:
         return neighbour_distances(pair.G, pair.D, chains).astype(np.float64)
     n, nodes, d = chains.shape
-    flat = np.pad(chains.reshape(-1, d).astype(pair.G.dtype), ((0, -n * nodes % BLOCK), (0, 0)), mode="edge")
-    blocks = [_values(pair, block) for block in flat.reshape(-1, BLOCK, d)]  # under way together
+    size = int(np.clip(near, *BLOCK))
+    flat = np.pad(chains.reshape(-1, d).astype(pair.G.dtype), ((0, -n * nodes % size), (0, 0)), mode="edge")
+    blocks = [_values(pair, block) for block in flat.reshape(-1, size, d)]  # under way together
     found, last = [], np.asarray(blocks[0][:1])
     for block in blocks:
         values = np.concatenate([last, np.asarray(block)])

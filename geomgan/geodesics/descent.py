@@ -19,7 +19,7 @@ import numpy as np
 
 from geomgan.brief import brief
 from geomgan.geodesics.batches import Chain, until_done
-from geomgan.geodesics.chords import at, evaluate
+from geomgan.geodesics.chords import Rows, at, evaluate
 from geomgan.geodesics.springs import Springs, knots_of, metrics_at, relaxed, springs_of
 from geomgan.metric.pair import Pair
 
@@ -72,13 +72,13 @@ def descended(
     tolerance: float,
     iterations: int,
     *,
-    rows: int,
+    rows: Rows,
     together: int,
     check: Callable[[Any], None],
 ) -> Chain:
     """Chains ``(n, T + 1, d)`` after their steps in the columns of ``basis (d, k)``.
 
-    ``rows`` codes are evaluated together, ``together`` are linearised; ``check`` is told the first energies.
+    So many ``rows`` are evaluated together, ``together`` codes linearised; ``check`` is told the first energies.
     """
     evaluations = 0
 
@@ -89,7 +89,7 @@ def descended(
             evaluations = 0
         evaluations += 1
         search, trial = _aimed(search, basis, tolerance)
-        return _weighed(search, trial, *evaluate(pair, trial, rows), basis)
+        return _weighed(search, trial, *evaluate(pair, trial, rows, ~np.asarray(search.chain.done)), basis)
 
     codes = jnp.asarray(chains, pair.G.dtype)
     first = evaluate(pair, codes, rows)

@@ -19,7 +19,7 @@ from geomgan.errors import NotFiniteError, as_array, check_choice, check_code, c
 from geomgan.generators.generator import Generator
 from geomgan.geodesics import descent, georce, products
 from geomgan.geodesics.batches import Chain
-from geomgan.geodesics.chords import at, chords_along
+from geomgan.geodesics.chords import Rows, at, chords_along
 from geomgan.geodesics.descent import MEMORY
 from geomgan.geodesics.springs import KNOTS
 from geomgan.metric.pair import Pair, bound, check_types, profile_of
@@ -287,14 +287,13 @@ def check_energies(energies: Any) -> None:
 
 def nodes_together(pair: Pair, nodes: int, tangents: int) -> int:
     """Codes linearised at a time: as many as leave their activations in memory that is near."""
-    here = backend()
-    most = here.whole_bytes or here.together_bytes
-    return int(np.clip(most // max((tangents + 1) * profile_of(pair).largest, 1), 1, nodes))
+    return int(np.clip(backend().near_bytes // max((tangents + 1) * profile_of(pair).largest, 1), 1, nodes))
 
 
-def rows_together(pair: Pair) -> int:
-    """Codes evaluated and pulled back together: as many as leave their activations in memory."""
-    return max(1, int(backend().together_bytes // max(profile_of(pair).largest, 1)))
+def rows_together(pair: Pair) -> Rows:
+    """Codes evaluated and pulled back together."""
+    here, size = backend(), max(profile_of(pair).largest, 1)
+    return Rows(near=max(1, here.near_bytes // size), most=max(1, here.together_bytes // size))
 
 
 def pairs_together(pair: Pair, segments: int, tangents: int) -> int:
@@ -304,7 +303,7 @@ def pairs_together(pair: Pair, segments: int, tangents: int) -> int:
     if budget < 4 * tangents * max(numbers, tangents) * size:
         return 0
     each = segments * (4 * numbers + 2 * MEMORY * tangents) + 4 * KNOTS * tangents**2
-    return max(1, min(budget // (each * size), rows_together(pair) // (segments + 1)))
+    return max(1, min(budget // (each * size), rows_together(pair).most // (segments + 1)))
 
 
 def _measured(pair: Pair, chains: np.ndarray, least: int) -> tuple[np.ndarray, ...]:
@@ -312,7 +311,8 @@ def _measured(pair: Pair, chains: np.ndarray, least: int) -> tuple[np.ndarray, .
 
     Chord sums of ``T`` chords and of ``p`` times as many, extrapolated: their error falls like the square.
     """
-    chords = chords_along(pair, chains)
+    near = rows_together(pair).near
+    chords = chords_along(pair, chains, near)
     T = chords.shape[1]
     p = max(FINER, -(-least // T))
     arcs = np.pad(np.cumsum(chords, axis=1), ((0, 0), (1, 0)))
@@ -324,7 +324,7 @@ def _measured(pair: Pair, chains: np.ndarray, least: int) -> tuple[np.ndarray, .
     t = [np.interp(np.arange(p * T + 1) / p, np.arange(T + 1), row) for row in steps]
     fine = np.stack([through(*both)(row) for *both, row in zip(steps, chains, t, strict=True)])
     fine[:, ::p] = chains  # to the bit
-    dense = chords_along(pair, fine).sum(axis=1)
+    dense = chords_along(pair, fine, near).sum(axis=1)
     return dense + (dense - arcs[:, -1]) / (p**2 - 1), T * (chords**2).sum(axis=1), steps, chains
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.geodesics.batches import Chain, until_done
-from geomgan.geodesics.chords import at, chords_along, energy, evaluate
+from geomgan.geodesics.chords import Rows, at, chords_along, energy, evaluate
 from geomgan.geodesics.springs import knots_of, metrics_at, relaxed, springs_of
 from geomgan.geodesics.tridiagonal import eliminate, inverse, substitute
 from geomgan.metric.pair import bound
@@ -67,12 +67,15 @@ def test_energies_gradients_and_metrics_of_chains(rng, float64):
         codes = chains if pair.D.embedding is not None else jnp.abs(chains[..., :2]) + 0.5
         whole = jax.vmap(jax.value_and_grad(lambda chain, pair=pair: energy(pair, chain, 5)))
         values, slopes = whole(codes)
-        for rows in (100, 4):  # at once, and in blocks whose last one is not full
+        for rows in (Rows(100, 100), Rows(9, 100), Rows(4, 4)):  # at once, chain by chain, in blocks not all full
             found = evaluate(pair, codes, rows)
             np.testing.assert_allclose(found[0], values, rtol=1e-12)
             np.testing.assert_allclose(found[1], slopes[:, 1:-1] / 8, rtol=1e-9, atol=1e-12)
+        one = evaluate(pair, codes, Rows(5, 100), np.array([False, True]))
+        np.testing.assert_allclose(one[0], [0, values[1]], rtol=1e-12)
+        np.testing.assert_allclose(one[1], [np.zeros_like(slopes[0, 1:-1]), slopes[1, 1:-1] / 8], rtol=1e-9, atol=1e-12)
         expected = neighbour_distances(pair.G, pair.D, np.asarray(codes))
-        np.testing.assert_allclose(chords_along(pair, np.asarray(codes)), expected, rtol=1e-9)
+        np.testing.assert_allclose(chords_along(pair, np.asarray(codes), 1), expected, rtol=1e-9)
     pair = bound(G, EUCLIDEAN)
     U = jnp.asarray(np.linalg.qr(rng.standard_normal((3, 2))).Q)
     J = jax.jacfwd(lambda z: G(z))(chains[1, 2]) @ U
