@@ -2,13 +2,14 @@
 
 :func:`georce` is algorithm 1 of Rygaard and Hauberg (arXiv 2505.05961) in plain JAX, written from the paper: full
 metrics by ``jacfwd`` at every node, the gradient of ``uᵀ G(z) u`` in reverse through them, and a line search that
-halves the step until the energy, of full metrics again, falls. An iteration is one program, and they are a loop of
-Python's.
+halves the step until the energy, of full metrics again, falls. Its loops are Python's: half the processor's time of
+one program for all nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,53 +26,55 @@ def line(a: np.ndarray, b: np.ndarray, segments: int) -> jax.Array:
     return jnp.asarray(np.linspace(a, b, segments + 1), jnp.float32)
 
 
-@cache
-def georce_step(embed: Embed) -> Callable[[jax.Array], tuple[jax.Array, jax.Array, jax.Array]]:
-    """Codes ``(T + 1, d)``, and their energies before and after an iteration."""
+@dataclass(frozen=True)
+class Georce:
+    """What an iteration needs, compiled; node by node, which is its fastest form on CPU."""
 
+    metrics: Callable[[jax.Array], jax.Array]  # (T, d) -> (T, d, d)
+    slope: Callable[[jax.Array, jax.Array], jax.Array]  # of uᵀ G(z) u with z
+    towards: Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+    moved: Callable[[jax.Array, jax.Array, float], jax.Array]
+    energy: Callable[[jax.Array], jax.Array]
+
+
+@cache
+def georce_parts(embed: Embed) -> Georce:
     def metric(z: jax.Array) -> jax.Array:
         J = jax.jacfwd(embed)(z)
         return J.T @ J
 
-    def energy(z: jax.Array) -> jax.Array:
-        u = jnp.diff(z, axis=0)
-        return len(u) * jnp.einsum("ti,tij,tj->", u, jax.vmap(metric)(z[:-1]), u)
-
-    @jax.jit
-    def step(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        u = jnp.diff(z, axis=0)
-        G = jax.vmap(metric)(z[:-1])
-        nu = jax.grad(lambda z: jnp.einsum("ti,tij,tj->", u[1:], jax.vmap(metric)(z), u[1:]))(z[1:-1])
+    def towards(z: jax.Array, G: jax.Array, nu: jax.Array) -> jax.Array:
         later = jnp.concatenate([jnp.cumsum(nu[::-1], axis=0)[::-1], jnp.zeros_like(nu[:1])])
         inverses = jnp.linalg.inv(G)
         right = 2 * (z[0] - z[-1]) - jnp.einsum("tij,tj->i", inverses, later)
         mu = jnp.linalg.solve(inverses.sum(axis=0), right)
-        towards = -0.5 * jnp.einsum("tij,tj->ti", inverses, mu + later)
-        now = len(u) * jnp.einsum("ti,tij,tj->", u, G, u)
+        return -0.5 * jnp.einsum("tij,tj->ti", inverses, mu + later)
 
-        def moved(share: jax.Array) -> jax.Array:
-            inner = z[0] + jnp.cumsum(share * towards + (1 - share) * u, axis=0)[:-1]
-            return jnp.concatenate([z[:1], inner, z[-1:]])
+    def moved(z: jax.Array, towards: jax.Array, share: float) -> jax.Array:
+        inner = z[0] + jnp.cumsum(share * towards + (1 - share) * jnp.diff(z, axis=0), axis=0)[:-1]
+        return jnp.concatenate([z[:1], inner, z[-1:]])
 
-        def worse(state: Any) -> jax.Array:
-            share, found = state
-            return ~(found < now) & (share > 1e-6)
+    def energy(z: jax.Array) -> jax.Array:
+        u = jnp.diff(z, axis=0)
+        return len(u) * jnp.einsum("ti,tij,tj->", u, jax.lax.map(metric, z[:-1]), u)
 
-        one = jnp.ones(())
-        halved = lambda state: (state[0] / 2, energy(moved(state[0] / 2)))
-        share, found = jax.lax.while_loop(worse, halved, (one, energy(moved(one))))
-        better = found < now
-        return jnp.where(better, moved(share), z), now, jnp.where(better, found, now)
-
-    return step
+    slope = jax.grad(lambda z, u: u @ metric(z) @ u)
+    metrics = jax.jit(lambda z: jax.lax.map(metric, z))
+    return Georce(metrics, jax.jit(slope), jax.jit(towards), jax.jit(moved), jax.jit(energy))
 
 
 def georce(embed: Embed, a: np.ndarray, b: np.ndarray, segments: int, tolerance: float, most: int = 100) -> np.ndarray:
-    z, step = line(a, b, segments), georce_step(embed)
+    z, parts = line(a, b, segments), georce_parts(embed)
+    now = float(parts.energy(z))
     for _ in range(most):
-        z, before, after = step(z)
-        if not float(before - after) > tolerance * float(before):
+        G, u = parts.metrics(z[:-1]), jnp.diff(z, axis=0)
+        towards = parts.towards(z, G, jnp.stack([parts.slope(x, v) for x, v in zip(z[1:-1], u[1:], strict=True)]))
+        share = 1.0
+        while not (found := float(parts.energy(trial := parts.moved(z, towards, share)))) < now and share > 1e-6:
+            share /= 2
+        if not now - found > tolerance * now:
             break
+        z, now = trial, found
     return np.asarray(z)
 
 

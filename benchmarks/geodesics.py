@@ -2,9 +2,9 @@
 
 python -m benchmarks.geodesics [--only published svhn …] [--pairs N] [--assets FOLDER]
 
-Methods take turns, pair by pair, in one process, after everything was compiled. Seconds are the processor's, so that
-other programs beside this one count little; what is measured densely is by one rule for all: chords of 1,001 samples
-along the cubic spline through the nodes, at equal parameters. Our seconds contain all that `shortest_paths` does, also
+Methods take turns, pair by pair, in one process; seconds are medians, so that the compilation in the first pair does
+not count, and the processor's, so that other programs beside this one count little. What is measured densely is by one
+rule for all: chords of 1,001 samples along the cubic spline through the nodes, at equal parameters. Our seconds contain all that `shortest_paths` does, also
 its measuring; GEORCE as published, L-BFGS and Adam find their nodes only.
 
 `--assets` is the folder of the trained models. `finslerax` is not needed by anything else: install it aside, with
@@ -79,10 +79,8 @@ def ours(G: gg.Generator, D: gg.distances.Distance, **options: Any) -> Find:
 
 
 def in_turns(methods: dict[str, Find], starts: np.ndarray, ends: np.ndarray) -> dict[str, tuple[list, list]]:
-    """Seconds and nodes of every pair by every method, which take turns."""
+    """Seconds and nodes of every pair by every method, which take turns; in the first pair's is compilation."""
     found: dict[str, tuple[list, list]] = {name: ([], []) for name in methods}
-    for find in methods.values():
-        find(starts[0], ends[0])
     for a, b in zip(starts, ends, strict=True):
         for name, find in methods.items():
             spent, _, nodes = seconds(partial(find, a, b))
