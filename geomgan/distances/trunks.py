@@ -1,4 +1,4 @@
-"""The ImageNet networks whose features are compared: AlexNet, VGG16 and SqueezeNet up to their last convolution."""
+"""The ImageNet networks whose features are compared: AlexNet, VGG16, VGG19 and SqueezeNet up to their last convolution."""
 
 from __future__ import annotations
 
@@ -67,19 +67,23 @@ class AlexNet(nn.Module):
         return tuple(maps)
 
 
-class VGG16(nn.Module):
-    """The convolutions of torchvision's VGG16: ``(H, W, 3)`` -> the five ReLU maps before each pooling.
+class VGG(nn.Module):
+    """The convolutions of torchvision's VGG16 or VGG19: ``(H, W, 3)`` -> the five ReLU maps before each pooling.
 
-    Activations: ``relu1_1`` to ``relu5_3``, each also as ``relu1_1.preactivation``.
+    Activations: ``relu1_1`` to ``relu5_3`` (VGG19: ``relu5_4``), each also as ``relu1_1.preactivation``.
+
+    Attributes:
+        depths: convolutions of each stage.
     """
 
+    depths: tuple[int, ...]
     smallest_side = 16
     widths = (64, 128, 256, 512, 512)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, ...]:
         maps = []
-        for stage, (features, depth) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), start=1):
+        for stage, (features, depth) in enumerate(zip(self.widths, self.depths, strict=True), start=1):
             if stage > 1:
                 x = max_pool(x, 2, 2)
             for i in range(1, depth + 1):
@@ -118,4 +122,9 @@ class SqueezeNet(nn.Module):
         return tuple(maps)
 
 
-TRUNKS: dict[str, nn.Module] = {"alex": AlexNet(), "vgg": VGG16(), "squeeze": SqueezeNet()}
+TRUNKS: dict[str, nn.Module] = {
+    "alex": AlexNet(),
+    "vgg": VGG((2, 2, 3, 3, 3)),
+    "vgg19": VGG((2, 2, 4, 4, 4)),
+    "squeeze": SqueezeNet(),
+}

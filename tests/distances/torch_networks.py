@@ -36,9 +36,9 @@ def features(net: str) -> nn.Sequential:
         first = [nn.Conv2d(3, 64, 11, 4, 2), *pool, nn.Conv2d(64, 192, 5, padding=2), *pool]
         widths = ((192, 384), (384, 256), (256, 256))
         return nn.Sequential(*first, *(m for w in widths for m in (nn.Conv2d(*w, 3, padding=1), nn.ReLU())))
-    if net == "vgg":
-        layers, width = [], 3
-        for wide, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+    if net in ("vgg", "vgg19"):
+        layers, width, deep = [], 3, 4 if net == "vgg19" else 3
+        for wide, depth in ((64, 2), (128, 2), (256, deep), (512, deep), (512, deep)):
             for _ in range(depth):
                 layers += [nn.Conv2d(width, wide, 3, padding=1), nn.ReLU()]
                 width = wide

@@ -21,11 +21,13 @@ from weights_convert.convert import Converted
 from weights_convert.options import Options, choice
 from weights_convert.table import Layer, Row, Tensor, Tensors, fill, shapes
 
-VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+VGG19 = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 FIRE = ((f"fire{i}", position) for i, position in enumerate((3, 4, 6, 7, 9, 10, 11, 12), start=2))
 SOURCES: dict[str, dict[str, str]] = {  # net -> our convolution -> the published one
     "alex": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["alex"], (0, 3, 6, 8, 10), strict=True)},
-    "vgg": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["vgg"], VGG, strict=True)},
+    "vgg": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["vgg"], VGG16, strict=True)},
+    "vgg19": {name: f"features.{i}" for name, i in zip(CONVOLUTIONS["vgg19"], VGG19, strict=True)},
     "squeeze": {"conv1": "features.0"}
     | {f"{n}_{part}": f"features.{i}.{part}" for n, i in FIRE for part in ("squeeze", "expand1x1", "expand3x3")},
 }

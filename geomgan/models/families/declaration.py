@@ -93,17 +93,19 @@ class Family:
         name: in ``model.json``, in the catalogue and on the command line.
         networks: part -> network; empty for weights that a distance takes.
         checkpoint: what is converted; None for a family that this project trains.
-        net: of weights for a distance: which ``net`` of ``geomgan.distances.lpips`` they are for.
+        net: of weights for a distance: which ``net`` of ``geomgan.distances`` they are for.
+        call: that opens them, with ``{}`` for the folder.
     """
 
     name: str
     networks: Mapping[str, Part] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     net: str = ""
+    call: str = "geomgan.load({})"
 
     def use(self, folder: str) -> str:
         """The call that opens a model of this family, with ``folder`` as its argument."""
-        return f"lpips(net, weights={folder})" if self.net else f"geomgan.load({folder})"
+        return self.call.format(folder)
 
 
 def code(config: Config) -> Shapes:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import geomgan as gg
-from geomgan.distances.lpips_weights import TORCHVISION
+from geomgan.models.families.judges import HEADS, TORCHVISION
 from geomgan.errors import CheckpointError, NotHereError
-from tests.distances.torch_networks import our_weights, seeded
+from tests.distances.torch_networks import features, our_weights, seeded
 from tests.fixtures import golden
 from tests.weights_convert.torch_models import saved
 from weights_convert.convert import convert
@@ -41,7 +41,8 @@ def pair(net: str) -> tuple[np.ndarray, np.ndarray, float]:
 def cache(tmp_path_factory):
     """A cache folder with the trunk and the heads of every network, each converted from its own file."""
     home = tmp_path_factory.mktemp("home")
-    for net, (model, _) in TORCHVISION.items():
+    for net in HEADS:
+        model, _ = TORCHVISION[net]
         trunk = written(home, f"{model}.pth", tensors(net, "features.", "classifier."))
         convert(f"torchvision-{model}", trunk, home / "lpips" / net)
         heads = written(home, f"{net}.pth", tensors(net, "lin"))
@@ -50,7 +51,7 @@ def cache(tmp_path_factory):
     return home
 
 
-@pytest.mark.parametrize("net", TORCHVISION)
+@pytest.mark.parametrize("net", HEADS)
 def test_a_trunk_in_a_folder_and_heads_in_another(cache, net):
     x, y, expected = pair(net)
     folders = {"trunk": cache / "lpips" / net, "heads": cache / "lpips" / f"{net}-heads-0.1"}
@@ -92,6 +93,27 @@ def test_heads_of_another_version_or_part_are_refused(cache):
         gg.distances.lpips("alex", weights={"trunk": heads})
     with pytest.raises(CheckpointError, match="holds 'lpips-heads-alex'; expected one of 'torchvision-vgg16'"):
         gg.distances.lpips("vgg", weights=heads)
+
+
+def test_features_of_vgg19_at_28_pixels(tmp_path):
+    """The feature map of GenerativeLatentSpace: relu5_2 of grey digits, 512 numbers."""
+    torch.manual_seed(0)
+    net = features("vgg19")
+    for layer in net:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    path = written(tmp_path, "vgg19.pth", {f"features.{name}": value for name, value in net.state_dict().items()})
+    folder = convert("torchvision-vgg19", path, tmp_path / "model")
+    x, y = torch.rand(2, 1, 28, 28).expand(2, 3, 28, 28)
+    shift, scale = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.no_grad():
+        a, b = net[:32]((torch.stack([x, y]) - shift) / scale)  # up to relu5_2
+    assert a.shape == (512, 1, 1)
+    D = gg.distances.classifier_features("vgg19", "relu5_2", weights=folder, input_range=(0, 1))
+    x, y = (np.asarray(image[:1]).transpose(1, 2, 0) for image in (x, y))
+    assert float(D(x, y)) == pytest.approx(float(((a - b) ** 2).sum()), rel=1e-4)
+    with pytest.raises(ValueError, match="'vgg19'"):
+        gg.distances.lpips("vgg19")
 
 
 def test_trunk_and_heads_in_one_state_dict(tmp_path):
