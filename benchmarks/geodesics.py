@@ -4,8 +4,8 @@ python -m benchmarks.geodesics [--only published svhn …] [--pairs N] [--assets
 
 Methods take turns, pair by pair, in one process; seconds are medians, so that the compilation in the first pair does
 not count, and the processor's, so that other programs beside this one count little. What is measured densely is by one
-rule for all: chords of 1,001 samples along the cubic spline through the nodes, at equal parameters. Our seconds contain all that `shortest_paths` does, also
-its measuring; GEORCE as published, L-BFGS and Adam find their nodes only.
+rule for all: chords of 1,001 samples along the cubic spline through the nodes, at equal parameters. Our seconds contain
+all that `shortest_paths` does, also its measuring; GEORCE as published, L-BFGS and Adam find their nodes only.
 
 `--assets` is the folder of the trained models. `finslerax` is not needed by anything else: install it aside, with
 `pip install --target FOLDER finslerax equinox` and FOLDER in PYTHONPATH.

@@ -1,4 +1,4 @@
-"""The ImageNet networks whose features are compared: AlexNet, VGG16, VGG19 and SqueezeNet up to their last convolution."""
+"""The ImageNet networks whose features are compared, up to their last convolution: AlexNet, VGG, SqueezeNet."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import geomgan as gg
-from geomgan.models.families.judges import HEADS, TORCHVISION
 from geomgan.errors import CheckpointError, NotHereError
+from geomgan.models.families.judges import HEADS, TORCHVISION
 from tests.distances.torch_networks import features, our_weights, seeded
 from tests.fixtures import golden
 from tests.weights_convert.torch_models import saved
