@@ -25,6 +25,7 @@ from geomgan.brief import brief
 from geomgan.directions.collection import DirectionSet, direction_set, save
 from geomgan.directions.fit import model_hash
 from geomgan.directions.rows import METHOD, SearchSpace, digest, first_rows, orthonormalised, padded
+from geomgan.directions.subspace import block_basis
 from geomgan.errors import OptionError, as_array, check_count, check_key, warn
 from geomgan.generators import Generator
 from geomgan.generators.cost import count_flops
@@ -94,6 +95,7 @@ def discover_by_penalty(
     *,
     start: Any = "random",
     classes: Any = None,
+    within: Any = None,
     out: str | os.PathLike[str] | None = None,
     every: int = 100,
     picture: Callable[[DirectionSet, int], object] | None = None,
@@ -109,6 +111,8 @@ def discover_by_penalty(
         start: ``"random"``, ``"coordinates"``, a file of :func:`geomgan.directions.save`, or a matrix of rows.
         classes: embeddings ``(m, e)`` of classes, one of which is drawn for every code; by default all codes have the
             class of ``G``. Those of a BigGAN are ``gg.load(MODEL, space="class").params["context"]["classes"]``.
+        within: search in the span of these orthonormal columns ``(d, m)`` alone, such as some metric axes: what is
+            found is a turn of them, where there are as many directions.
         out: folder for the state, from which the same call goes on, the curve of the penalty, and the directions.
         every: steps between two checkpoints.
         picture: called with the directions so far and the step, to draw what they do.
@@ -117,6 +121,9 @@ def discover_by_penalty(
 
     Returns:
         The directions, in the order of the rows: the published ones of interest are among the first 8 to 16.
+
+    Fewer directions than the searched space has dimensions can lower their penalty by leaving what bends: the least
+    there is have directions that do nothing. As many can only share the curvature out differently among them.
 
     Raises:
         OptionError: an option has a value that it cannot take, such as more orthonormal directions than dimensions.
@@ -129,9 +136,9 @@ def discover_by_penalty(
     check_key(key)
     options = _checked(options)
     key_start, key_train, key_code = jax.random.split(key, 3)
-    matrix = first_rows(
-        start, key_start, options.ndirs, options.search_space, G.latent_dim, orthogonal=options.orthogonal
-    )
+    basis = None if within is None else _span(G, within, options.search_space)
+    size = G.latent_dim if basis is None else basis.shape[1]
+    matrix = first_rows(start, key_start, options.ndirs, options.search_space, size, orthogonal=options.orthogonal)
     table = None if classes is None else _class_table(G, classes)
     check_deterministic(partial(sample_of, G), G.sample_latent(key_code, 1)[0], G.name)
     state = PenaltyState(matrix, _adam(options).init(matrix), jnp.asarray(0, jnp.int32), key_train)
@@ -140,12 +147,13 @@ def discover_by_penalty(
         "model": model_hash(G),
         "start": start if isinstance(start, str) and not os.path.exists(start) else digest(np.asarray(matrix)),
         "classes": None if table is None else digest(np.asarray(table)),
+        "within": None if basis is None else digest(np.asarray(basis)),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
     }
-    found = partial(_found, G, settings=settings)
+    found = partial(_found, G, settings=settings, basis=basis)
     folder = None if out is None else local_path(out)
     state, _ = run(
-        _stepper(prepared(G), table, options),
+        _stepper(prepared(G), table, options, basis),
         state,
         options.steps,
         checkpoint=None if folder is None else folder / CHECKPOINT,
@@ -160,7 +168,13 @@ def discover_by_penalty(
 
 
 def moved_penalty(
-    matrix: jax.Array, G: Generator, z: jax.Array, w: jax.Array, signs: jax.Array, options: PenaltyOptions
+    matrix: jax.Array,
+    G: Generator,
+    z: jax.Array,
+    w: jax.Array,
+    signs: jax.Array,
+    options: PenaltyOptions,
+    basis: Any = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The penalty of ``w -> G(z + w Q)`` at one code: the mean over its numbers; and how far it is from rounding.
 
@@ -171,8 +185,9 @@ def moved_penalty(
         w: coordinates ``(n,)`` along the directions, about which the penalty is taken.
         signs: ``(k, n)``.
         options: of the discovery.
+        basis: orthonormal columns ``(d, m)`` in whose span the rows of ``A`` are; None for the search space.
     """
-    rows = padded(orthonormalised(matrix) if options.orthogonal else matrix, options.search_space, G.latent_dim)
+    rows = _rows(matrix, G.latent_dim, options.search_space, basis, orthogonal=options.orthogonal)
     along = lambda w: sample_of(G, z + w @ rows)
     with jax.default_matmul_precision("highest"), usual_promotion():
         forms = quadratic_forms(along, w, signs, options.method, options.epsilon)
@@ -191,6 +206,19 @@ def _checked(options: PenaltyOptions) -> PenaltyOptions:
             raise OptionError(f"{name} is {value!r}; expected a positive number.")
     space = options.search_space
     return options._replace(search_space=space if isinstance(space, str) else (int(space[0]), int(space[1])))
+
+
+def _span(G: Generator, within: Any, space: SearchSpace) -> jax.Array:
+    """The columns of a subspace, which have been looked at."""
+    if space != "all":
+        raise OptionError(f"within= and search_space={space!r} are two subspaces; expected one of them.")
+    return jnp.asarray(block_basis(G.latent_dim, within), G.dtype)
+
+
+def _rows(matrix: Any, d: int, space: SearchSpace, basis: Any, *, orthogonal: bool) -> Any:
+    """The directions ``(n, d)`` of a matrix."""
+    rows = orthonormalised(matrix) if orthogonal else matrix
+    return padded(rows, space, d) if basis is None else rows @ basis.T
 
 
 def _class_table(G: Generator, classes: Any) -> jax.Array:
@@ -221,7 +249,7 @@ def prepared(G: Generator) -> Generator:
     return fast
 
 
-def _stepper(G: Generator, table: Any, options: PenaltyOptions) -> Callable[[PenaltyState], Any]:
+def _stepper(G: Generator, table: Any, options: PenaltyOptions, basis: Any) -> Callable[[PenaltyState], Any]:
     """``state -> (state, scalars)``; the first step says where its differences are rounding."""
     code = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
     heavy = count_flops(sample_of, G, code) > backend().heavy_flops
@@ -235,7 +263,7 @@ def _stepper(G: Generator, table: Any, options: PenaltyOptions) -> Callable[[Pen
         clear: list[jax.Array] = []
         for first in range(0, options.batch, together):
             part = jax.tree.map(lambda x, at=first: x[at : at + together], drawn)
-            (one, lies), slope = penalty_gradient(state.matrix, G, part, options)
+            (one, lies), slope = penalty_gradient(state.matrix, G, part, options, basis)
             gradient, penalty, clear = gradient + slope, penalty + one, [*clear, lies]
         if unseen and not max(float(x) for x in clear) > CLEAR:
             warn(rounding_warning(options.epsilon, G.dtype))
@@ -258,12 +286,15 @@ def _draw(state: PenaltyState, G: Generator, table: Any, options: PenaltyOptions
 
 
 @partial(jax.jit, static_argnames="options")
-def penalty_gradient(matrix: jax.Array, G: Generator, part: Any, options: PenaltyOptions) -> Any:
+def penalty_gradient(
+    matrix: jax.Array, G: Generator, part: Any, options: PenaltyOptions, basis: Any = None
+) -> Any:
     """The part's share of the mean penalty, how far it is from rounding, and the gradient of the former."""
 
     def loss(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
         def one(z: jax.Array, w: jax.Array, signs: jax.Array, chosen: Any) -> tuple[jax.Array, jax.Array]:
-            return moved_penalty(matrix, G if chosen is None else _with_class(G, chosen), z, w, signs, options)
+            at = G if chosen is None else _with_class(G, chosen)
+            return moved_penalty(matrix, at, z, w, signs, options, basis)
 
         penalties, clear = jax.vmap(one)(*part)
         return penalties.sum() / options.batch, clear.max()
@@ -279,11 +310,13 @@ def _updated(state: PenaltyState, gradient: Any, penalty: Any, options: PenaltyO
     return PenaltyState(matrix, optimizer, state.step + 1, state.key), scalars
 
 
-def _found(G: Generator, state: PenaltyState, *, settings: dict[str, Any]) -> DirectionSet:
+def _found(G: Generator, state: PenaltyState, *, settings: dict[str, Any], basis: Any) -> DirectionSet:
     """The directions of a state."""
-    rows, orthogonal = np.asarray(state.matrix, np.float64), settings["orthogonal"]
-    rows = np.asarray(padded(orthonormalised(rows) if orthogonal else rows, settings["search_space"], G.latent_dim))
-    return direction_set(G, rows.T, METHOD, settings={**settings, "steps": int(state.step)}, orthonormal=orthogonal)
+    matrix, orthogonal = np.asarray(state.matrix, np.float64), settings["orthogonal"]
+    columns = None if basis is None else np.asarray(basis, np.float64)
+    rows = np.asarray(_rows(matrix, G.latent_dim, settings["search_space"], columns, orthogonal=orthogonal))
+    settings = {**settings, "steps": int(state.step)} | ({} if basis is None else {"within": basis.shape[1]})
+    return direction_set(G, rows.T, METHOD, settings=settings, orthonormal=orthogonal)
 
 
 def _adam(options: PenaltyOptions) -> optax.GradientTransformation:

@@ -130,7 +130,7 @@ def train_progressive(
     # all but the number of steps, which may be raised
     kept = {name: value for name, value in options._asdict().items() if name != "steps"}
     state, seconds = run(
-        lambda state: train_step(state, real, options, scale_at(int(state.step), options)),
+        lambda state: train_step(state, real, in_force(int(state.step), options), scale_at(int(state.step), options)),
         initial_state(key, channels, options),
         options.steps,
         checkpoint=checkpoint,
@@ -166,6 +166,11 @@ def penalty_weight(step: Any, options: ProgressiveOptions) -> jax.Array:
     past = step - options.penalty_start
     ramp = jnp.clip(past / options.warm_up, 0, 1) if options.warm_up else jnp.ones(())
     return jnp.where(past >= 0, options.penalty * ramp, 0.0)
+
+
+def in_force(step: int, options: ProgressiveOptions) -> ProgressiveOptions:
+    """The options of a step: without the penalty before it begins, whose programs cost twice as much."""
+    return options if step >= options.penalty_start else options._replace(penalty=0.0)
 
 
 def initial_state(key: jax.Array, channels: int, options: ProgressiveOptions) -> ProgressiveState:

@@ -92,6 +92,21 @@ def test_a_part_of_the_code_alone_is_searched():
     assert discover_by_penalty(G, jax.random.key(0), loose, progress=False).vectors.shape == (9, 11)
 
 
+def test_within_a_subspace_what_is_found_is_a_turn_of_its_columns():
+    G, rows = planted()
+    turn = np.array([[np.cos(0.6), -np.sin(0.6)], [np.sin(0.6), np.cos(0.6)]])
+    options = PenaltyOptions(steps=150, batch=16, learning_rate=0.02, path_size=1.0)
+    found = discover_by_penalty(G, jax.random.key(0), options, within=rows[:2].T @ turn, progress=False)
+    cosines = np.abs(rows @ found.vectors)
+    assert cosines[:2].max(axis=0).min() > 0.97, cosines
+    np.testing.assert_allclose(cosines[2], 0, atol=1e-6)
+    assert (len(found), found.settings["within"]) == (2, 2)
+    with pytest.raises(OptionError, match="are two subspaces"):
+        discover_by_penalty(G, jax.random.key(0), options._replace(search_space=(0, 2)), within=rows[:2].T)
+    with pytest.raises(OptionError, match="ndirs is 3; expected at most 2"):
+        discover_by_penalty(G, jax.random.key(0), options._replace(ndirs=3), within=rows[:2].T)
+
+
 def test_classes_are_drawn_for_every_code():
     config = {"features": [4, 4], "attention": [], "channels": 3, "bottom": 4, "latent_dim": 6}
     table = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)

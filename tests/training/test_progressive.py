@@ -12,6 +12,7 @@ from geomgan.generators.network import FlaxFunction
 from geomgan.training import ProgressiveOptions, train_progressive
 from geomgan.training.progressive import (
     first_step,
+    in_force,
     initial_state,
     layer_penalty,
     old_weight,
@@ -53,6 +54,8 @@ def test_the_penalty_warms_up():
     np.testing.assert_allclose(weights, [0, 0, 0, 0.2, 0.4, 0.4], atol=1e-7)
     constant = ProgressiveOptions(penalty=0.4)
     assert penalty_weight(0, constant) == np.float32(0.4)
+    assert in_force(9, options) == options._replace(penalty=0.0)  # the program of a run without
+    assert in_force(10, options) == options
 
 
 def test_reals_are_blended_with_their_halves():
