@@ -1,8 +1,8 @@
 """Where the minimum of the Hessian Penalty lies: the directions that its training would find without noise.
 
 With as many orthonormal directions ``q_i`` as dimensions, ``Σ_ij H_ij²`` is the same in all bases, and the penalty
-``2 Σ_{i≠j} H_ij²`` is least where ``Σ_i M(q_i, q_i, q_i, q_i)`` is largest, ``M = E H ⊗ H`` over codes and pixels. ``M``
-is a sum that one makes once; what is left is a polynomial of the fourth degree in ``d²`` numbers.
+``2 Σ_{i≠j} H_ij²`` is least where ``Σ_i M(q_i, q_i, q_i, q_i)`` is largest, ``M = E H ⊗ H`` over codes and pixels.
+``M`` is a sum that one makes once; what is left is a polynomial of the fourth degree in ``d²`` numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def moved_codes(G: gg.Generator, key: jax.Array, n: int, path_size: float) -> np
     """Codes as a discovery has them: of the prior, and moved by up to ``path_size`` along a random direction."""
     keys = jax.random.split(key, 3)
     along = np.asarray(jax.random.normal(keys[1], (n, G.latent_dim)))
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    along = along / np.linalg.norm(along, axis=1, keepdims=True)
     far = np.asarray(jax.random.uniform(keys[2], (n, 1), minval=-path_size, maxval=path_size))
     return np.asarray(G.sample_latent(keys[0], n) + far * along, np.float32)
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ from geomgan.generators.program_hash import constant_hash, joined_hash
 from geomgan.runs.journal import open_journal
 
 ALL = "all"
+RATE = 0.02  # of the penalty's Adam: twice the published one, for a fiftieth of the steps
+Picture = Callable[[str, DirectionSet, int], object]
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Search:
         steps: training steps of methods that train.
         out: folder in which these keep their checkpoints; None keeps nothing.
         progress: show progress bars.
+        picture: called with the method, its directions so far and the step, of ``"penalty"``; or None.
     """
 
     G: Generator
@@ -67,6 +71,7 @@ class Search:
     steps: int
     out: Path | None
     progress: bool
+    picture: Picture | None = None
 
     @property
     def count(self) -> int:
@@ -106,9 +111,18 @@ def _dictionary(search: Search) -> DirectionSet:
 
 
 def _penalty(search: Search) -> DirectionSet:
-    options = PenaltyOptions(ndirs=search.count, steps=search.steps)
-    out = None if search.out is None else search.out / "penalty"
-    return discover_by_penalty(search.G, search.key, options, out=out, progress=search.progress)
+    """A turn of the first metric axes: directions that are free to go elsewhere lower the penalty by doing nothing."""
+    options = PenaltyOptions(ndirs=search.count, steps=search.steps, learning_rate=RATE)
+    axes = None if search.count == search.G.latent_dim else _metric(search).vectors
+    return discover_by_penalty(
+        search.G,
+        search.key,
+        options,
+        within=axes,
+        out=None if search.out is None else search.out / "penalty",
+        picture=None if search.picture is None else partial(search.picture, "penalty"),
+        progress=search.progress,
+    )
 
 
 def _deformator(search: Search) -> DirectionSet:
@@ -149,6 +163,7 @@ def discover(
     k: int = 10,
     steps: int = 1000,
     out: str | os.PathLike[str] | None = None,
+    picture: Picture | None = None,
     progress: bool = True,
 ) -> dict[str, DirectionSet]:
     """Find directions by several methods; the same call with ``out`` goes on where it ended.
@@ -164,6 +179,8 @@ def discover(
         steps: training steps of those that train (``"dictionary"``, ``"penalty"``, ``"deformator"``).
         out: folder of the finished sets, ``parts/METHOD.npz``, which :func:`geomgan.directions.load` reads, and of
             checkpoints.
+        picture: called while ``"penalty"`` trains, each 500 steps, with the method, its directions so far and the step,
+            to draw what they do.
         progress: show progress bars.
 
     Returns:
@@ -181,7 +198,7 @@ def discover(
         check_choice(name, METHODS, "methods")
     folder = None if out is None else Path(out)
     search = Search(
-        G, D, codes, key, check_count(k, np.inf, "k"), check_count(steps, np.inf, "steps"), folder, progress
+        G, D, codes, key, check_count(k, np.inf, "k"), check_count(steps, np.inf, "steps"), folder, progress, picture
     )
     settings = {
         "model": joined_hash([constant_hash(leaf) for leaf in jax.tree.leaves((G, D, codes))]),

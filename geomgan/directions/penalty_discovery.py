@@ -286,9 +286,7 @@ def _draw(state: PenaltyState, G: Generator, table: Any, options: PenaltyOptions
 
 
 @partial(jax.jit, static_argnames="options")
-def penalty_gradient(
-    matrix: jax.Array, G: Generator, part: Any, options: PenaltyOptions, basis: Any = None
-) -> Any:
+def penalty_gradient(matrix: jax.Array, G: Generator, part: Any, options: PenaltyOptions, basis: Any = None) -> Any:
     """The part's share of the mean penalty, how far it is from rounding, and the gradient of the former."""
 
     def loss(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
