@@ -71,9 +71,10 @@ def test_directions_are_found_kept_and_walked(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} >= {"digits.npz", "digits.gif"}
 
 
-def test_the_readme_runs_in_a_fresh_process(tmp_path):
+def test_the_readme_and_what_goes_on_from_it_run_in_a_fresh_process(tmp_path):
     others = ("biggan", "torch")  # a model to convert first, and what has a test of its own
-    blocks = [block for block in python_blocks(ROOT / "README.md") if not any(word in block for word in others)]
+    pages = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("statistics", "inversion", "models"))]
+    blocks = [block for page in pages for block in python_blocks(page) if not any(word in block for word in others)]
     start = (
         "import numpy as np\nfn = lambda params, z: (params * z).reshape(8, 8, 8)\nparams = np.ones(512, np.float32)\n"
     )
@@ -104,8 +105,12 @@ def test_links_of_the_documentation_exist():
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_the_readme_names_every_family():
-    text = (ROOT / "README.md").read_text()
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_page_of_models_names_every_family():
+    text = (ROOT / "docs" / "models.md").read_text()
     shipped_only = {"digit-classifier"}
     short = {"generative-latent-space-bigan": "-bigan"}
     assert [name for name in NETWORKS if f"`{short.get(name, name)}`" not in text] == sorted(shipped_only)
