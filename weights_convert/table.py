@@ -157,9 +157,9 @@ def not_of(what: str, missing: Sequence[str], left_over: Sequence[str]) -> Check
 
 
 @usual_promotion()
-def shapes(module: Any, *inputs: tuple[int, ...]) -> Any:
-    """The parameters of a Flax module as shapes; runs nothing."""
-    examples = [jax.ShapeDtypeStruct(shape, np.float32) for shape in inputs]
+def shapes(module: Any, *inputs: Any) -> Any:
+    """The parameters of a Flax module as shapes; runs nothing. Inputs are shapes, or trees of ``ShapeDtypeStruct``."""
+    examples = [jax.ShapeDtypeStruct(shape, np.float32) if isinstance(shape, tuple) else shape for shape in inputs]
     return jax.eval_shape(module.init, jax.random.key(0), *examples)["params"]
 
 

@@ -189,3 +189,18 @@ def upsample(x: jax.Array, factor: int = 2) -> jax.Array:
     shape = [n for side in x.shape[:-1] for n in (side, 1)] + [x.shape[-1]]
     repeated = [n for side in x.shape[:-1] for n in (side, factor)] + [x.shape[-1]]
     return jnp.broadcast_to(x.reshape(shape), repeated).reshape(*(factor * s for s in x.shape[:axes]), x.shape[-1])
+
+
+def upsample_bilinear(x: jax.Array) -> jax.Array:
+    """Bilinear upsampling of ``(H, W, C)`` to twice the side, pixels as areas (PyTorch's ``align_corners=False``).
+
+    ``y[2i] = (x[i - 1] + 3 x[i]) / 4``, ``y[2i + 1] = (3 x[i] + x[i + 1]) / 4``; beyond the border is the border.
+    """
+    for axis in (0, 1):
+        side = x.shape[axis]
+        first, last = (lax.slice_in_dim(x, i, i + 1, axis=axis) for i in (0, side - 1))
+        before = jnp.concatenate([first, lax.slice_in_dim(x, 0, side - 1, axis=axis)], axis=axis)
+        after = jnp.concatenate([lax.slice_in_dim(x, 1, side, axis=axis), last], axis=axis)
+        pairs = jnp.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+        x = pairs.reshape(*x.shape[:axis], 2 * side, *x.shape[axis + 1 :])
+    return x

@@ -21,10 +21,6 @@ LAYOUTS = {  # published layouts that are no family here -> patterns of names th
     "an autoencoder of latent diffusion": (r"decoder\.up\.\d+\.block\.\d+\.conv1\.", r"decoder\.mid\.attn_1\."),
     "a U-Net of diffusers": (r"down_blocks\.\d+\.", r"up_blocks\.\d+\.", r"time_embedding\."),
     "a tiny autoencoder (TAESD)": (r"(layers\.|^)\d+\.conv\.0\.weight", r"(layers\.|^)\d+\.conv\.4\.weight"),
-    "a generator of lucidrains' stylegan2-pytorch": (r"GE?\.initial_block", r"blocks\.\d+\.to_style1\."),
-    "a generator of lightweight-gan": (r"GE?\.initial_conv\.0\.", r"layers\.\d+\.\d+\.\d+\.net\."),
-    "a BigGAN of PyTorch-StudioGAN": (r"linear0\.weight", r"blocks\.\d+\.\d+\.conv2d1\."),
-    "an R3GAN": (r"MainLayers\.\d+\.Layers\.\d+\.LinearLayer1\.", r"AggregationLayer\."),
     "a FastGAN": (r"init\.init\.\d+\.", r"feat_8\.", r"se_64\."),
     "a language model": (r"attn\.[qkv]_?proj", r"embed_tokens|wte"),
 }

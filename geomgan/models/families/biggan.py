@@ -1,4 +1,4 @@
-"""BigGAN with hierarchical codes, BigBiGAN, which is the same network, and BigGAN-deep."""
+"""BigGAN with hierarchical codes, BigBiGAN and the residual generators of two libraries, and BigGAN-deep."""
 
 from __future__ import annotations
 
@@ -27,6 +27,36 @@ FAMILIES = (
         "bigbigan",
         {"generator": Part(biggan.network, biggan.inputs, biggan.bigbigan)},
         Checkpoint("a file: BigBiGAN_x1.pth", "families.biggan:bigbigan", options=_EPSILONS, signature=_SIGNATURE),
+    ),
+    Family(
+        "studiogan",
+        {"generator": Part(biggan.network, biggan.inputs, biggan.biggan)},
+        Checkpoint(
+            "a file of PyTorch-StudioGAN, model=G_ema-*.pth or model=G-*.pth: BigGAN, SNGAN, SAGAN, ReACGAN and others "
+            "on resnet or big_resnet",
+            "families.residual:studiogan",
+            options={
+                "epsilon": "of the batch norms (0.0001, StudioGAN's, unless given)",
+                "hierarchical": "true or false: whether the blocks see chunks of the code, where they see as many "
+                "numbers as the first layer and there is no class embedding (true unless given)",
+            },
+            signature=("linear0.weight*", "blocks.0.0.conv2d1.weight*", "bn4.running_mean", "conv2d5.weight*"),
+            keys=("state_dict",),
+        ),
+    ),
+    Family(
+        "mimicry",
+        {"generator": Part(biggan.network, biggan.inputs, biggan.biggan)},
+        Checkpoint(
+            "a file of torch-mimicry, netG_*_steps.pth: SNGAN, SAGAN, SSGAN, InfoMax-GAN, WGAN-GP, cGAN-PD, DCGAN",
+            "families.residual:mimicry",
+            options={
+                "epsilon": "of the batch norms (1e-05, PyTorch's, unless given)",
+                "output": "tanh or sigmoid: the last activation (tanh unless given; its DCGAN for CIFAR has sigmoid)",
+            },
+            signature=("l1.weight*", "block2.c1.weight*", "block2.c_sc.weight*", "block2.b1.*", "b?.running_mean"),
+            keys=("model_state_dict",),
+        ),
     ),
     Family(
         "biggan-deep",
