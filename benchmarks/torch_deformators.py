@@ -1,4 +1,4 @@
-"""One step of the joint training of a latent deformator, transcribed in torch from the published algorithm.
+"""One step of the joint training of a latent deformator, or of warps, as the published algorithms in torch.
 
 As published the generator's weights keep ``requires_grad``, so that both samples are differentiated with respect to
 them and the gradients are thrown away; ``frozen`` leaves that out, and makes the first sample without a graph.
@@ -69,13 +69,47 @@ def lenet(weights: Mapping[str, Any], paths: int) -> nn.ModuleDict:
     return net
 
 
-class Training:
-    """Generator, rotation, predictor and their Adams; ``step`` is one of the published training, of given pairs."""
+class Rotation(nn.Module):
+    """Paths ``expm(L - Lᵀ) ε e_k``, of every code."""
 
-    def __init__(self, G: nn.Module, log_half: Any, predictor: nn.ModuleDict, *, frozen: bool) -> None:
-        self.G, self.predictor, self.frozen = G.requires_grad_(not frozen), predictor.train(), frozen
+    def __init__(self, log_half: Any) -> None:
+        super().__init__()
         self.log_half = nn.Parameter(torch.tensor(_numpy(log_half)))
-        self.adams = [torch.optim.Adam(x, lr=1e-4) for x in ([self.log_half], predictor.parameters())]
+
+    def forward(self, codes: torch.Tensor, indices: torch.Tensor, magnitudes: torch.Tensor) -> torch.Tensor:
+        x = torch.zeros_like(codes)
+        x[torch.arange(len(codes)), indices] = magnitudes
+        return x @ torch.matrix_exp(self.log_half - self.log_half.T).T
+
+
+class Warps(nn.Module):
+    """Paths ``ε ∇f / |∇f|``, with every path's supports chosen by a product with one-hot rows, as published."""
+
+    def __init__(self, parts: Mapping[str, Any]) -> None:
+        super().__init__()
+        supports = _numpy(parts["supports"])
+        self.paths, self.count, self.dim = supports.shape
+        self.supports = nn.Parameter(torch.tensor(supports.reshape(self.paths, -1)))
+        self.log_widths = nn.Parameter(torch.tensor(_numpy(parts["log_widths"])[:, None]))
+        self.weights = torch.tensor(_numpy(parts["weights"]))
+
+    def forward(self, codes: torch.Tensor, indices: torch.Tensor, magnitudes: torch.Tensor) -> torch.Tensor:
+        mask = nn.functional.one_hot(indices, self.paths).to(codes.dtype)
+        supports = (mask @ self.supports).reshape(-1, self.count, self.dim)
+        weights, gamma = (mask @ self.weights)[..., None], torch.exp(mask @ self.log_widths)[..., None]
+        away = codes[:, None] - supports
+        sizes = torch.exp(-gamma * (away.norm(dim=2) ** 2)[..., None])
+        gradient = (-2 * weights * gamma * sizes * away).sum(1)
+        return magnitudes[:, None] * gradient / gradient.norm(dim=1, keepdim=True)
+
+
+class Training:
+    """Generator, paths, predictor and their Adams; ``step`` is one of the published training, of given pairs."""
+
+    def __init__(self, G: nn.Module, paths: nn.Module, predictor: nn.ModuleDict, *, frozen: bool) -> None:
+        self.G, self.predictor, self.frozen = G.requires_grad_(not frozen), predictor.train(), frozen
+        self.paths = paths
+        self.adams = [torch.optim.Adam(net.parameters(), lr=1e-4) for net in (paths, predictor)]
 
     def step(self, codes: torch.Tensor, indices: torch.Tensor, magnitudes: torch.Tensor) -> float:
         self.G.zero_grad()
@@ -83,9 +117,7 @@ class Training:
             adam.zero_grad()
         with torch.set_grad_enabled(not self.frozen):
             images = self.G(codes)
-        x = torch.zeros_like(codes)
-        x[torch.arange(len(codes)), indices] = magnitudes
-        moved = self.G(codes + x @ torch.matrix_exp(self.log_half - self.log_half.T).T)
+        moved = self.G(codes + self.paths(codes, indices, magnitudes))
         features = self.predictor["features"](torch.cat([images, moved], 1)).mean([-1, -2])
         label = nn.functional.cross_entropy(self.predictor["path"](features), indices)
         error = (self.predictor["magnitude"](features)[:, 0] - magnitudes).abs().mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,3 +44,13 @@ def pixels(sample: Any, output_range: tuple[float, float] | None, side: int) -> 
         return image
     size = max(1, round(scale * width)), max(1, round(scale * height))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+
+
+def png(sample: Any, output_range: tuple[float, float] | None) -> bytes:
+    """A sample as a PNG of exactly its size, grey where it has one channel."""
+    from PIL import Image
+
+    shown = np.rint(255 * displayable(sample, output_range)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(shown[..., 0] if np.shape(sample)[-1] == 1 else shown).save(buffer, "PNG")
+    return buffer.getvalue()

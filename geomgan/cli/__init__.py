@@ -26,10 +26,13 @@ from geomgan.cli import (
     invert,
     models,
     plan,
+    pool,
+    rank,
     sample,
     study,
     study_results,
     train,
+    train_warps,
     traverse,
 )
 from geomgan.cli.words import of_command
@@ -46,6 +49,9 @@ COMMANDS = {
     "discover": discover,
     "apply": apply,
     "traverse": traverse,
+    "train-warps": train_warps,
+    "pool": pool,
+    "rank": rank,
     "sample": sample,
     "train": train,
     "study": study,

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from geomgan.cli import options
 
 if TYPE_CHECKING:
-    from geomgan.directions import DirectionSet
+    from geomgan.directions import DirectionSet, Warps
     from geomgan.generators import Generator
 
 FIRST = 8  # directions, unless they are named
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, or_warps: bool = False) -> None:
     """The model, the directions and the codes."""
     options.model(parser)
-    parser.add_argument("directions", metavar="DIRECTIONS", help="file of geomgan.directions.save")
+    how: dict[str, Any] = {"nargs": "?"} if or_warps else {}
+    parser.add_argument("directions", metavar="DIRECTIONS", help="file of geomgan.directions.save", **how)
     parser.add_argument(
         "--name",
         action="append",
@@ -32,14 +33,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transfer", action="store_true", help="also where directions are of another model or space")
 
 
+def warps(parser: argparse.ArgumentParser) -> None:
+    """Warps instead of directions, and how they are walked; names are those of WarpedGANSpace."""
+    own = parser.add_argument_group("warps, instead of DIRECTIONS")
+    own.add_argument("--warps", metavar="EXPERIMENT", help="folder of a training of warps, or a published experiment")
+    own.add_argument("--pool", metavar="FOLDER", help="of latent codes (geomgan pool), instead of codes of the prior")
+    own.add_argument("--paths", metavar="NUMBERS", type=options.value, help="such as 0,3,17 (default: all)")
+    own.add_argument("--shift-steps", type=int, default=16, help="steps to each side")
+    own.add_argument("--eps", type=float, default=0.2, help="length of a step, in latent units")
+    own.add_argument("--shift-leap", type=int, default=1, help="every which step is a picture")
+
+
+def opened_warps(arguments: argparse.Namespace) -> tuple[Generator, Warps, Any, tuple[str, ...]]:
+    """The generator, the warps, and the codes ``(m, d)`` with their names."""
+    import jax
+
+    from geomgan.errors import OptionError
+    from geomgan.zoo import load_generator, load_pool, load_warps
+
+    if arguments.directions is not None:
+        raise OptionError(f"both {arguments.directions} and --warps {arguments.warps} were given; expected one.")
+    G = load_generator(arguments.model, **options.model_options(arguments))
+    found = load_warps(arguments.warps, G).warps
+    if arguments.pool:
+        pool = load_pool(arguments.pool, G.latent_dim)
+        return G, found, pool.codes, pool.names
+    if arguments.code:
+        codes = _read(arguments.code, G)
+    else:
+        codes = jax.device_get(G.sample_latent(jax.random.key(arguments.seed), arguments.codes))
+    return G, found, codes, tuple(f"code{i:03d}" for i in range(len(codes)))
+
+
+def path_numbers(arguments: argparse.Namespace) -> tuple[int, ...] | None:
+    """``--paths``, as numbers."""
+    from geomgan.errors import OptionError
+
+    given = arguments.paths if isinstance(arguments.paths, tuple | None) else (arguments.paths,)
+    if given is not None and not all(isinstance(k, int) for k in given):
+        raise OptionError(f"paths={','.join(map(str, given))}; expected numbers with commas between, such as 0,3,17.")
+    return given
+
+
+def results(arguments: argparse.Namespace) -> Path:
+    """Where results of warps go, as published: in the experiment, by pool."""
+    pool = Path(arguments.pool).name if arguments.pool else f"{Path(arguments.model).name}_seed{arguments.seed}"
+    return Path(arguments.warps) / "results" / pool
+
+
 def opened(arguments: argparse.Namespace) -> tuple[Generator, DirectionSet, Any]:
     """The generator in the space of the directions, those that are wanted, and the codes ``(m, d)``."""
     import jax
 
     from geomgan.directions import load
     from geomgan.directions.fit import check_fits
+    from geomgan.errors import OptionError
     from geomgan.zoo import load_generator
 
+    if arguments.directions is None:
+        raise OptionError("there are neither DIRECTIONS nor --warps EXPERIMENT; expected what is to be walked.")
     found = load(arguments.directions)
     own = options.model_options(arguments)
     if found.space != "z" and not arguments.transfer:

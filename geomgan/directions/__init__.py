@@ -5,6 +5,13 @@ file that knows its model, space, layers and method.
 """
 
 from geomgan import entry
+from geomgan.directions.attributes import (
+    GROUPS,
+    Attribute,
+    AttributeValues,
+    measure_attributes,
+    named_attributes,
+)
 from geomgan.directions.collection import DirectionSet, direction_set, load, save
 from geomgan.directions.components import Components
 from geomgan.directions.deformators import Deformator, initial_deformator
@@ -24,24 +31,31 @@ from geomgan.directions.hessians import (
     penalty_of_hessians,
     pixel_hessians,
 )
-from geomgan.directions.joint_training import JointOptions, JointTraining, path_accuracy, train_jointly
+from geomgan.directions.joint_training import JointOptions, JointTraining, train_jointly
 from geomgan.directions.latent_deformators import TrainedDeformator, directions_of, recognition, train_deformator
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
+from geomgan.directions.nonlinearity import Nonlinearity, nonlinearity
 from geomgan.directions.patterns import carried_back
 from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
 from geomgan.directions.predictors import Predictor, initial_predictor
 from geomgan.directions.previews import previewed
+from geomgan.directions.ranking import Ranking, rank_paths
+from geomgan.directions.recognised import path_accuracy
 from geomgan.directions.rows import orthonormalised, published_directions
 from geomgan.directions.schedules import schedule
 from geomgan.directions.scoreboard import Scoreboard, Scores, overlap, scoreboard, unit_columns, unit_steps
 from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
+from geomgan.directions.warp_walks import traverse_warps, warp_walks
 from geomgan.directions.warped_training import TrainedWarps, train_warps
 from geomgan.directions.warps import Warp, Warps, initial_warps
 from geomgan.metric.hessian_penalty import hessian_penalty, hessian_ratio
 
 __all__ = [
+    "GROUPS",
+    "Attribute",
+    "AttributeValues",
     "Components",
     "Deformator",
     "DiagonalStrength",
@@ -53,8 +67,10 @@ __all__ = [
     "JointOptions",
     "JointTraining",
     "Moves",
+    "Nonlinearity",
     "PenaltyOptions",
     "Predictor",
+    "Ranking",
     "Scoreboard",
     "Scores",
     "TrainedDeformator",
@@ -82,8 +98,11 @@ __all__ = [
     "initial_warps",
     "known_factors",
     "load",
+    "measure_attributes",
     "metric_axes",
     "model_hash",
+    "named_attributes",
+    "nonlinearity",
     "orthonormalised",
     "overlap",
     "path_accuracy",
@@ -93,6 +112,7 @@ __all__ = [
     "previewed",
     "published_directions",
     "random_directions",
+    "rank_paths",
     "read_ganspace",
     "recognition",
     "regressed",
@@ -108,8 +128,10 @@ __all__ = [
     "train_jointly",
     "train_warps",
     "traverse",
+    "traverse_warps",
     "unit_columns",
     "unit_steps",
+    "warp_walks",
 ]
 
 entry.guard(__name__)

@@ -11,9 +11,10 @@ import numpy as np
 
 from geomgan.directions.collection import DirectionSet, direction_set, save
 from geomgan.directions.deformators import Deformator, fixed_deformator, initial_deformator
-from geomgan.directions.fit import check_fits, model_hash
-from geomgan.directions.joint_training import PUBLISHED, JointOptions, check_options, path_accuracy, train_jointly
-from geomgan.directions.predictors import Predictor, initial_predictor
+from geomgan.directions.fit import check_fits
+from geomgan.directions.joint_training import PUBLISHED, JointOptions
+from geomgan.directions.predictors import Predictor
+from geomgan.directions.recognised import train_recognised, training_keys
 from geomgan.errors import check_key
 from geomgan.generators.generator import Generator
 from geomgan.runs.files import local_path
@@ -92,34 +93,37 @@ def train_deformator(
         CheckpointError: ``out`` belongs to a run with other settings.
         NotFiniteError: the training diverged.
     """
-    check_key(key)
-    check_options(options)
-    key_paths, key_predictor, key_train, key_test = jax.random.split(key, 4)
+    key_paths, keys = training_keys(key, options)
     start = initial_deformator(key_paths, kind, G.latent_dim, directions, random_start=random_start, width=width)
-    judge = initial_predictor(key_predictor, predictor, start.paths, G.sample_shape.shape, resize)
-    settings = {"kind": kind, "predictor": predictor, "random_start": random_start, "width": width, "resize": resize}
+    settings = {"kind": kind, "random_start": random_start, "width": width}
     folder = None if out is None else local_path(out)
-    trained = train_jointly(
+    trained = train_recognised(
         G,
         start,
-        judge,
-        key_train,
-        steps,
-        options,
+        keys,
+        predictor=predictor,
+        steps=steps,
+        resize=resize,
+        options=options,
+        pairs=pairs,
+        label=f"deformator ({kind})",
         out=folder,
         every=every,
-        settings={**settings, "model": model_hash(G), "key": jax.random.key_data(key).tolist()},
+        settings={**settings, "key": jax.random.key_data(key).tolist()},
         progress=progress,
-        label=f"deformator ({kind})",
     )
-    accuracy = path_accuracy(G, trained.paths, trained.predictor, key_test, options, pairs=pairs)
+    settings |= {"predictor": predictor, "resize": resize}
     found = directions_of(
-        G, trained.paths, at=options.most, settings={**settings, "steps": steps, **options._asdict()}, accuracy=accuracy
+        G,
+        trained.paths,
+        at=options.most,
+        settings={**settings, "steps": steps, **options._asdict()},
+        accuracy=trained.accuracy,
     )
     if folder is not None:
         found = save(found, folder / "directions.npz")
     return TrainedDeformator(
-        found, trained.paths, trained.predictor, float(accuracy.mean()), trained.curve, trained.seconds
+        found, trained.paths, trained.predictor, float(trained.accuracy.mean()), trained.curve, trained.seconds
     )
 
 
@@ -185,8 +189,19 @@ def recognition(
     """
     check_fits(found, G, transfer=transfer)
     vectors = np.stack([np.asarray(one.along(np.zeros(G.latent_dim, np.float32))) * one.scale for one in found], 1)
-    key_predictor, key_train, key_test = jax.random.split(key, 3)
+    check_key(key)
+    keys = jax.random.split(key, 3)
     fixed = fixed_deformator(vectors)
-    judge = initial_predictor(key_predictor, predictor, fixed.paths, G.sample_shape.shape, resize)
-    trained = train_jointly(G, fixed, judge, key_train, steps, options, progress=progress, label="recognition")
-    return path_accuracy(G, trained.paths, trained.predictor, key_test, options, pairs=pairs)
+    trained = train_recognised(
+        G,
+        fixed,
+        keys,
+        predictor=predictor,
+        steps=steps,
+        resize=resize,
+        options=options,
+        pairs=pairs,
+        label="recognition",
+        progress=progress,
+    )
+    return trained.accuracy

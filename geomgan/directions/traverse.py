@@ -17,12 +17,13 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import OptionError, as_array, check_choice, check_codes, check_finite
 from geomgan.generators import Generator
 from geomgan.paths import Path
-from geomgan.paths.measure import measure
+from geomgan.paths.measure import block_size, measure
 from geomgan.paths.spacing import FINE, equal_distance_steps
 from geomgan.paths.walks import codes_of, walk
 
 PRIOR = 1024  # codes of jax.random.key(0) that say where the prior is
 SPACINGS = ("code", "distance")
+BLOCKS = 8  # of samples that are held at once, where little is kept of each
 
 
 @brief
@@ -104,19 +105,36 @@ def traverse(
     t, distances = np.broadcast_to(steps, (len(paths), len(steps))), None
     if spacing == "distance":
         t, distances = _in_distance(G, D, paths, steps, len(codes), batch, progress)
-    walked = codes_of(G, paths, t)
-    sampled = _samples(G, walked, keep, batch, progress)
-    return Traversal(
-        t.reshape(shape),
-        walked.astype(G.dtype).reshape(*shape, G.latent_dim),
-        sampled.reshape(*shape, *sampled.shape[2:]),
-        prior_sigmas(G, paths, walked, float(np.abs(t).max())).reshape(shape),
-        tuple(str(move.name) for move in moves),
-        spacing,
-        distances,
-        D.name if D is not None and spacing == "distance" else "",
-        kind,
-    )
+    reach = float(np.abs(t).max()) or 1.0
+    ends = codes_of(G, paths, np.tile([-reach, reach], (len(paths), 1)))
+    walked = codes_of(G, paths, t).astype(G.dtype).reshape(*shape, G.latent_dim)
+    names = tuple(str(move.name) for move in moves)
+    found = traversal_of(
+        G, walked, t.reshape(shape), ends[:, 1] - ends[:, 0], names,
+        kind=kind, keep=keep, batch=batch, progress=progress,
+    )  # fmt: skip
+    if spacing == "code":
+        return found
+    return replace(found, spacing=spacing, distances=distances, measure="" if D is None else D.name)
+
+
+def traversal_of(
+    G: Generator,
+    codes: np.ndarray,
+    steps: np.ndarray,
+    chords: np.ndarray,
+    names: tuple[str, ...],
+    *,
+    kind: str = "linear",
+    keep: Callable[[np.ndarray], Any] | None = None,
+    batch: int | None = None,
+    progress: bool = False,
+) -> Traversal:
+    """Samples of walks whose codes ``(m, n, T, d)``, ``steps (m, n, T)`` and chords ``(m n, d)`` are known."""
+    m, n, T, d = codes.shape
+    samples = _samples(G, codes.reshape(m * n, T, d), keep, batch, progress)
+    sigmas = prior_sigmas(G, codes.reshape(m * n, T, d), chords).reshape(m, n, T)
+    return Traversal(steps, codes, samples.reshape(m, n, T, *samples.shape[2:]), sigmas, names, kind=kind)
 
 
 def path_of(move: Moves, z: Any, kind: str = "linear", centred: bool = False) -> Path:
@@ -128,14 +146,13 @@ def path_of(move: Moves, z: Any, kind: str = "linear", centred: bool = False) ->
     return move.path(z)
 
 
-def prior_sigmas(G: Generator, paths: Any, codes: np.ndarray, reach: float) -> np.ndarray:
+def prior_sigmas(G: Generator, codes: np.ndarray, chords: np.ndarray) -> np.ndarray:
     """Where codes ``(p, T, d)`` of paths lie in the prior, ``(p, T)``: signed standard deviations along each path.
 
-    The coordinate is along the chord of the path from ``-reach`` to ``reach``, that is along its direction where it is
-    straight. Its mean and deviation in the prior are of :data:`PRIOR` codes.
+    The coordinate is along the path's chord, ``chords (p, d)``, that is along its direction where it is straight. Its
+    mean and deviation in the prior are of :data:`PRIOR` codes.
     """
-    ends = codes_of(G, paths, np.tile([-reach or -1.0, reach or 1.0], (len(paths), 1)))
-    chord = ends[:, 1] - ends[:, 0]
+    chord = np.asarray(chords, np.float64)
     prior = np.asarray(G.sample_latent(jax.random.key(0), PRIOR), np.float64) @ chord.T  # (PRIOR, p)
     along = np.einsum("ptd,pd->pt", codes, chord)
     spread = np.maximum(prior.std(axis=0), np.finfo(np.float32).tiny)
@@ -171,9 +188,16 @@ def _in_distance(
 def _samples(
     G: Generator, codes: np.ndarray, keep: Callable[[np.ndarray], Any] | None, batch: int | None, progress: bool
 ) -> np.ndarray:
-    """Samples of codes ``(p, T, d)``, or what is kept of each, one walk after another."""
-    kept, still = [], euclidean()
-    for walked in tqdm(codes, "samples along directions", unit="walk", disable=not progress):
-        samples = measure(G, still, walked[:1], walked[None], keep=True, batch=batch).samples[0]
-        kept.append(samples if keep is None else np.stack([np.asarray(keep(sample)) for sample in samples]))
-    return np.stack(kept)
+    """Samples of codes ``(p, T, d)``, or what is kept of each, some walks after others."""
+    T, still = codes.shape[1], euclidean()
+    together = max(1, BLOCKS * block_size(G, batch) // T)  # walks: full blocks, and not all samples at once
+    with tqdm(total=len(codes), desc="samples along directions", unit="walk", disable=not progress) as bar:
+        kept = []
+        for first in range(0, len(codes), together):
+            walked = codes[first : first + together]
+            rows = walked.reshape(1, -1, codes.shape[2])
+            samples = measure(G, still, rows[:, 0], rows, keep=True, batch=batch).samples[0]
+            samples = samples if keep is None else np.stack([np.asarray(keep(sample)) for sample in samples])
+            kept.append(samples.reshape(-1, T, *samples.shape[1:]))
+            bar.update(len(walked))
+    return np.concatenate(kept)

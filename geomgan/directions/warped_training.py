@@ -9,15 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from geomgan.directions.fit import model_hash
-from geomgan.directions.joint_training import JointOptions, check_options, path_accuracy, train_jointly
-from geomgan.directions.predictors import Predictor, initial_predictor
+from geomgan.directions.joint_training import JointOptions
+from geomgan.directions.predictors import Predictor
+from geomgan.directions.recognised import train_recognised, training_keys
 from geomgan.directions.warps import Warp, Warps, initial_warps
-from geomgan.errors import check_key
 from geomgan.generators.generator import Generator
 from geomgan.runs.files import local_path
 from geomgan.runs.results import write_result
 
+WARPS, PREDICTOR = "support_sets.npz", "reconstructor.npz"
 BALANCED = JointOptions(law="balanced", least=0.25, most=0.45)  # published but for the law of signs
 
 
@@ -80,7 +80,8 @@ def train_warps(
         options: batch, magnitudes, weights of the loss and learning rates. ``law="warpedganspace"`` draws signs as the
             original does, 7 of 10 of them positive.
         pairs: of new samples for each path, of which the accuracy is the share recognised.
-        out: folder for the checkpoint, the loss curve and ``warps.npz``; the same call resumes.
+        out: folder for the checkpoint, the loss curve, ``support_sets.npz`` and ``reconstructor.npz``; the same call
+            resumes.
         every: steps between checkpoints.
         progress: whether to show a progress bar.
 
@@ -90,29 +91,26 @@ def train_warps(
         CheckpointError: ``out`` belongs to a run with other settings.
         NotFiniteError: the training diverged.
     """
-    check_key(key)
-    check_options(options)
-    key_paths, key_predictor, key_train, key_test = jax.random.split(key, 4)
+    key_paths, keys = training_keys(key, options)
     learns: dict[str, Any] = {"learn_weights": learn_weights, "learn_widths": learn_widths, "width": width}
     start = initial_warps(key_paths, G.latent_dim, paths, dipoles, **learns)
-    judge = initial_predictor(key_predictor, predictor, paths, G.sample_shape.shape, resize)
-    settings: dict[str, Any] = {"paths": paths, "dipoles": dipoles, **learns, "predictor": predictor, "resize": resize}
-    settings |= {"model": model_hash(G), "key": jax.random.key_data(key).tolist()}
     folder = None if out is None else local_path(out)
-    trained = train_jointly(
+    trained = train_recognised(
         G,
         start,
-        judge,
-        key_train,
-        steps,
-        options,
+        keys,
+        predictor=predictor,
+        steps=steps,
+        resize=resize,
+        options=options,
+        pairs=pairs,
+        label="warps",
         out=folder,
         every=every,
-        settings=settings,
+        settings={"paths": paths, "dipoles": dipoles, **learns, "key": jax.random.key_data(key).tolist()},
         progress=progress,
-        label="warps",
     )
-    accuracy = path_accuracy(G, trained.paths, trained.predictor, key_test, options, pairs=pairs)
     if folder is not None:
-        write_result(folder / "warps.npz", trained.paths, Warps)
-    return TrainedWarps(trained.paths, trained.predictor, accuracy, trained.curve, trained.seconds, G.space)
+        write_result(folder / WARPS, trained.paths, Warps)
+        write_result(folder / PREDICTOR, trained.predictor, Predictor)
+    return TrainedWarps(trained.paths, trained.predictor, trained.accuracy, trained.curve, trained.seconds, G.space)

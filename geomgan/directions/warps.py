@@ -60,14 +60,22 @@ class Warps:
             ``(n, d)``, and the warps as they are.
         """
         del training
-        supports, weights, log_widths = self._parts()
-        along = jax.vmap(unit_gradient)(codes, supports[indices], weights[indices], log_widths[indices])
+        along = jax.vmap(unit_gradient)(codes, *self.parts_of(indices))
         return magnitudes[:, None] * along, self
 
     def function(self, z: jax.Array, path: int) -> jax.Array:
         """``f(z)`` of one path at one code ``(d,)``."""
+        return _function(z, *self.parts_of(path))
+
+    @property
+    def dim(self) -> int:
+        """``d``, dimensions of a code."""
+        return int(self._parts()[0].shape[-1])
+
+    def parts_of(self, path: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Supports ``(2 D, d)``, weights ``(2 D,)`` and ``log γ`` of one path."""
         supports, weights, log_widths = self._parts()
-        return _function(z, supports[path], weights[path], log_widths[path])
+        return supports[path], weights[path], log_widths[path]
 
     def _parts(self) -> tuple[jax.Array, jax.Array, jax.Array]:
         parts = {**self.kept, **self.learnt}

@@ -2,6 +2,7 @@
 
 from geomgan import entry
 from geomgan.geodesics.curvature import VolumeMap, log_volume, sectional_curvature, volume_map
+from geomgan.geodesics.detours import Detours, detours
 from geomgan.geodesics.guesses import leading_axes, paths_through
 from geomgan.geodesics.improvement import Improvement, improvement, random_steps
 from geomgan.geodesics.integrals import Convergence, convergence, energies, lengths, speeds
@@ -13,6 +14,7 @@ from geomgan.geodesics.shortest import Shortest, shortest_paths
 
 __all__ = [
     "Convergence",
+    "Detours",
     "FrechetMean",
     "Improvement",
     "Schedule",
@@ -21,6 +23,7 @@ __all__ = [
     "Shortest",
     "VolumeMap",
     "convergence",
+    "detours",
     "energies",
     "exponential",
     "frechet_mean",

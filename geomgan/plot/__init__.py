@@ -32,10 +32,12 @@ from geomgan.plot.null_space import compression, equivalent_directions, null_spa
 from geomgan.plot.spectrum import spectra, spectrum
 from geomgan.plot.training import training_curves
 from geomgan.plot.volume import volume
+from geomgan.plot.warps import attribute_curves, path_film, path_strip, ranking_matrix
 
 __all__ = [
     "amplification_curves",
     "animate",
+    "attribute_curves",
     "axes_montage",
     "axis_on_many",
     "comparison",
@@ -65,7 +67,10 @@ __all__ = [
     "loss_curves",
     "method_overlap",
     "null_space",
+    "path_film",
+    "path_strip",
     "png",
+    "ranking_matrix",
     "reconstructions",
     "references_montage",
     "save",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from geomgan.directions import DirectionSet, Traversal, schedule, traverse
 from geomgan.distances.distance import Distance
 from geomgan.errors import OptionError, check_count
 from geomgan.generators import Generator
-from geomgan.plot import displayable, save, traversal, traversal_film
+from geomgan.pictures import png
+from geomgan.plot import save, traversal, traversal_film
 from geomgan.plot.directions import FAR
 from geomgan.plot.images import KEPT, is_image, pixels, shared_range
 from geomgan.report.pictures import BYTES
@@ -48,7 +48,7 @@ def write_applied(
         bounds = shared_range(walked.samples, G.output_range)
         for (i, j, k), t in np.ndenumerate(walked.steps):
             name = f"code{i}_{j}-{_plain(walked.names[j])}_{t:+g}.png"
-            write_whole(folder / name, _png(walked.samples[i, j, k], bounds))
+            write_whole(folder / name, png(walked.samples[i, j, k], bounds))
         _strips(walked, bounds, folder, _title(G, found))
     more = {} if images else {"samples": walked.samples}
     _codes(walked, codes, folder, **more)
@@ -134,14 +134,6 @@ def _codes(walked: Traversal, start: np.ndarray, folder: Path, **more: Any) -> N
     arrays = {"codes": walked.codes, "steps": walked.steps, "sigmas": walked.sigmas, "start": start, **more}
     with written(folder / "codes.npz") as file:
         np.savez(file, names=np.array(walked.names), **arrays)
-
-
-def _png(sample: np.ndarray, bounds: tuple[float, float]) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.rint(255 * displayable(sample, bounds)).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _plain(name: str) -> str:

@@ -14,6 +14,13 @@ from geomgan.models.card import EMBEDDED, is_model
 from geomgan.models.families import CHECKPOINTS
 
 NONE_STATED = "none stated"  # of a licence
+WARPED = {  # what WarpedGANSpace calls its generators
+    "SNGAN_MNIST": "sngan-mnist",
+    "SNGAN_AnimeFaces": "sngan-anime",
+    "BigGAN": "biggan-128",
+    "ProgGAN": "proggan-celebahq-1024",
+    "StyleGAN2": "stylegan2-ffhq-1024",
+}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from geomgan.errors import CheckpointError, NotHereError, reading
 from geomgan.generators import Generator
 from geomgan.runs.files import local_path
+from geomgan.runs.results import read_result
 
 if TYPE_CHECKING:  # opening a model needs none of this
     from geomgan.directions.collection import DirectionSet
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # opening a model needs none of this
     from geomgan.directions.warps import Warps
 
 ARGS, NAMES = "args.json", "human_annotation.txt"
+WARPS, PREDICTOR = "support_sets.npz", "reconstructor.npz"  # of geomgan.directions.train_warps
 _AGAIN = "Get it again."
 
 
@@ -103,7 +105,8 @@ class PublishedWarps(NamedTuple):
 def load_warps(folder: str | os.PathLike[str], G: Generator) -> PublishedWarps:
     """Read an experiment of WarpedGANSpace: ``args.json``, ``models/support_sets.pt`` and ``models/reconstructor.pt``.
 
-    Where those are missing, ``models/checkpoint.pt`` of an unfinished training is read. Torch is not needed.
+    Where those are missing, ``models/checkpoint.pt`` of an unfinished training is read. Torch is not needed. Of an
+    experiment of :func:`geomgan.zoo.train_experiment` they are ``.npz``.
 
     Args:
         folder: the folder with ``args.json``.
@@ -119,6 +122,8 @@ def load_warps(folder: str | os.PathLike[str], G: Generator) -> PublishedWarps:
 
     root = local_path(folder)
     args = _read_args(root)
+    if (root / "models" / WARPS).exists():
+        return _read_own(root / "models", G, args)
     unfinished = root / "models" / "checkpoint.pt"
     files = {"support_sets": root / "models" / "support_sets.pt", "reconstructor": root / "models" / "reconstructor.pt"}
     if not files["support_sets"].exists():
@@ -136,6 +141,25 @@ def load_warps(folder: str | os.PathLike[str], G: Generator) -> PublishedWarps:
     with reading(files["reconstructor"], _AGAIN, error=CheckpointError):
         judge = predictor_of(read("reconstructor"), args.get("reconstructor_type"))
     return PublishedWarps(warps, judge, args)
+
+
+def _read_own(models: Path, G: Generator, args: dict[str, Any]) -> PublishedWarps:
+    """What ``train_warps`` wrote."""
+    import jax
+    import jax.numpy as jnp
+
+    from geomgan.directions.predictors import Predictor
+    from geomgan.directions.warps import Warps
+
+    warps = jax.tree.map(jnp.asarray, read_result(models / WARPS, Warps, _AGAIN))
+    if warps.dim != G.latent_dim:
+        raise CheckpointError(
+            f"{models / WARPS} has paths of {warps.dim} dimensions, and codes of {G.name} have {G.latent_dim}; "
+            "expected the same. Load the model, and the space, that they were trained on."
+        )
+    if not (models / PREDICTOR).exists():
+        return PublishedWarps(warps, None, args)
+    return PublishedWarps(warps, jax.tree.map(jnp.asarray, read_result(models / PREDICTOR, Predictor, _AGAIN)), args)
 
 
 def _read_args(root: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from geomgan.generators import Generator
 from geomgan.models.build import build
 from geomgan.models.card import CARD, is_model, read_card, without_card
 from geomgan.models.folder import read_model
-from geomgan.zoo.catalogue import NONE_STATED, catalogue, entry
+from geomgan.zoo.catalogue import NONE_STATED, WARPED, catalogue, entry
 
 
 def load(model: str | os.PathLike[str], *, part: str | None = None, **options: Any) -> Any:
@@ -55,8 +55,10 @@ def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
     """The folder of a model that is here, and its name.
 
     A path, with a separator in it or as an object, is a folder. A bare name is a known model; a folder of that name is
-    taken where the known one is not here, and is told of where both are.
+    taken where the known one is not here, and is told of where both are. The names that WarpedGANSpace gives its
+    generators are known too, such as ``SNGAN_MNIST``.
     """
+    model = WARPED.get(str(model), model)
     if hint := of_torch(model):
         raise TypeError(f"model is {type(model).__name__}; expected a name or a folder.{hint}")
     folder, known = Path(os.path.expanduser(model)), catalogue().get(str(model))
@@ -99,7 +101,7 @@ def card(model: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: unknown name; the nearest are given.
         NotHereError, CheckpointError: a folder that is no model, or a damaged one.
     """
-    known = catalogue().get(str(model))
+    known = catalogue().get(WARPED.get(str(model), str(model)))
     if known and not known.is_here and not is_model(Path(model)):
         return {**known.card, "how_to_get": known.how_to_get}
     folder, _ = locate(model)

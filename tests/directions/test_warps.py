@@ -98,7 +98,7 @@ def test_training_resumes_to_the_bit(tmp_path):
     again = train(steps=3, out=tmp_path / "cut")
     for a, b in zip(jax.tree.leaves(whole.warps), jax.tree.leaves(again.warps), strict=True):
         np.testing.assert_array_equal(a, b)
-    back = read_result(tmp_path / "whole" / "warps.npz", Warps)
+    back = read_result(tmp_path / "whole" / "support_sets.npz", Warps)
     np.testing.assert_array_equal(back.learnt["supports"], whole.warps.learnt["supports"])
     assert [move.name for move in whole.moves()] == ["warp 0", "warp 1", "warp 2", "warp 3"]
     start = initial_warps(jax.random.split(jax.random.key(0), 4)[0], D, 4, 5)
