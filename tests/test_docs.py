@@ -71,6 +71,17 @@ def test_directions_are_found_kept_and_walked(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} >= {"digits.npz", "digits.gif"}
 
 
+def test_paths_are_walked_measured_and_ranked():
+    namespace: dict = {}
+    for number, block in enumerate(python_blocks(ROOT / "docs" / "warps.md")):
+        exec(compile(block, f"warps.md, example {number + 1}", "exec"), namespace)
+        assert max(map(len, block.splitlines())) <= 130
+    assert namespace["values"].names == ("brightness", "thickness", "row")
+    assert namespace["values"].values.shape == (6, 4, 9, 3)
+    assert len(namespace["ranking"].table("thickness", 3)["path"]) == 3
+    assert (namespace["long"].over_straight > 0.98).all()
+
+
 def test_the_readme_and_what_goes_on_from_it_run_in_a_fresh_process(tmp_path):
     others = ("biggan", "torch")  # a model to convert first, and what has a test of its own
     pages = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("statistics", "inversion", "models"))]

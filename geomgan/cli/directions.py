@@ -35,34 +35,40 @@ def add_arguments(parser: argparse.ArgumentParser, *, or_warps: bool = False) ->
 
 def warps(parser: argparse.ArgumentParser) -> None:
     """Warps instead of directions, and how they are walked; names are those of WarpedGANSpace."""
+    parser.add_argument("--pool", metavar="FOLDER", help="of latent codes (geomgan pool), instead of the prior's")
+    parser.add_argument("--shift-steps", type=int, default=16, help="steps to each side")
     own = parser.add_argument_group("warps, instead of DIRECTIONS")
     own.add_argument("--warps", metavar="EXPERIMENT", help="folder of a training of warps, or a published experiment")
-    own.add_argument("--pool", metavar="FOLDER", help="of latent codes (geomgan pool), instead of codes of the prior")
     own.add_argument("--paths", metavar="NUMBERS", type=options.value, help="such as 0,3,17 (default: all)")
-    own.add_argument("--shift-steps", type=int, default=16, help="steps to each side")
     own.add_argument("--eps", type=float, default=0.2, help="length of a step, in latent units")
     own.add_argument("--shift-leap", type=int, default=1, help="every which step is a picture")
 
 
 def opened_warps(arguments: argparse.Namespace) -> tuple[Generator, Warps, Any, tuple[str, ...]]:
     """The generator, the warps, and the codes ``(m, d)`` with their names."""
-    import jax
-
     from geomgan.errors import OptionError
-    from geomgan.zoo import load_generator, load_pool, load_warps
+    from geomgan.zoo import load_generator, load_warps
 
     if arguments.directions is not None:
         raise OptionError(f"both {arguments.directions} and --warps {arguments.warps} were given; expected one.")
     G = load_generator(arguments.model, **options.model_options(arguments))
-    found = load_warps(arguments.warps, G).warps
-    if arguments.pool:
+    return G, load_warps(arguments.warps, G).warps, *_codes(arguments, G)
+
+
+def _codes(arguments: argparse.Namespace, G: Generator) -> tuple[Any, tuple[str, ...]]:
+    """The codes ``(m, d)``, of a pool, of a file, or of the prior, and their names."""
+    import jax
+
+    if getattr(arguments, "pool", None):
+        from geomgan.zoo import load_pool
+
         pool = load_pool(arguments.pool, G.latent_dim)
-        return G, found, pool.codes, pool.names
-    if arguments.code:
-        codes = _read(arguments.code, G)
-    else:
+        return pool.codes, pool.names
+    if arguments.code is None:
         codes = jax.device_get(G.sample_latent(jax.random.key(arguments.seed), arguments.codes))
-    return G, found, codes, tuple(f"code{i:03d}" for i in range(len(codes)))
+    else:
+        codes = _read(arguments.code, G)
+    return codes, tuple(f"code{i:03d}" for i in range(len(codes)))
 
 
 def path_numbers(arguments: argparse.Namespace) -> tuple[int, ...] | None:
@@ -83,8 +89,6 @@ def results(arguments: argparse.Namespace) -> Path:
 
 def opened(arguments: argparse.Namespace) -> tuple[Generator, DirectionSet, Any]:
     """The generator in the space of the directions, those that are wanted, and the codes ``(m, d)``."""
-    import jax
-
     from geomgan.directions import load
     from geomgan.directions.fit import check_fits
     from geomgan.errors import OptionError
@@ -100,9 +104,7 @@ def opened(arguments: argparse.Namespace) -> tuple[Generator, DirectionSet, Any]
     check_fits(found, G, transfer=arguments.transfer)
     names = arguments.name or range(min(FIRST, len(found)))
     found = found.select([_number(name) if name not in found.names else name for name in names])
-    if arguments.code is None:
-        return G, found, jax.device_get(G.sample_latent(jax.random.key(arguments.seed), arguments.codes))
-    return G, found, _read(arguments.code, G)
+    return G, found, _codes(arguments, G)[0]
 
 
 def out_folder(arguments: argparse.Namespace, what: str) -> Path:

@@ -35,7 +35,7 @@ def test_samples_and_codes_are_those_of_the_directions(file, tmp_path, capsys):
         np.testing.assert_array_equal(file["start"], z[None])
         codes = file["codes"]
     with Image.open(tmp_path / "out" / "code0_0-wide-stroke_+2.5.png") as picture:
-        shown = np.asarray(picture, float)[..., :1] / 127.5 - 1
+        shown = np.asarray(picture, float)[..., None] / 127.5 - 1
     np.testing.assert_allclose(shown, np.clip(G(codes[0, 0, 2]), -1, 1), atol=1.01 / 255)
     assert len(list((tmp_path / "out").glob("code0_*.png"))) == 6
     np.save(tmp_path / "z.npy", codes[0, 0, 2])  # goes on from there

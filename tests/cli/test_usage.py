@@ -41,7 +41,7 @@ def test_every_command_says_its_defaults_and_no_empty_ones(name, capsys):
         main([name, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert not [empty for empty in ("None", "[]", "False", "''") if f"(default: {empty})" in shown]
-    sixteen = ("analyze", "discover", "improvement", "plan", "study")  # of --codes, --segments, ...
+    sixteen = ("analyze", "discover", "improvement", "plan", "rank", "study", "traverse")  # of --codes, --segments, ...
     assert ("(default: 16)" in shown) == (name in sixteen)
 
 

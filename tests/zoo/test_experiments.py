@@ -1,4 +1,4 @@
-"""Experiments: one training by the command line, interrupted and resumed, walked and ranked, in the published layout."""
+"""Experiments: a training by the command line, resumed, walked and ranked, in the published layout."""
 
 import csv
 import json
@@ -55,7 +55,7 @@ def test_the_folders_are_the_published_ones(experiment, G, tmp_path):
 
 def test_other_options_do_not_continue_a_training(experiment, capsys):
     assert main([*TRAIN, "--max-iter", "4", "--support-set-lr", "0.1", "--out", str(experiment)]) == 2
-    assert "support_set_lr: stored 0.0001, now 0.1" in capsys.readouterr().err
+    assert "set-lr: stored 0.0001, now 0.1" in capsys.readouterr().err
 
 
 def test_walks_are_files_whose_pictures_belong_to_their_codes(experiment, G, tmp_path, capsys):
@@ -83,7 +83,7 @@ def test_walks_are_files_whose_pictures_belong_to_their_codes(experiment, G, tmp
 def test_ranking_writes_a_page_with_tables(experiment, tmp_path, capsys):
     command = ["rank", "digits-dcgan", "--warps", str(experiment / "complete" / NAME), "--attributes"]
     command += ["brightness,thickness", "--codes", "6", "--shift-steps", "2", "--top-k", "2", "--out", str(tmp_path)]
-    assert main([*command, "--distance", "mse", "--film", "gif"]) == 0
+    assert main([*command, "--film", "gif"]) == 0
     said = capsys.readouterr().out
     assert "Of 3 paths at 6 codes, what follows the position best:" in said
     page = (tmp_path / "report.html").read_text()

@@ -100,6 +100,7 @@ def _opened(file: Path, shape: tuple[int, int, int]) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # its warnings are about how the file was written
+    options.intra_op_num_threads = 1  # small networks; idle threads of a pool spin
     with reading(file, "Get it again.", error=CheckpointError, found="is no readable ONNX network"):
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         taken = session.get_inputs()[0]
