@@ -11,7 +11,7 @@ from typing import Any
 from geomgan.cli import options
 
 HELP = "find directions by several methods, and show and score them side by side"
-FOLDER, PICTURES = "directions", "pictures"
+FOLDER = "directions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     import jax
     import numpy as np
 
-    from geomgan import directions, plot
+    from geomgan import directions
     from geomgan.distances.named import named_distance
     from geomgan.errors import check_count
     from geomgan.report.discovery import Discovery, discovery_page
@@ -60,27 +60,7 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     codes = G.sample_latent(key_codes, check_count(arguments.codes, np.inf, "codes"))
     check_count(arguments.show, np.inf, "show")
     methods = arguments.methods if arguments.methods == "all" else arguments.methods.split(",")
-    steps = np.linspace(-arguments.reach, arguments.reach, 7)
-
-    def walk(found: directions.DirectionSet) -> directions.Traversal:
-        few = directions.unit_steps(found.select(range(min(arguments.show, len(found)))))
-        return directions.traverse(G, few, codes[0], steps)
-
-    def picture(method: str, found: directions.DirectionSet, step: int) -> None:
-        figure = plot.traversal(walk(found), G.output_range, title=f"{method}, after {step} steps")
-        plot.save(figure, out / PICTURES / f"{method}-{step:06d}.png")
-
-    sets = directions.discover(
-        G,
-        D,
-        codes,
-        key_find,
-        methods,
-        k=arguments.k,
-        steps=arguments.steps,
-        out=out / "found",
-        picture=picture if len(G.sample_shape.shape) == 3 else None,
-    )
+    sets = directions.discover(G, D, codes, key_find, methods, k=arguments.k, steps=arguments.steps, out=out / "found")
     for method, found in sets.items():
         directions.save(found, out / FOLDER / f"{method}.npz")
     board = directions.scoreboard(
@@ -93,7 +73,10 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
         predictor_steps=arguments.predictor_steps,
         out=out / "scores",
     )
-    walks = {method: walk(found) for method, found in sets.items()}
+    first = {method: found.select(range(min(arguments.show, len(found)))) for method, found in sets.items()}
+    steps = np.linspace(-arguments.reach, arguments.reach, 7)
+    unit = {method: directions.unit_steps(found) for method, found in first.items()}
+    walks = {method: directions.traverse(G, found, codes[0], steps) for method, found in unit.items()}
     known = directions.known_factors(card(arguments.model))
     truth = {} if known is None or G.space != "z" else {
         method: directions.disentanglement(directions.unit_columns(G, found), known, key_truth)

@@ -36,6 +36,7 @@ from geomgan.directions.latent_deformators import TrainedDeformator, directions_
 from geomgan.directions.metric_axes import metric_axes, tensor_axes
 from geomgan.directions.nonlinearity import Nonlinearity, nonlinearity
 from geomgan.directions.patterns import carried_back
+from geomgan.directions.penalty_axes import penalty_axes
 from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
 from geomgan.directions.predictors import Predictor, initial_predictor
 from geomgan.directions.previews import previewed
@@ -106,6 +107,7 @@ __all__ = [
     "orthonormalised",
     "overlap",
     "path_accuracy",
+    "penalty_axes",
     "penalty_map",
     "penalty_of_hessians",
     "pixel_hessians",

@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from geomgan.directions.ganspace import ganspace
 from geomgan.directions.joint_training import JointOptions
 from geomgan.directions.latent_deformators import train_deformator
 from geomgan.directions.metric_axes import metric_axes
-from geomgan.directions.penalty_discovery import PenaltyOptions, discover_by_penalty
+from geomgan.directions.penalty_axes import MOST, penalty_axes
 from geomgan.directions.predictors import LENET_SIDE
 from geomgan.distances.distance import Distance
 from geomgan.errors import (
@@ -43,8 +42,6 @@ from geomgan.generators.program_hash import constant_hash, joined_hash
 from geomgan.runs.journal import open_journal
 
 ALL = "all"
-RATE = 0.02  # of the penalty's Adam: twice the published one, for a fiftieth of the steps
-Picture = Callable[[str, DirectionSet, int], object]
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,6 @@ class Search:
         steps: training steps of methods that train.
         out: folder in which these keep their checkpoints; None keeps nothing.
         progress: show progress bars.
-        picture: called with the method, its directions so far and the step, of ``"penalty"``; or None.
     """
 
     G: Generator
@@ -71,7 +67,6 @@ class Search:
     steps: int
     out: Path | None
     progress: bool
-    picture: Picture | None = None
 
     @property
     def count(self) -> int:
@@ -111,18 +106,10 @@ def _dictionary(search: Search) -> DirectionSet:
 
 
 def _penalty(search: Search) -> DirectionSet:
-    """A turn of the first metric axes: directions that are free to go elsewhere lower the penalty by doing nothing."""
-    options = PenaltyOptions(ndirs=search.count, steps=search.steps, learning_rate=RATE)
-    axes = None if search.count == search.G.latent_dim else _metric(search).vectors
-    return discover_by_penalty(
-        search.G,
-        search.key,
-        options,
-        within=axes,
-        out=None if search.out is None else search.out / "penalty",
-        picture=None if search.picture is None else partial(search.picture, "penalty"),
-        progress=search.progress,
-    )
+    """A turn of the first metric axes: where directions are free to go elsewhere, those that do nothing are best."""
+    m = min(search.count, MOST)
+    axes = None if m == search.G.latent_dim else _metric(search).vectors[:, :m]
+    return penalty_axes(search.G, search.key, within=axes, progress=search.progress)
 
 
 def _deformator(search: Search) -> DirectionSet:
@@ -163,7 +150,6 @@ def discover(
     k: int = 10,
     steps: int = 1000,
     out: str | os.PathLike[str] | None = None,
-    picture: Picture | None = None,
     progress: bool = True,
 ) -> dict[str, DirectionSet]:
     """Find directions by several methods; the same call with ``out`` goes on where it ended.
@@ -176,11 +162,9 @@ def discover(
         methods: names of ``METHODS``, or ``"all"``, of which those that the generator does not allow are left out
             with a warning.
         k: directions of each method.
-        steps: training steps of those that train (``"dictionary"``, ``"penalty"``, ``"deformator"``).
+        steps: training steps of those that train (``"dictionary"``, ``"deformator"``).
         out: folder of the finished sets, ``parts/METHOD.npz``, which :func:`geomgan.directions.load` reads, and of
             checkpoints.
-        picture: called while ``"penalty"`` trains, each 500 steps, with the method, its directions so far and the step,
-            to draw what they do.
         progress: show progress bars.
 
     Returns:
@@ -198,7 +182,7 @@ def discover(
         check_choice(name, METHODS, "methods")
     folder = None if out is None else Path(out)
     search = Search(
-        G, D, codes, key, check_count(k, np.inf, "k"), check_count(steps, np.inf, "steps"), folder, progress, picture
+        G, D, codes, key, check_count(k, np.inf, "k"), check_count(steps, np.inf, "steps"), folder, progress
     )
     settings = {
         "model": joined_hash([constant_hash(leaf) for leaf in jax.tree.leaves((G, D, codes))]),
