@@ -21,7 +21,6 @@ LAYOUTS = {  # published layouts that are no family here -> patterns of names th
     "an autoencoder of latent diffusion": (r"decoder\.up\.\d+\.block\.\d+\.conv1\.", r"decoder\.mid\.attn_1\."),
     "a U-Net of diffusers": (r"down_blocks\.\d+\.", r"up_blocks\.\d+\.", r"time_embedding\."),
     "a tiny autoencoder (TAESD)": (r"(layers\.|^)\d+\.conv\.0\.weight", r"(layers\.|^)\d+\.conv\.4\.weight"),
-    "a FastGAN": (r"init\.init\.\d+\.", r"feat_8\.", r"se_64\."),
     "a language model": (r"attn\.[qkv]_?proj", r"embed_tokens|wte"),
 }
 KINDS = {2: ("matrix", "matrices"), 3: ("1-D kernel", "1-D kernels"), 4: ("kernel", "kernels")}  # by axes of a weight

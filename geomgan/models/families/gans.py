@@ -1,8 +1,8 @@
-"""GANs that people train themselves: the two of lucidrains, R3GAN."""
+"""GANs that people train themselves: the two of lucidrains, R3GAN, FastGAN."""
 
 from __future__ import annotations
 
-from geomgan.generators import lightweight_gan, lucidrains_stylegan2, r3gan
+from geomgan.generators import fastgan, lightweight_gan, lucidrains_stylegan2, r3gan
 from geomgan.models.families.declaration import Checkpoint, Family, Part, code
 
 FAMILIES = (
@@ -43,6 +43,20 @@ FAMILIES = (
                 "AggregationLayer.Layer.weight",
             ),
             keys=("G_ema",),
+        ),
+    ),
+    Family(
+        "fastgan",
+        {"generator": Part(fastgan.network, code, fastgan.generator)},
+        Checkpoint(
+            "a pickle of Projected GAN's fastgan or fastgan_lite, network-snapshot.pkl, or a file of FastGAN-pytorch",
+            "families.fastgan:convert",
+            options={
+                "epsilon": "of the batch norms (1e-05, PyTorch's, unless given)",
+                "resolution": "of the images, where maps of several sides have as many channels as the output takes",
+            },
+            signature=("init.init.0.weight*", "feat_8.*.weight*", "se_64.main.1.weight*", "to_big.weight*"),
+            keys=("G_ema", "g_ema"),
         ),
     ),
 )
