@@ -85,6 +85,9 @@ class Backend:
             float64, which consumer's devices have at 1/32 or 1/64 of float32's rate.
         solve_on_device: whether eigenpairs of many codes are found in a program on the device, rather than by LAPACK
             on the host.
+        factor_in_turn: whether programs factorise matrices one after the other. jaxlib's LAPACK kernels for the CPU
+            share several out to the threads that run programs and wait for them there (0.10 and 0.11): as many calls at
+            a time as there are threads, of several devices or branches of one program, wait for each other for ever.
         push: forward passes that one of many batched JVPs costs.
         product: forward passes that a product ``Jᵀ(J v)`` costs, one JVP and one VJP.
         heavy_flops: a forward pass above this fills the device alone.
@@ -128,6 +131,7 @@ class Backend:
     gram_block: int
     gram_split: bool
     solve_on_device: bool
+    factor_in_turn: bool
     push: float
     product: float
     heavy_flops: float
@@ -165,6 +169,7 @@ CPU = Backend(
     gram_block=2**21,
     gram_split=False,
     solve_on_device=False,
+    factor_in_turn=True,
     push=1.2,
     product=5.5,
     heavy_flops=2e9,
@@ -200,6 +205,7 @@ ACCELERATOR = replace(  # not measured yet: what differs for a reason
     gram_on_host=False,
     gram_block=2**28,
     solve_on_device=True,
+    factor_in_turn=False,
     heavy_flops=float("inf"),
     heavy_bytes=float("inf"),
     phases=2**31,

@@ -10,7 +10,7 @@ import numpy as np
 
 from geomgan.eigen.choice import WHICH
 from geomgan.eigen.found import Pairs
-from geomgan.eigen.lapack import symmetric
+from geomgan.eigen.lapack import symmetric, symmetric_in_program
 from geomgan.eigen.threads import one_blas_thread
 from geomgan.errors import as_array, check_choice, check_count, is_concrete
 
@@ -88,7 +88,7 @@ def pairs_of_stack(g: jax.Array, k: int) -> tuple[jax.Array, jax.Array, jax.Arra
     """
     finite = jnp.isfinite(g).all(axis=(1, 2), keepdims=True)
     g = jnp.where(finite, 0.5 * (g + jnp.swapaxes(g, 1, 2)), 0.0)
-    values, vectors = jnp.linalg.eigh(g, symmetrize_input=False)
+    values, vectors = jax.vmap(symmetric_in_program)(g)
     values, vectors = values[:, ::-1][:, :k], signed(vectors[:, :, ::-1][:, :, :k])
     residuals = jnp.linalg.norm(g @ vectors - vectors * values[:, None], axis=1)
     found = finite[:, 0]

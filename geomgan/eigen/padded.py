@@ -12,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from geomgan.eigen.lapack import symmetric_in_program
+
 LEAST = 1e-10  # of the longest column: a direction that is shorter is rounding
 PARALLEL = 1e-6  # of unit columns that were orthonormal before, but for rounding
 
@@ -55,7 +57,7 @@ def ritz(
     projected = jnp.where(inside & inside[:, None], projected, 0.0)
     bound = jnp.sqrt((projected**2).sum())
     below = -3.0 * jnp.where(bound > 0, bound, 1.0)  # no eigenvalue is as low: the columns that are not there are last
-    theta, y = jnp.linalg.eigh(projected + jnp.diag(jnp.where(inside, 0.0, below)), symmetrize_input=False)
+    theta, y = symmetric_in_program(projected + jnp.diag(jnp.where(inside, 0.0, below)))
     theta, y = theta[::-1], y[:, ::-1]
     real = index < size - first
     count = min(count, len(index))
@@ -94,7 +96,7 @@ def outside(basis: jax.Array, block: jax.Array, left: jax.Array, fresh: jax.Arra
     def again(carry: tuple[jax.Array, jax.Array], fresh: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
         block, least = carry
         block = block - basis @ (basis.T @ block)
-        block = block @ jnp.linalg.eigh(block.T @ block, symmetrize_input=False)[1][:, ::-1]
+        block = block @ symmetric_in_program(block.T @ block)[1][:, ::-1]
         length = jnp.linalg.norm(block, axis=0)
         good = length > least
         block = jnp.where(there, jnp.where(good, block / jnp.where(good, length, 1.0), fresh), 0.0)

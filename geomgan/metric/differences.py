@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.eigen.lapack import factorisation
 from geomgan.errors import is_concrete, warn
 from geomgan.metric.chunks import map_chunks
 from geomgan.metric.finite import one_or_nan
@@ -131,6 +132,7 @@ def _along(width: jax.Array, leaf: jax.Array) -> jax.Array:
     return width.reshape(-1, *[1] * (leaf.ndim - 1)).astype(leaf.dtype)
 
 
+@factorisation
 def _largest(g: jax.Array) -> jax.Array:
     return jnp.linalg.eigvalsh(g)[-1]
 

@@ -26,11 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.brief import brief
+from geomgan.eigen.lapack import factorisation
 from geomgan.errors import check_choice, check_count
 from geomgan.metric.gram import gram
 from geomgan.optimize.local import GRADIENT, State, start
 from geomgan.optimize.loss import Loss
-from geomgan.optimize.metrics import eigenpairs_of, given_pairs, one_at_a_time, pairs_at
+from geomgan.optimize.metrics import eigenpairs_of, given_pairs, pairs_at
 from geomgan.optimize.residuals import against, linearised, metric_at, metrics_together, rows, squared
 
 SOLVERS = ("dense", "subspace", "cg", "metric")
@@ -187,7 +188,7 @@ def levenberg_marquardt(
     return LevenbergMarquardt(solver, jnp.asarray(damping, jnp.float32), pairs, k, int(every))
 
 
-@one_at_a_time
+@factorisation
 def _solve(matrix: jax.Array, slope: jax.Array, damping: jax.Array) -> jax.Array:
     """``y = -(H + μ I)⁻¹ b``, in as many digits as the matrix has."""
     H = matrix + damping * jnp.eye(len(slope), dtype=matrix.dtype)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from geomgan.eigen.dense import eigh
+from geomgan.eigen.lapack import factorisation
 from geomgan.eigen.pairs import eigenpairs
 from geomgan.errors import as_array, check_finite
 from geomgan.optimize.eigenbasis import checked_pairs
 
 
-def one_at_a_time(function: Callable[..., Any]) -> Any:
-    """A function that ``vmap`` makes a compiled loop of.
-
-    For factorisations: where jaxlib's CPU kernels are given several matrices, they share them out to the threads that
-    run the program and wait; two of them at a time wait for each other for ever (jaxlib 0.10.2, on two cores).
-    """
-    return jax.custom_batching.sequential_vmap(function)
-
-
-@one_at_a_time
+@factorisation
 def eigenpairs_of(metric: jax.Array) -> tuple[jax.Array, jax.Array]:
     """:func:`geomgan.eigh` of a matrix, for programs of many."""
     return eigh(metric)

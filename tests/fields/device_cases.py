@@ -5,6 +5,7 @@ devices, as process INDEX of so many, and writes one ``.npz`` for each into OUT.
 """
 
 import contextlib
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import jax
 import numpy as np
 
 import geomgan as gg
+from geomgan import backend
 from geomgan.fields import solve
 from geomgan.fields.field import compute_field
 from geomgan.runs.store import write_batch
@@ -50,6 +52,13 @@ CASES = {
 }
 SAME = [name for name in CASES if name.startswith("codes")]
 STORED = {"dim": 6, "codes": 12, "batch": 1}
+
+
+def as_accelerators(**more):
+    """The table with which CPU devices work as accelerators do; ``more`` of its fields to change."""
+    same = ("host_threads", "one_program", "in_turn", "overwrite", "gram_on_host", "gram_block", "solve_on_device")
+    accelerator = {name: getattr(backend.ACCELERATOR, name) for name in same}
+    return dataclasses.replace(backend.CPU, **accelerator | more)
 
 
 def codes_of(dim, n):

@@ -13,6 +13,7 @@ from geomgan.eigen.together import ANSWER
 from geomgan.fields import solve
 from geomgan.fields.devices import fetched
 from geomgan.fields.field import compute_field
+from tests.fields.device_cases import as_accelerators
 from tests.fields.test_faults import fragile, small
 from tests.small_models import largest_difference, linear_generator, same_field, small_dcgan, smooth_generator
 
@@ -24,12 +25,7 @@ def on_device(monkeypatch):
     """Makes CPU devices work as accelerators do; call it with more fields of their table to change."""
 
     def change(**more):
-        accelerator = {
-            name: getattr(backend.ACCELERATOR, name)
-            for name in ("host_threads", "one_program", "in_turn", "overwrite", "gram_on_host", "gram_block")
-        }
-        table = dataclasses.replace(backend.CPU, **{"solve_on_device": True, **accelerator, **more})
-        monkeypatch.setattr(backend, "CPU", table)
+        monkeypatch.setattr(backend, "CPU", as_accelerators(**more))
 
     change()
     return change
