@@ -1,9 +1,9 @@
 """Programs of metric fields as XLA compiles them for an H100, on a machine that has none: kernels and their bytes.
 
-    python -m benchmarks.absent_gpu CASE [--precision tf32] [--top 12] [--codes 4] [--devices 1] [--text FILE]
+    python -m benchmarks.absent_gpu CASE --cuda FOLDER [--precision tf32] [--codes 4] [--batch 2] [--devices 1]
 
 It needs the packages ``jax-cuda12-plugin`` and ``jax-cuda12-pjrt`` of JAX's own version, and the folder of
-``nvidia-cuda-nvcc-cu12`` in ``--cuda``; and no driver. Libraries choose among their algorithms only on a real device:
+``nvidia-cuda-nvcc-cu12`` in ``--cuda``; no driver. Libraries choose among their algorithms only on a real device:
 what is shown of a convolution is what it must read and write. ``CASE`` is one of the table's (benchmarks.accelerator).
 """
 
@@ -43,10 +43,9 @@ def devices(count: int, cuda: str) -> list[Any]:
     return list(topologies.get_topology_desc(platform="cuda", target_config=H100, topology=f"1x1x{count}").devices)
 
 
-def compiled(name: str, precision: str, codes: int, targets: Sequence[Any]) -> tuple[Any, float]:
-    """The largest program of a case's field, and the seconds that it took."""
+def compiled(name: str, precision: str, codes: int, batch: int | None, targets: Sequence[Any]) -> Any:
+    """The first program of a case's field, compiled for these devices."""
     import jax
-    import numpy as np
 
     from benchmarks.accelerator_cases import MODELS
     from benchmarks.random_models import lpips_alex
@@ -58,7 +57,7 @@ def compiled(name: str, precision: str, codes: int, targets: Sequence[Any]) -> t
     backend.CPU = backend.ACCELERATOR
     model = MODELS[name]
     pair = with_programs(bound(model.make(), lpips_alex()[0]))
-    sizes: dict[str, Any] = {"chunk": None, "batch": None, "groups": None}
+    sizes: dict[str, Any] = {"chunk": None, "batch": batch, "groups": None}
     solver = "block" if model.k else "dense"
     plan = chosen(pair, codes, k=model.k, solver=solver, **sizes, hvp="exact", memory="60GB", devices=list(targets))
     program = plan.programs(device_mesh(-(-codes // plan.batch), targets), precision)[0]
@@ -69,8 +68,7 @@ def compiled(name: str, precision: str, codes: int, targets: Sequence[Any]) -> t
     result = lowered.compile()
     print(f"{name}, {precision}: {plan.batch} codes and {plan.chunk} tangents together, ", end="")
     print(f"traced in {traced:.1f} s, compiled in {time.perf_counter() - started - traced:.1f} s")
-    del np
-    return result, traced
+    return result
 
 
 def main() -> None:
@@ -78,13 +76,14 @@ def main() -> None:
     parser.add_argument("case")
     parser.add_argument("--precision", default="tf32")
     parser.add_argument("--codes", type=int, default=4)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--top", type=int, default=12)
     parser.add_argument("--cuda", required=True, help="folder nvidia/cuda_nvcc of the package nvidia-cuda-nvcc-cu12")
     parser.add_argument("--text", help="file for the compiler's text")
     options = parser.parse_args()
     targets = devices(options.devices, options.cuda)
-    result, _ = compiled(options.case, options.precision, options.codes, targets)
+    result = compiled(options.case, options.precision, options.codes, options.batch, targets)
     text = result.as_text()
     if options.text:
         Path(options.text).write_text(text)

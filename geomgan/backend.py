@@ -86,8 +86,8 @@ class Backend:
         solve_on_device: whether eigenpairs of many codes are found in a program on the device, rather than by LAPACK
             on the host.
         factor_in_turn: whether programs factorise matrices one after the other. jaxlib's LAPACK kernels for the CPU
-            share several out to the threads that run programs and wait for them there (0.10 and 0.11): as many calls at
-            a time as there are threads, of several devices or branches of one program, wait for each other for ever.
+            share several out to the threads that run programs, and wait there (0.10.2): as many calls at a time as
+            there are threads, of several devices or of branches of one program, wait for each other for ever.
         push: forward passes that one of many batched JVPs costs.
         product: forward passes that a product ``Jᵀ(J v)`` costs, one JVP and one VJP.
         heavy_flops: a forward pass above this fills the device alone.
