@@ -282,7 +282,7 @@ def chosen(
         pushed = 2 * min(limit, dim) * profile.largest
         batch = 1 if alone else _batch(sum(sizes), forward * dim, budget, pushed)
         if solver == "block" and kind.divisible and here.solve_on_device:
-            held = 48 * dim * (first_capacity(dim, k, width) + k + width) + 16 * width * profile.largest
+            held = 48 * dim * (first_capacity(dim, k, width) + k + width) + 2 * width * profile.largest
             batch = _batch(held, kind.product_flops(forward) * width, budget)
         batch = min(batch, max(FEW, STORED // (8 * dim * (dim + k))))
         batch = min(batch, -(-codes // len(devices)))

@@ -151,15 +151,28 @@ def _product(equation: Any, a: jax.Array, b: jax.Array, form: Format) -> jax.Arr
         params = {**params, "precision": (lax.Precision.DEFAULT, lax.Precision.DEFAULT)}
     times = lambda a, b: equation.primitive.bind(a, b, **params)
     if form.halves:
-        (a, small_a), (b, small_b) = _split(a, form), _split(b, form)
+        (a, small_a), (b, small_b) = _split(a, form), _of_kernel(equation, lambda b: _split(b, form), b)
         return times(a, b) + (times(a, small_b) + times(small_a, b))
     if form.native and form.narrow:
         params = {**params, "preferred_element_type": jnp.dtype(jnp.bfloat16)}
-        return times(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)).astype(jnp.float32)
+        b = _of_kernel(equation, lambda b: b.astype(jnp.bfloat16), b)
+        return times(a.astype(jnp.bfloat16), b).astype(jnp.float32)
     if form.native:
         return times(a, b)
     y = times(_rounded(a, form), _rounded(b, form))
     return _rounded(y, form) if form.narrow else y
+
+
+def _of_kernel(equation: Any, rounding: Callable[[jax.Array], Any], b: jax.Array) -> Any:
+    """``rounding`` of a product's second operand, so that compilers still see what it is.
+
+    A convolution with zeros between pixels is the reverse pass of one with a stride. XLA finds that where the kernel is
+    a flipped one, and then needs no zeros: what is flipped is rounded before, not behind.
+    """
+    if all(step == 1 for step in equation.params.get("lhs_dilation", ())):
+        return rounding(b)
+    axes = equation.params["dimension_numbers"].rhs_spec[2:]
+    return jax.tree.map(lambda x: lax.rev(x, axes), rounding(lax.rev(b, axes)))
 
 
 def _split(x: jax.Array, form: Format) -> tuple[jax.Array, jax.Array]:

@@ -127,6 +127,20 @@ def test_what_is_always_float32_is_left_alone():
     assert np.array_equal(jax.jit(in_format(back, ROUNDED["bf16"]))(V), jax.jit(back)(V))
 
 
+@pytest.mark.parametrize("form", [SPLIT, BF16])
+def test_reverse_passes_of_strided_convolutions_have_flipped_kernels(form):
+    """By which XLA knows them; rounded before they are flipped, they are the same numbers."""
+    numbers = ("NWC", "WIO", "NWC")
+    strided = lambda z: lax.conv_general_dilated(z.reshape(1, 6, 2), K, (2,), "SAME", dimension_numbers=numbers)
+    back = jax.linear_transpose(strided, jnp.zeros(12))
+    v = np.random.default_rng(3).standard_normal((1, 3, 2)).astype(np.float32)
+    equations = jax.make_jaxpr(in_format(back, form))(v).eqns
+    made_by = {var: equation.primitive.name for equation in equations for var in equation.outvars}
+    kernels = [made_by[each.invars[1]] for each in equations if each.primitive.name == "conv_general_dilated"]
+    assert kernels == ["rev"] * (3 if form.halves else 1)
+    np.testing.assert_allclose(in_format(back, form)(v)[0], back(v)[0], atol=2e-6 if form.halves else 2e-2)
+
+
 def test_products_of_other_types_stay_as_they_are():
     with jax.enable_x64(True):
         push = jax.linearize(lambda z: W.astype(np.float64) @ z, jnp.asarray(Z, jnp.float64))[1]
