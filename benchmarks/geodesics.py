@@ -14,6 +14,7 @@ all that `shortest_paths` does, also its measuring; GEORCE as published, L-BFGS 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jax
 import numpy as np
@@ -30,14 +32,16 @@ import numpy as np
 import geomgan as gg
 from benchmarks import geodesic_peers as peers
 from benchmarks.geodesic_cases import mlp_decoder, prior_pairs, protocol_pairs, published, svhn
+from benchmarks.measure import matrix_product
 from benchmarks.random_models import faces64, lpips_alex, stylegan2
 from benchmarks.rows import table_row
-from geomgan.geodesics import Schedule, energies, lengths, shorten, shortest_paths
+from geomgan.geodesics import Schedule, chords, energies, lengths, shorten, shortest_paths, springs
 from geomgan.geodesics.shortest import through
 from geomgan.paths import between
 
 EUCLIDEAN = gg.distances.euclidean()
 POINTS = 1001
+SIDE = 2048  # of the matrix product
 Find = Callable[[np.ndarray, np.ndarray], np.ndarray]  # nodes of the path between two codes
 
 
@@ -190,18 +194,51 @@ def part_svhn(options: argparse.Namespace) -> None:
 
 
 def part_together(options: argparse.Namespace) -> None:
-    """20 pairs of the SVHN VAE at once, beside one."""
+    """20 pairs of the SVHN VAE at once, beside one; and what they would be at the rate of a matrix product."""
     n, T, tolerance = options.pairs or 20, 100, 1e-5
     G, (starts, ends) = svhn(options.assets, n)
     together = lambda: shortest_paths(G, EUCLIDEAN, starts, ends, segments=T, tolerance=tolerance).codes
     single = lambda i: shortest_paths(G, EUCLIDEAN, starts[i], ends[i], segments=T, tolerance=tolerance).codes
-    together(), single(0)
-    rounds = [(seconds(together)[:2], seconds(partial(single, i % n))[:2]) for i in range(options.rounds)]
-    table(f"{n} pairs at once, gauss-newton", "", "at once, s", "one pair, s", "ratio")
-    for i, name in enumerate(("processor", "clock")):
-        both = [(many[i], one[i]) for many, one in rounds]
-        many, one = (statistics.median(x) for x in zip(*both, strict=True))
-        show(name, many, one, many / one)
+    product = matrix_product(SIDE)
+    work = [passes(call) for call in (together, partial(single, 0))]
+    sample = jax.jit(jax.vmap(partial(G.function, G.params))).lower(starts).compile().cost_analysis()["flops"] / n
+    rounds = [
+        [seconds(call)[:2] for call in (together, partial(single, i % n), product)] for i in range(options.rounds)
+    ]
+    many, one, whole = (statistics.median(times) for times in zip(*((t[0] for t in r) for r in rounds), strict=True))
+    by_clock = statistics.median(r[0][1] / r[1][1] for r in rounds)
+    table(
+        f"{n} pairs at once, gauss-newton; seconds and rates are the processor's",
+        *("", "s", "samples' worth of forward passes", "GFLOP/s"),
+    )
+    for name, spent, count in (("at once", many, work[0]), ("one pair", one, work[1])):
+        show(name, spent, f"{count:,.0f}", sample * count / spent / 1e9)
+    most = 2 * SIDE**3 / whole
+    show("a matrix product", whole, "", most / 1e9)
+    bound = sample * work[0] / most / one
+    print(f"\n{many / one:.1f} times one pair ({by_clock:.1f} by the clock); {bound:.1f} at the product's rate.")
+
+
+def passes(call: Callable[[], Any]) -> float:
+    """Samples that a search computes, a pull-back counted as two more, a metric as one for each dimension."""
+    total = 0.0
+
+    def counted(function: Any, worth: Callable[[tuple[int, ...]], float]) -> Any:
+        def run(pair: Any, codes: Any, *rest: Any) -> Any:
+            nonlocal total
+            total += worth(codes.shape)
+            return function(pair, codes, *rest)
+
+        return run
+
+    rows = lambda shape: float(np.prod(shape[:-1]))
+    worths = ((chords, "_values", 1), (chords, "_evaluate", 3), (springs, "_metrics", None))
+    with contextlib.ExitStack() as stack:
+        for module, name, each in worths:
+            worth = lambda shape, each=each: rows(shape) * (each or 1 + shape[-1])
+            stack.enter_context(mock.patch.object(module, name, counted(getattr(module, name), worth)))
+        call()
+    return total
 
 
 def part_lines(options: argparse.Namespace) -> None:
