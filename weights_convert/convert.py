@@ -98,7 +98,8 @@ def read(
         check_choice(option, helps, "option")
     takes = f"{family} takes {published.what}"
     files = _files(published, Path(checkpoint).expanduser(), takes)
-    provenance = [_provenance(part) for path in files for part in with_shards(path)]
+    second = _beside(published, files[0])
+    provenance = [_provenance(part) for path in [*files, *second] for part in with_shards(path)]
     for entry in provenance:
         _check_name(published, **entry)
     states = {path.name if published.files else "": _state(published, path, takes) for path in files}
@@ -106,6 +107,8 @@ def read(
         config = _config(family, published, files[0])
     except NotHereError as error:
         raise NotHereError(f"{error}{_other_family(family, states)}") from None
+    if second:
+        config["beside"] = _state(published, second[0], takes)
     converter = _named(published.converter)
     try:
         networks = _networks(published, states, said.get("network"))
@@ -202,6 +205,13 @@ def _files(published: Checkpoint, checkpoint: Path, takes: str) -> list[Path]:
     if absent:
         raise NotHereError(f"{checkpoint} lacks {', '.join(absent)}; {takes}.")
     return files
+
+
+def _beside(published: Checkpoint, file: Path) -> list[Path]:
+    """The second file that lies beside the first, if the family has one and it is there."""
+    word, other = published.beside or ("", "")
+    path = file.with_name(file.name.replace(word, other)) if word and word in file.name else file
+    return [path] if path != file and path.is_file() else []
 
 
 def _check_name(published: Checkpoint, file: str, sha256: str, **_: Any) -> None:

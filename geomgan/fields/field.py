@@ -27,7 +27,7 @@ from geomgan.fields.job import Execute, Job, execute
 from geomgan.fields.plan import FEWER, chosen, fitted
 from geomgan.fields.resume import ROUNDING, best_finished, confirmed, reconciled
 from geomgan.fields.steps import steps
-from geomgan.generators.generator import Generator
+from geomgan.generators.generator import Generator, check_convention
 from geomgan.metric.diagnose import first_non_finite
 from geomgan.metric.fingerprint import fingerprints
 from geomgan.metric.pair import bound, check_options, check_types, with_programs
@@ -239,6 +239,7 @@ def compute_field(
         check_folder(folder, "the store")
     check_room(math.prod(np.shape(codes)) * np.dtype(G.dtype).itemsize, free_on_host(), "these codes", FEWER)
     codes = np.asarray(check_codes(codes, G.latent_dim))
+    check_convention(G, codes)
     check_options(precision, hvp)
     n, dim = codes.shape
     if not tol > 0:

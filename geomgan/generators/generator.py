@@ -15,7 +15,17 @@ import numpy as np
 
 from geomgan.backend import free_on_host, usual_promotion
 from geomgan.brief import brief
-from geomgan.errors import called, check_arguments, check_code, check_count, check_key, check_room, of_torch, said
+from geomgan.errors import (
+    called,
+    check_arguments,
+    check_code,
+    check_count,
+    check_key,
+    check_room,
+    is_concrete,
+    of_torch,
+    said,
+)
 from geomgan.generators.network import FlaxFunction, PyTree, check_named
 from geomgan.generators.outputs import Gaussian, mean_sample
 
@@ -283,7 +293,7 @@ class Generator:
             ValueError: ``z`` has another shape, or holds NaN or infinity.
             TypeError: ``z`` is not floating point.
         """
-        z = check_code(z, self.latent_dim)
+        z = checked_code(self, z)
         return _generate(self, jnp.asarray(z, self.dtype))
 
     def activations(self, z: Any) -> dict[str, jax.Array]:
@@ -298,7 +308,7 @@ class Generator:
             TypeError: ``z`` is not floating point.
         """
         check_named(self.function, self.name)
-        z = check_code(z, self.latent_dim)
+        z = checked_code(self, z)
         return _activations(self, jnp.asarray(z, self.dtype))
 
     def distribution(self, z: Any) -> Gaussian:
@@ -307,7 +317,7 @@ class Generator:
         Raises:
             ValueError: as ``__call__``, or the generator is deterministic.
         """
-        z = check_code(z, self.latent_dim)
+        z = checked_code(self, z)
         output = _output(self, jnp.asarray(z, self.dtype))
         if not isinstance(output, Gaussian):
             raise ValueError(f"{called(self.name)} is deterministic: it has no distribution. Call it for its sample.")
@@ -322,6 +332,25 @@ def _returned(sample: Any) -> tuple[str, str]:
             "fn(params, z).astype('float32'), and take hvp='finite-difference', because rounding has no derivatives"
         )
     return str(sample), "Let it return the sample alone, such as lambda params, z: fn(params, z)[0]"
+
+
+def checked_code(generator: Generator, z: Any) -> Any:
+    """``z`` as an array, if it is one finite code of the generator, of concrete values in a range that can be right.
+
+    Raises:
+        ValueError: it has another shape, holds NaN or infinity, or is of another convention of the latent space.
+        TypeError: it is not floating point.
+    """
+    z = check_code(z, generator.latent_dim)
+    check_convention(generator, z)
+    return z
+
+
+def check_convention(generator: Generator, codes: Any) -> None:
+    """Raise, or warn, where concrete codes ``(..., d)`` are of another convention than the generator's space."""
+    check = getattr(generator.function, "check", None)
+    if check is not None and is_concrete(codes) and all(map(is_concrete, jax.tree.leaves(generator.params))):
+        check(generator.params, np.asarray(codes))
 
 
 def output_of(generator: Generator, z: jax.Array) -> Any:

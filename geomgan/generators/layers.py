@@ -141,12 +141,12 @@ class SelfAttention(nn.Module):
         theta = project("theta", features // 8, x).reshape(height * width, -1)
         phi, g = pooled(project("phi", features // 8, x)), pooled(project("g", features // 2, x))
         attend = lambda rows: jax.nn.softmax(rows @ phi.T, axis=-1) @ g
-        blocks = _in_blocks(theta, backend().attention_bytes // (phi.shape[0] * phi.dtype.itemsize))
+        blocks = in_blocks(theta, backend().attention_bytes // (phi.shape[0] * phi.dtype.itemsize))
         attended = attend(theta) if len(blocks) == 1 else lax.map(attend, blocks)
         return x + project("o", features, attended.reshape(height * width, -1)).reshape(x.shape)
 
 
-def _in_blocks(rows: jax.Array, most: int) -> jax.Array:
+def in_blocks(rows: jax.Array, most: int) -> jax.Array:
     """``(n, d) -> (n / b, b, d)`` with the largest ``b`` up to ``most`` that divides ``n``."""
     size = max(b for b in range(1, max(1, min(most, len(rows))) + 1) if len(rows) % b == 0)
     return rows.reshape(-1, size, rows.shape[1])

@@ -51,6 +51,11 @@ class InSpace:
     def __call__(self, params: PyTree, z: jax.Array) -> Any:
         return self.network(params["network"], *self.enter(params["context"], z))
 
+    def check(self, params: PyTree, codes: Any) -> None:
+        """Raise where codes ``(..., d)`` cannot be of this space, if ``enter`` can tell."""
+        if check := getattr(self.enter, "check", None):
+            check(params["context"], codes)
+
     def activations(self, params: PyTree, z: jax.Array) -> OrderedDict[str, jax.Array]:
         """Every named activation of the network, in its order."""
         return self.network.activations(params["network"], *self.enter(params["context"], z))

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from geomgan.backend import FLOAT32, PRECISIONS, format_of
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
-from geomgan.errors import OptionError, check_choice, check_code, of_torch
+from geomgan.errors import OptionError, check_choice, of_torch
 from geomgan.generators.cost import Profile, profile
-from geomgan.generators.generator import Generator, output_of
+from geomgan.generators.generator import Generator, checked_code, output_of
 from geomgan.generators.outputs import Gaussian, Members
 from geomgan.generators.prepared import any_prepared, pays, prepare
 from geomgan.generators.state import state_of
@@ -129,7 +129,7 @@ def checked(G: Generator, D: Distance, z: Any, precision: str, hvp: str) -> tupl
     """
     check_types(G, D)
     check_options(precision, hvp)
-    z = check_code(z, G.latent_dim)
+    z = checked_code(G, z)
     return bound(G, D), jnp.asarray(z, G.dtype)
 
 

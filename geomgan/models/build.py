@@ -71,6 +71,6 @@ def _network(
     module, params = kind.module(config), jax.tree.map(jnp.asarray, params[part])
     if part == "generator":
         return Generator.from_module(module, params, config["latent_dim"], output_range=card["output_range"], name=name)
-    network = Network(params, FlaxFunction(module), kind.inputs(config), f"{name}:{part}")
+    network = Network(params, FlaxFunction(module), kind.inputs(config, **options), f"{name}:{part}")
     jax.eval_shape(network.function, params, *(jax.ShapeDtypeStruct(s, jnp.float32) for s in network.input_shapes))
     return network

@@ -11,11 +11,13 @@ Everything else (``geomgan.load`` and its options, ``convert`` and its help, che
 
 from collections.abc import Mapping
 
-from geomgan.models.families import biggan, gans, judges, maps, stylegan, torch_programs
+from geomgan.models.families import autoencoders, biggan, gans, judges, maps, stylegan, torch_programs
 from geomgan.models.families.declaration import Checkpoint, Family, Part
 
 FAMILIES: dict[str, Family] = {
-    family.name: family for group in (biggan, maps, stylegan, gans, torch_programs, judges) for family in group.FAMILIES
+    family.name: family
+    for group in (biggan, maps, stylegan, gans, autoencoders, torch_programs, judges)
+    for family in group.FAMILIES
 }
 
 NETWORKS: dict[str, Mapping[str, Part]] = {

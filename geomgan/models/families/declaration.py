@@ -21,7 +21,8 @@ class Part:
 
     Attributes:
         module: the Flax module of a configuration.
-        inputs: the shapes of its inputs, of a configuration.
+        inputs: the shapes of its inputs, of a configuration. Of a network that is no generator, its keyword-only
+            parameters are the options of ``geomgan.load``.
         generator: for a family whose codes are not simply what the network takes:
             ``(config, params, *, option=default, ...) -> Settings``. Its keyword-only parameters are the options
             of ``geomgan.load``; with ``**options`` those are the names in ``config["inputs"]``. ``params`` are all
@@ -29,7 +30,7 @@ class Part:
     """
 
     module: Callable[[Config], nn.Module]
-    inputs: Callable[[Config], Shapes]
+    inputs: Callable[..., Shapes]
     generator: Callable[..., Settings] | None = None
 
     @property
@@ -44,7 +45,7 @@ class Part:
         return self.options
 
     def _parameters(self) -> Collection[inspect.Parameter]:
-        return inspect.signature(self.generator).parameters.values() if self.generator else ()
+        return inspect.signature(self.generator or self.inputs).parameters.values()
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Checkpoint:
             a file the network is, and which family a file is of. Without one the converter takes the whole file.
         finder: a function of ``weights_convert.recognise.finders``, ``(signature) -> Fits``, that tells its networks.
         keys: under which the published file has the network, the first that is there.
+        beside: a word of the file's name, and the word in its place in the name of a second file, which is read too
+            where it lies there: ``states["beside"]``.
         stem: what comes before ``-`` and the start of the sha256 in the published file's name; a file of such a name
             must keep that promise.
     """
@@ -82,6 +85,7 @@ class Checkpoint:
     signature: tuple[str, ...] = ()
     finder: str = "signed"
     keys: tuple[str, ...] = ()
+    beside: tuple[str, str] | None = None
     stem: str = ""
 
 
