@@ -10,6 +10,7 @@ from geomgan.analysis.consistency_examples import (
     consistency_examples,
 )
 from geomgan.analysis.controls import random_frames, shuffle_weights
+from geomgan.analysis.decoders import DecoderGeometry, decoder_geometry
 from geomgan.analysis.distance_relation import DistanceRelation, consistency_and_distance
 from geomgan.analysis.homogeneity import (
     Consistency,
@@ -18,6 +19,7 @@ from geomgan.analysis.homogeneity import (
     consistency_interval,
     pair_interval,
 )
+from geomgan.analysis.latent_maps import MapAxes, image_areas, map_axes
 from geomgan.analysis.layers import LayerAlignment, LayerMetrics, layer_alignment, layer_metrics
 from geomgan.analysis.mean_metrics import mean_metric
 from geomgan.analysis.null_space import EquivalentDirections, NullSpace, equivalent_directions, null_space
@@ -34,10 +36,12 @@ __all__ = [
     "Consistency",
     "ConsistencyExamples",
     "Correspondence",
+    "DecoderGeometry",
     "DistanceRelation",
     "EquivalentDirections",
     "LayerAlignment",
     "LayerMetrics",
+    "MapAxes",
     "MeanSpectrum",
     "NullSpace",
     "RandomDirectionLaw",
@@ -53,10 +57,13 @@ __all__ = [
     "consistency_example",
     "consistency_examples",
     "consistency_interval",
+    "decoder_geometry",
     "eigenspaces",
     "equivalent_directions",
+    "image_areas",
     "layer_alignment",
     "layer_metrics",
+    "map_axes",
     "mean_metric",
     "mean_spectrum",
     "null_space",

@@ -15,8 +15,8 @@ from geomgan.models.families import NETWORKS
 from geomgan.zoo.load import load, locate
 
 
-def encoder(model: str | os.PathLike[str]) -> Network:
-    """The encoder of a model.
+def encoder(model: str | os.PathLike[str], sides: tuple[int, int] | None = None) -> Network:
+    """The encoder of a model; of one that takes images of any size for those of ``sides``.
 
     Raises:
         OptionError: its family has none; says what to do. Others as :func:`geomgan.load`.
@@ -28,7 +28,8 @@ def encoder(model: str | os.PathLike[str]) -> Network:
             f"{model} has no encoder; digits-vae and digits-bigan have, and models of {having}. For codes of images by "
             f"search: `geomgan invert {model} IMAGE...`, which writes them to codes.npz."
         )
-    network: Network = load(model, part="encoder")
+    resizes = "resolution" in NETWORKS[family]["encoder"].options and sides is not None
+    network: Network = load(model, part="encoder", **({"resolution": sides} if resizes else {}))
     return network
 
 
@@ -42,5 +43,7 @@ def encode(model: str | os.PathLike[str], images: np.ndarray) -> np.ndarray:
     Raises:
         OptionError: the model has no encoder. ValueError: the images do not fit it.
     """
-    output = jax.vmap(encoder(model))(jnp.asarray(images))
+    images = np.asarray(images)
+    sides = (images.shape[1], images.shape[2]) if images.ndim == 4 else None
+    output = jax.vmap(encoder(model, sides))(jnp.asarray(images))
     return np.asarray(output.mean if isinstance(output, Gaussian) else output)
