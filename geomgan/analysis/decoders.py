@@ -190,7 +190,7 @@ def _holding(
 ) -> np.ndarray:
     """``d² / (t² vᵀ g v)`` along some axes and a random direction ``(len(ranks) + 1, T)``."""
     random = np.asarray(jax.random.normal(key, (op.dim, 1)))
-    random /= np.linalg.norm(random)
+    random = random / np.linalg.norm(random)
     V = np.concatenate([pairs.vectors[:, [rank - 1 for rank in ranks]], random], axis=1).astype(np.float32)
     quadratic = np.append(
         pairs.values[[rank - 1 for rank in ranks]], (V[:, -1] * np.asarray(op.matvec(V[:, -1]))).sum()
