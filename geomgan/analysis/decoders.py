@@ -46,7 +46,8 @@ class DecoderGeometry:
         image_area: ``(n, m)``, the share of the image's pixels that each of the first ``m`` axes covers.
         steps: ``(T,)``, lengths along axes, in latent units.
         axes: ranks of the axes that were walked, from 1, and ``"random"``.
-        holding: ``(n, len(axes), T)``, ``d² / (t² vᵀ g v)``, mean of both sides: 1 where the quadratic holds.
+        holding: ``(n, len(axes), T)``, ``d² / (t² vᵀ g v)``, mean of both sides: 1 where the quadratic holds,
+            NaN for axes below the noise floor.
         noise: ``(S,)``, deviations of noise that was added to every entry.
         predicted: ``(n, S)``, ``σ² tr g``.
         measured: ``(n, S)``, mean ``d²`` over draws.
@@ -192,14 +193,14 @@ def _holding(
     random = np.asarray(jax.random.normal(key, (op.dim, 1)))
     random = random / np.linalg.norm(random)
     V = np.concatenate([pairs.vectors[:, [rank - 1 for rank in ranks]], random], axis=1).astype(np.float32)
-    quadratic = np.append(
-        pairs.values[[rank - 1 for rank in ranks]], (V[:, -1] * np.asarray(op.matvec(V[:, -1]))).sum()
-    )
+    drawn = float((V[:, -1] * np.asarray(op.matvec(V[:, -1]), np.float64)).sum())
+    quadratic = np.append(pairs.values[[rank - 1 for rank in ranks]], drawn)
+    quadratic = np.where(quadratic > 10 * pairs.noise_floor, quadratic, np.nan)  # below there is nothing to compare
     steps = np.asarray(STEPS, np.float32)
     moves = np.concatenate([steps, -steps])[:, None, None] * V.T
     apart = np.asarray(_apart(G, D, jnp.asarray(z), jnp.asarray(moves.reshape(-1, op.dim))), np.float64)
     apart = apart.reshape(2, len(steps), -1).mean(axis=0)
-    rows: np.ndarray = (apart / (steps.astype(float)[:, None] ** 2 * np.maximum(quadratic, 1e-300))).T
+    rows: np.ndarray = (apart / (steps.astype(float)[:, None] ** 2 * quadratic)).T
     return rows
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from geomgan.cli import main
+from geomgan.models.photographs import photographs
 from tests.weights_convert.torch_autoencoders import AutoencoderKL, tiny_decoder, tiny_encoder
 from tests.weights_convert.torch_models import randomise, saved
 from weights_convert.convert import convert
@@ -19,12 +20,11 @@ def test_two_decoders_side_by_side(tmp_path, capsys):
     (tmp_path / "kl.pt").write_bytes(saved(randomise(AutoencoderKL(2, (4, 4), 1, 2)).state_dict(), True))
     convert("autoencoder-tiny", tmp_path / "tae_decoder.pth", tmp_path / "tiny")
     convert("autoencoder-kl", tmp_path / "kl.pt", tmp_path / "kl", {"scaling": "1", "shift": "0", "groups": "2"})
-    rng = np.random.default_rng(0)
-    photographs = [str(tmp_path / f"{name}.png") for name in ("a", "b")]
-    for path in photographs:
-        Image.fromarray(rng.integers(0, 255, (12, 16, 3), np.uint8)).save(path)
+    files = [str(tmp_path / f"{name}.png") for name in ("a", "b")]
+    for path, image in zip(files, photographs((12, 16))[[3, 4]], strict=True):
+        Image.fromarray(np.rint((image + 1) * 127.5).astype(np.uint8)).save(path)
     out = tmp_path / "out"
-    words = ["decoder", str(tmp_path / "tiny"), *photographs, "--beside", str(tmp_path / "kl"), "--resolution", "8"]
+    words = ["decoder", str(tmp_path / "tiny"), *files, "--beside", str(tmp_path / "kl"), "--resolution", "8"]
     assert main([*words, "--distance", "mse", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "tiny: photographs come back at" in said
