@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def card(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
         key = jax.random.key(arguments.seed)
         found[label] = decoder_geometry(G, D, codes, images, key=key, top=arguments.top, progress=True)
     shown = tuple(Path(image).name for image in arguments.photographs) or names()
-    command = options.command("decoder", arguments, "photographs", "distance", "resize", "beside", "top", "seed")
-    subject = Card(images, shown, (-1.0, 1.0), arguments.distance, command.replace("--photographs ", ""))
+    words = shlex.split(options.command("decoder", arguments, "distance", "resize", "beside", "top", "seed"))
+    command = shlex.join([*words[:3], *arguments.photographs, *words[3:]])
+    subject = Card(images, shown, (-1.0, 1.0), arguments.distance, command)
     return decoder_page(found, subject, out)
