@@ -98,7 +98,7 @@ def main() -> None:
     line(table_row(*["---"] * len(HEADS)))
     for weight in (0.0, *given.penalty):
         options = ProgressiveOptions(
-            features=(48, 32, 24),
+            features=(32, 24, 16),
             batch=given.batch,
             grow=given.grow,
             steps=given.steps,

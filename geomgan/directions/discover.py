@@ -99,9 +99,15 @@ def _ganspace(search: Search) -> DirectionSet:
 
 
 def _dictionary(search: Search) -> DirectionSet:
-    checkpoint = None if search.out is None else search.out / "dictionary" / "checkpoint.npz"
     return dictionary(
-        search.G, search.key, k=search.k, steps=search.steps, checkpoint=checkpoint, progress=search.progress
+        search.G,
+        search.key,
+        atoms=max(64, search.k),
+        k=search.k,
+        steps=search.steps,
+        batch=64,
+        checkpoint=None if search.out is None else search.out / "dictionary" / "checkpoint.npz",
+        progress=search.progress,
     )
 
 
@@ -113,19 +119,21 @@ def _penalty(search: Search) -> DirectionSet:
 
 
 def _deformator(search: Search) -> DirectionSet:
-    """All dimensions are turned; those that are recognised best come first."""
+    """Few paths, which are learnt in fewer steps than a rotation of all dimensions; recognised best come first."""
     side = min(search.G.sample_shape.shape[:2]) if len(search.G.sample_shape.shape) == 3 else LENET_SIDE
     trained = train_deformator(
         search.G,
         search.key,
+        kind="projective",
+        directions=search.count,
         predictor="lenet",
         steps=search.steps,
-        resize=None if LENET_SIDE <= side <= 2 * LENET_SIDE else LENET_SIDE,
-        options=JointOptions(least=0.5, most=3.0, learning_rate=1e-3, predictor_learning_rate=1e-3),
+        resize=None if LENET_SIDE <= side < 2 * LENET_SIDE else LENET_SIDE,
+        options=JointOptions(batch=16, learning_rate=3e-3, predictor_learning_rate=2e-3),
         out=None if search.out is None else search.out / "deformator",
         progress=search.progress,
     )
-    best = np.argsort(-trained.found.scores["accuracy"], kind="stable")[: search.count]
+    best = np.argsort(-trained.found.scores["accuracy"], kind="stable")
     return trained.found.select([int(i) for i in best])
 
 
