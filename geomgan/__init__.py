@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from geomgan.eigen import Eigenpairs, eigenpairs, eigh
     from geomgan.errors import CheckpointError, GeomganError, NotHereError, OptionError, OutOfMemory, StoreError
+    from geomgan.explore import explore
     from geomgan.fields import MetricField, metric_field
     from geomgan.fields.plan import plan_field as plan
     from geomgan.generators import Gaussian, Generator, Network
@@ -67,6 +68,7 @@ __all__ = [
     "eigh",
     "ensemble",
     "errors",
+    "explore",
     "fields",
     "geodesics",
     "hessian_operator",
@@ -85,9 +87,9 @@ __all__ = [
     "zoo",
 ]
 _ROOMS = (
-    *("analysis", "backend", "directions", "distances", "eigen", "errors", "fields", "generators", "geodesics"),
-    *("home", "metric", "models", "optimize", "paths", "plot", "report", "restricted_pickle", "runs", "study"),
-    *("training", "zoo"),
+    *("analysis", "backend", "directions", "distances", "eigen", "errors", "explore", "fields", "generators"),
+    *("geodesics", "home", "metric", "models", "optimize", "paths", "plot", "report", "restricted_pickle", "runs"),
+    *("study", "training", "zoo"),
 )
 _HOMES = {
     "geomgan.eigen": ("Eigenpairs", "eigenpairs", "eigh"),

@@ -113,7 +113,7 @@ def trust_radius(
     allowed = np.maximum(tolerance * predictions + resolution, np.finfo(float).tiny)
     with np.errstate(over="ignore"):
         excess = np.abs(distances - predictions) / allowed
-    sides = np.array([[_crossing(lengths, side) for side in axis] for axis in excess])
+    sides = np.array([[crossing(lengths, side) for side in axis] for axis in excess])
     return TrustRadius(
         ranks=chosen,
         values=values,
@@ -129,7 +129,7 @@ def trust_radius(
     )
 
 
-def _crossing(steps: np.ndarray, excess: np.ndarray) -> float:
+def crossing(steps: np.ndarray, excess: np.ndarray) -> float:
     """Where ``excess`` first rises above 1; a value that is not a number counts as above."""
     outside = np.flatnonzero(~(excess <= 1))
     if not len(outside):

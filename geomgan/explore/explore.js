@@ -1,0 +1,437 @@
+// The explorer's front end: one module for a page and for a notebook's widget. It shows what it is told and asks for
+// what the hand does; all numbers come from the other side. Every text is set as text, so that names are only names.
+
+const KEYS = {
+  n: "new", u: "undo", r: "redo", p: "pin", "0": "zero", h: "here",
+};
+const ACTIONS = [
+  ["new", "New code", "n", "another code of the prior"],
+  ["undo", "Undo", "u", ""],
+  ["redo", "Redo", "r", ""],
+  ["zero", "Reset", "0", "all sliders to zero"],
+  ["pin", "Pin", "p", "compare with this picture from now on"],
+  ["here", "Axes here", "h", "find the axes of the metric at this code"],
+];
+const GESTURE = 1000; // milliseconds without a move that end a gesture of the keyboard
+const STEPS = 200; // of the widest slider
+
+// Messages: the length of the header in four bytes, the header as JSON, a file.
+export function packed(header, body = new Uint8Array()) {
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const message = new Uint8Array(4 + text.length + body.length);
+  new DataView(message.buffer).setUint32(0, text.length);
+  message.set(text, 4);
+  message.set(body, 4 + text.length);
+  return message;
+}
+
+export function unpacked(buffer) {
+  const length = new DataView(buffer).getUint32(0);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return [header, new Uint8Array(buffer, 4 + length)];
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== "list" && name !== "style") element[name] = value;
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+const shown = (x) => (x === null || x === undefined ? "?" : Math.abs(x) >= 100 ? x.toFixed(0) : x.toPrecision(2).replace("-", "−"));
+const signed = (x) => (Math.abs(x) < 5e-4 ? "0" : (x > 0 ? "+" : "") + shown(x));
+let mounted = 0; // explorers of this document, for ids
+
+export function mount(root, link) {
+  const id = `gx${++mounted}`;
+  const ask = (request, body) => link.send(request, body);
+  let scene = null, gesture = 0, lastMove = 0, held = null, step = 0.01, cursor = 1;
+  const rows = new Map(); // slider -> its elements
+  const thumbs = new Map(); // kept code -> address of its picture
+
+  // The parts
+
+  const title = make("h1", { textContent: "Explorer" });
+  const about = make("p", { className: "gx-about" });
+  const status = make("p", { className: "gx-status", role: "status", textContent: "Connecting …" });
+  const canvas = (label) => make("canvas", { width: 1, height: 1, role: "img", "aria-label": label });
+  const now = canvas("picture of the code"), beside = canvas("picture of the start"), change = canvas("difference of the two");
+  const besideCaption = make("figcaption", { textContent: "Start" });
+  const sound = make("audio", { controls: true, hidden: true, "aria-label": "sound of the code" });
+  const pictures = make("div", { className: "gx-pictures" },
+    make("figure", { className: "gx-now" }, now, make("figcaption", { textContent: "Now" })),
+    make("figure", {}, beside, besideCaption),
+    make("figure", {}, change, make("figcaption", { textContent: "Difference" })));
+  const numbers = make("dl", { className: "gx-numbers" });
+  const toolbar = make("div", { className: "gx-toolbar", role: "group", "aria-label": "Actions" });
+  const buttons = {};
+  for (const [name, text, key, what] of ACTIONS) {
+    buttons[name] = make("button", { type: "button", title: what, "aria-keyshortcuts": key, onclick: () => act(name) },
+      text, " ", make("kbd", { textContent: key, "aria-hidden": "true" }));
+    toolbar.append(buttons[name]);
+  }
+  const stage = make("section", { className: "gx-stage", "aria-label": "Pictures" }, pictures, sound, numbers, toolbar);
+
+  const list = make("ul", { className: "gx-sliders" });
+  const empty = make("p", { className: "gx-hint", textContent: "No slider yet: choose an axis in the spectrum." });
+  const sliders = make("section", { "aria-labelledby": `${id}-sliders` },
+    make("h2", { id: `${id}-sliders`, textContent: "Sliders" }),
+    make("p", { className: "gx-hint" },
+      "Equal travel is equal visible change. ", make("span", { className: "gx-key", "aria-hidden": "true" }),
+      " where the metric predicts it within 10 %."),
+    empty, list);
+
+  const bars = make("div", { className: "gx-bars", role: "listbox", "aria-multiselectable": "true",
+    "aria-label": "Axes of the metric by eigenvalue, largest first", onkeydown: onBarKey });
+  const picked = make("p", { className: "gx-hint" });
+  const layerFrom = make("input", { type: "number", min: 0, value: 0, id: `${id}-from` });
+  const layerTo = make("input", { type: "number", min: 1, value: 1, id: `${id}-to` });
+  const layers = make("form", { className: "gx-row", hidden: true, onsubmit: (event) => {
+    event.preventDefault();
+    ask({ do: "here", layers: [Number(layerFrom.value), Number(layerTo.value)] });
+  } }, make("label", { htmlFor: `${id}-from`, textContent: "Style layers" }), layerFrom,
+    make("label", { htmlFor: `${id}-to`, textContent: "to, without" }), layerTo,
+    make("button", { type: "submit", textContent: "Axes of these" }));
+  const spectrum = make("section", { "aria-labelledby": `${id}-spectrum` },
+    make("h2", { id: `${id}-spectrum`, textContent: "Spectrum" }), bars, picked, layers);
+
+  const name = make("input", { type: "text", id: `${id}-name`, maxLength: 80, placeholder: "a word or two",
+    autocomplete: "off" });
+  const named = (what) => () => {
+    if (!name.value.trim()) { say("Type a name first.", true); name.focus(); return; }
+    ask({ do: what, name: name.value.trim() });
+    name.value = "";
+  };
+  const shelf = make("ul", { className: "gx-shelf" });
+  const file = (text, accept, what) => {
+    const input = make("input", { type: "file", accept, className: "gx-file", id: `${id}-${what}`,
+      onchange: async () => { if (input.files[0]) await send(what, input.files[0]); input.value = ""; } });
+    return [input, make("label", { htmlFor: input.id, className: "gx-button", textContent: text })];
+  };
+  const save = (what, text) => make("button", { type: "button", textContent: text,
+    onclick: () => ask({ do: "save", what, axis: held }) });
+  const keep = make("section", { "aria-labelledby": `${id}-keep` },
+    make("h2", { id: `${id}-keep`, textContent: "Keep and share" }),
+    make("div", { className: "gx-row" }, make("label", { htmlFor: name.id, textContent: "Name" }), name,
+      make("button", { type: "button", textContent: "Keep this code", onclick: named("keep") }),
+      make("button", { type: "button", textContent: "Name this change", title: "the way from the start to here, as a direction", onclick: named("name") })),
+    shelf,
+    make("div", { className: "gx-row", role: "group", "aria-label": "Save" }, make("span", { textContent: "Save" }),
+      save("directions", "Directions"), save("codes", "Codes"), save("strip", "Strip"), save("film", "Film")),
+    make("div", { className: "gx-row", role: "group", "aria-label": "Open" }, make("span", { textContent: "Open" }),
+      ...file("Directions or codes …", ".npz,.npy", "open"), ...file("Image to project …", "image/*", "project")));
+
+  const past = make("ol", { className: "gx-history" });
+  const pastTitle = make("summary", { textContent: "History" });
+  const history = make("details", {}, pastTitle, past);
+  const help = make("details", {}, make("summary", { textContent: "Keys" }), make("ul", { className: "gx-keys" },
+    ...ACTIONS.map(([, text, key]) => make("li", {}, make("kbd", { textContent: key }), ` ${text}`)),
+    make("li", {}, make("kbd", { textContent: "1" }), "…", make("kbd", { textContent: "9" }), " to a slider"),
+    make("li", {}, make("kbd", { textContent: "←" }), make("kbd", { textContent: "→" }), " move it; ", make("kbd", { textContent: "Page" }), " further"),
+    make("li", {}, make("kbd", { textContent: "s" }), " to the spectrum"),
+    make("li", {}, make("kbd", { textContent: "k" }), " to the name")));
+
+  root.classList.add("gx");
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.replaceChildren(make("header", {}, title, about, status),
+    make("div", { className: "gx-layout" }, stage,
+      make("div", { className: "gx-side" }, sliders, spectrum, keep, history, help)));
+  root.addEventListener("keydown", onKey);
+  pictures.addEventListener("dragover", (event) => event.preventDefault());
+  pictures.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files[0]) await send("project", event.dataTransfer.files[0]);
+  });
+
+  // What the hand does
+
+  function act(what) { ask(what === "here" ? { do: "here", layers: scene?.spectrum.layers ?? null } : { do: what }); }
+
+  async function send(what, chosen) {
+    ask({ do: what, file: chosen.name.slice(0, 80) }, new Uint8Array(await chosen.arrayBuffer()));
+  }
+
+  function onKey(event) {
+    event.stopPropagation(); // the notebook has keys of its own
+    const writes = event.target.matches("input[type=text], input[type=number], input:not([type])");
+    if (event.altKey || writes) return;
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key === "z") { event.preventDefault(); act(event.shiftKey ? "redo" : "undo"); }
+      return;
+    }
+    if (event.key in KEYS) act(KEYS[event.key]);
+    else if (event.key >= "1" && event.key <= "9") [...rows.values()][Number(event.key) - 1]?.range.focus();
+    else if (event.key === "s") bars.querySelector("[tabindex='0']")?.focus();
+    else if (event.key === "k") name.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  function onMove(axis, range) {
+    const time = performance.now();
+    if (time - lastMove > GESTURE) gesture += 1;
+    lastMove = time;
+    held = axis.number;
+    label(axis.number, Number(range.value));
+    ask({ do: "move", axis: axis.number, s: Number(range.value), scale: axis.scale, gesture: `${id}-${gesture}` });
+  }
+
+  function onBarKey(event) {
+    const count = scene?.spectrum.values.length ?? 0;
+    const to = { ArrowRight: cursor + 1, ArrowLeft: cursor - 1, Home: 1, End: count }[event.key];
+    if (to !== undefined) {
+      event.preventDefault();
+      aim(Math.min(Math.max(to, 1), count));
+      bars.children[cursor - 1]?.focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      ask({ do: "pick", rank: cursor });
+    }
+  }
+
+  // What is told
+
+  link.listen(async (header, body) => {
+    if (header.is === "said") say(header.text, header.bad);
+    else if (header.is === "scene") draw(header);
+    else if (header.is === "axis") { merge(header); }
+    else if (header.is === "frame") { await paint(now, body); compare(); root.dataset.frames = Number(root.dataset.frames ?? 0) + 1; }
+    else if (header.is === "reference") { await paint(beside, body); compare(); }
+    else if (header.is === "numbers") tellNumbers(header);
+    else if (header.is === "thumb") { thumbs.set(header.name, address(body, "image/png")); drawShelf(); }
+    else if (header.is === "sound") { sound.hidden = false; sound.src = address(body, "audio/wav"); }
+    else if (header.is === "file") {
+      const link = make("a", { href: address(body, "application/octet-stream"), download: header.name });
+      link.click();
+    }
+  });
+  const address = (bytes, type) => URL.createObjectURL(new Blob([bytes], { type }));
+
+  function say(text, bad = false) {
+    status.textContent = text;
+    status.classList.toggle("gx-bad", Boolean(bad));
+  }
+
+  async function paint(target, bytes) {
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    target.width = bitmap.width;
+    target.height = bitmap.height;
+    target.getContext("2d").drawImage(bitmap, 0, 0);
+  }
+
+  // Where the picture is brighter than the one beside: orange; darker: blue; the same: nearly white.
+  function compare() {
+    if (now.width !== beside.width || now.height !== beside.height || now.width < 2) return;
+    const read = (from) => from.getContext("2d").getImageData(0, 0, now.width, now.height).data;
+    const [a, b] = [read(now), read(beside)];
+    change.width = now.width;
+    change.height = now.height;
+    const pen = change.getContext("2d"), made = pen.createImageData(now.width, now.height);
+    for (let i = 0; i < a.length; i += 4) {
+      const by = (a[i] + a[i + 1] + a[i + 2] - b[i] - b[i + 1] - b[i + 2]) / 765;
+      const most = Math.max(...[0, 1, 2].map((c) => Math.abs(a[i + c] - b[i + c]))) / 255;
+      const [red, green, blue] = by >= 0 ? [201, 92, 0] : [24, 84, 158];
+      made.data.set([red, green, blue].map((c) => 247 + (c - 247) * most), i);
+      made.data[i + 3] = 255;
+    }
+    pen.putImageData(made, 0, 0);
+  }
+
+  function tellNumbers(told) {
+    const line = (term, value, what) => [make("dt", { textContent: term, title: what }), make("dd", { textContent: shown(value) })];
+    const pinned = scene && told.reference !== told.start;
+    besideCaption.textContent = pinned ? "Pinned" : "Start";
+    numbers.replaceChildren(...[
+      line("from the start", told.start, `distance under ${told.distance}`),
+      ...(pinned ? [line("from the pinned", told.reference, `distance under ${told.distance}`)] : []),
+      line("prior distance", told.prior, "about 1 for codes of the prior"),
+    ].map((pair) => make("div", {}, ...pair)));
+    now.setAttribute("aria-label", `picture of the code, ${shown(told.start)} from the start`);
+  }
+
+  function draw(told) {
+    scene = told;
+    title.textContent = told.model;
+    about.textContent = `Distance ${told.distance} · codes in ${told.space}`;
+    root.dataset.ready = told.ready;
+    buttons.undo.disabled = told.at === 0;
+    buttons.redo.disabled = told.at === told.history.length - 1;
+    step = Math.max(...told.axes.map((axis) => axis.high - axis.low), 1e-9) / STEPS;
+    for (const number of rows.keys()) {
+      if (!told.axes.some((axis) => axis.number === number)) { rows.get(number).item.remove(); rows.delete(number); }
+    }
+    for (const axis of told.axes) drawSlider(axis);
+    list.append(...told.axes.filter((axis, i) => list.children[i] !== rows.get(axis.number).item).map((axis) => rows.get(axis.number).item));
+    empty.hidden = told.axes.length > 0 || !told.ready;
+    drawBars();
+    drawShelf();
+    drawHistory();
+    layers.hidden = !told.rows;
+    if (told.rows) layerFrom.max = layerTo.max = told.rows;
+  }
+
+  function merge(axis) {
+    if (!scene) return;
+    scene.axes = scene.axes.map((other) => (other.number === axis.number ? axis : other));
+    draw(scene);
+  }
+
+  function drawSlider(axis) {
+    let row = rows.get(axis.number);
+    if (!row) {
+      const range = make("input", { type: "range", id: `${id}-axis${axis.number}` });
+      const text = make("label", { htmlFor: range.id });
+      row = { range, text, value: make("output", { htmlFor: range.id }), low: make("span"), high: make("span"),
+        trust: make("span", { className: "gx-trust" }), track: make("div", { className: "gx-track" },
+          make("i", { className: "gx-band" }), make("i", { className: "gx-zero" }), range) };
+      const rename = make("button", { type: "button", className: "gx-small", textContent: "✎", title: "Rename" });
+      const drop = make("button", { type: "button", className: "gx-small", textContent: "×", title: "Remove" });
+      row.rename = rename;
+      row.drop = drop;
+      row.item = make("li", {}, make("div", { className: "gx-line" }, text, row.value, rename, drop), row.track,
+        make("div", { className: "gx-ends", "aria-hidden": "true" }, row.low, row.trust, row.high));
+      rows.set(axis.number, row);
+      range.addEventListener("input", () => onMove(row.axis, range));
+      range.addEventListener("focus", () => { held = axis.number; ask({ do: "grab", axis: axis.number }); });
+      range.addEventListener("pointerdown", () => { gesture += 1; lastMove = performance.now(); row.down = true; });
+      for (const kind of ["pointerup", "pointercancel", "blur"]) range.addEventListener(kind, () => { row.down = false; });
+      drop.addEventListener("click", () => ask({ do: "drop", axis: axis.number }));
+      rename.addEventListener("click", () => renaming(row));
+    }
+    row.axis = axis;
+    row.text.textContent = axis.name;
+    row.rename.setAttribute("aria-label", `Rename ${axis.name}`);
+    row.drop.setAttribute("aria-label", `Remove ${axis.name}`);
+    if (!row.down) { // the grid holds zero
+      const { range } = row;
+      range.step = step;
+      range.min = -Math.max(Math.floor(-axis.low / step + 1e-6), 1) * step;
+      range.max = Math.max(Math.floor(axis.high / step + 1e-6), 1) * step;
+      range.value = axis.s;
+      const at = (s, end) => (s === null ? end : Math.min(Math.max((s - range.min) / (range.max - range.min), 0), 1));
+      row.track.style.setProperty("--from", at(axis.trust[0], 0));
+      row.track.style.setProperty("--to", at(axis.trust[1], 1));
+      row.track.style.setProperty("--zero", at(0, 0));
+      row.track.classList.toggle("gx-guess", !axis.measured);
+      row.low.textContent = shown(axis.low);
+      row.high.textContent = `+${shown(axis.high)}`;
+      const reach = axis.trust.every((x) => x === null) ? "" : `trusted ${axis.trust[0] === null ? "all" : shown(axis.trust[0])} to ${axis.trust[1] === null ? "all" : "+" + shown(axis.trust[1])}`;
+      const value = axis.value === null ? axis.method : `λ ${shown(axis.value)}`;
+      row.trust.textContent = axis.measured ? [value, reach].filter(Boolean).join(" · ") : `${value} · predicted`;
+      label(axis.number, axis.s);
+    }
+  }
+
+  function label(number, s) {
+    const { range, value, axis } = rows.get(number);
+    const [near, far] = axis.trust;
+    const beyond = (near !== null && s < near) || (far !== null && s > far);
+    value.textContent = signed(s);
+    value.classList.toggle("gx-beyond", beyond);
+    range.setAttribute("aria-valuetext", `${signed(s)} of distance${beyond ? ", beyond the trust radius" : ""}`);
+  }
+
+  function renaming(row) {
+    const input = make("input", { type: "text", value: row.axis.name, maxLength: 80, "aria-label": `New name of ${row.axis.name}` });
+    let done = false;
+    const end = (keep) => {
+      if (done) return;
+      done = true;
+      input.replaceWith(row.text);
+      if (keep && input.value.trim() && input.value.trim() !== row.axis.name) ask({ do: "rename", axis: row.axis.number, name: input.value.trim() });
+      row.rename.focus();
+    };
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") end(true);
+      if (event.key === "Escape") end(false);
+    });
+    input.addEventListener("blur", () => end(true));
+    row.text.replaceWith(input);
+    input.select();
+    input.focus();
+  }
+
+  function aim(rank) {
+    cursor = rank;
+    [...bars.children].forEach((bar, i) => { bar.tabIndex = i + 1 === cursor ? 0 : -1; });
+    const value = scene.spectrum.values[cursor - 1];
+    if (value === undefined) return;
+    const below = value < (scene.spectrum.floor ?? 0) ? ", below the noise of its precision" : "";
+    picked.textContent = `Axis ${cursor} of ${scene.spectrum.values.length}: eigenvalue ${shown(value)}${below}. Click a bar, or press Enter, to add or remove its slider.`;
+  }
+
+  function drawBars() {
+    const { values, floor } = scene.spectrum;
+    const least = Math.max(floor ?? 0, values.length ? values[0] * 1e-8 : 1), most = Math.log(values[0] / least) || 1;
+    const has = new Set(scene.axes.map((axis) => axis.rank));
+    while (bars.children.length > values.length) bars.lastChild.remove();
+    while (bars.children.length < values.length) {
+      const rank = bars.children.length + 1;
+      bars.append(make("div", { role: "option", className: "gx-bar", tabIndex: -1,
+        onclick: () => { aim(rank); ask({ do: "pick", rank }); }, onfocus: () => aim(rank), onmouseenter: () => tellRank(rank) },
+        make("i")));
+    }
+    values.forEach((value, i) => {
+      const bar = bars.children[i];
+      const height = Math.max(Math.log(Math.max(value, least) / least) / most, 0.02);
+      bar.firstChild.style.height = `${100 * height}%`;
+      bar.setAttribute("aria-selected", has.has(i + 1));
+      bar.setAttribute("aria-label", `axis ${i + 1}, eigenvalue ${shown(value)}`);
+      bar.classList.toggle("gx-noise", value < (floor ?? 0));
+    });
+    aim(Math.min(cursor, Math.max(values.length, 1)));
+  }
+
+  function tellRank(rank) {
+    const before = cursor;
+    aim(rank);
+    if (bars.contains(document.activeElement)) aim(before);
+  }
+
+  function drawShelf() {
+    if (!scene) return;
+    const focused = document.activeElement?.dataset?.kept;
+    shelf.replaceChildren(...scene.kept.map((kept) => {
+      const button = (text, what, label) => make("button", { type: "button", className: "gx-small", textContent: text,
+        "aria-label": label, title: label, onclick: () => ask({ do: what, name: kept }) });
+      const picture = make("img", { alt: "", src: thumbs.get(kept) ?? "data:," });
+      const go = make("button", { type: "button", className: "gx-thumb", "aria-label": `Go to ${kept}`,
+        onclick: () => ask({ do: "go", name: kept }) }, picture, make("span", { textContent: kept }));
+      go.dataset.kept = kept;
+      return make("li", {}, go, button("⇢", "towards", `Slider towards ${kept}`), button("×", "forget", `Forget ${kept}`));
+    }));
+    if (focused) [...shelf.querySelectorAll(".gx-thumb")].find((one) => one.dataset.kept === focused)?.focus();
+  }
+
+  function drawHistory() {
+    pastTitle.textContent = `History (${scene.history.length})`;
+    past.replaceChildren(...scene.history.map((text, i) => make("li", {}, make("button", { type: "button", textContent: text,
+      "aria-current": i === scene.at ? "step" : null, onclick: () => ask({ do: "jump", at: i }) }))));
+  }
+
+  return () => root.removeEventListener("keydown", onKey);
+}
+
+// A notebook's widget.
+function render({ model, el }) {
+  const place = document.createElement("div");
+  el.append(place);
+  let hear = () => {};
+  const heard = (header, buffers) => {
+    const view = buffers?.[0];
+    hear(header, view ? new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength) : new Uint8Array());
+  };
+  model.on("msg:custom", heard);
+  const end = mount(place, {
+    send: (header, body) => model.send(header, undefined, body ? [body] : []),
+    listen: (listener) => { hear = listener; },
+  });
+  model.send({ do: "hello" });
+  return () => { model.off("msg:custom", heard); end(); };
+}
+
+export default { render };

@@ -1,0 +1,125 @@
+"""The scale of a slider: from distance travelled to steps of a path, so that equal travel is equal visible change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from geomgan.analysis.trust_radius import crossing
+from geomgan.brief import brief
+from geomgan.distances.distance import Distance
+from geomgan.generators import Generator
+from geomgan.paths.measure import measure, neighbour_distances
+
+CELLS = 30  # intervals of a measured scale to each side
+POWER = 1.5  # of the grid: finest at zero, where the trust radius is
+COARSE = 6  # the same of a slow model
+PIECE = 16  # codes measured in one go: the hand on a slider waits for no more
+TOLERANCE = 0.1  # of the distance within the trust radius
+
+
+@brief
+@dataclass(frozen=True, eq=False)
+class Travel:
+    """A scale: ``s``, the distance travelled along a path, signed, for each step ``t``.
+
+    ``s(t)`` is the length of the way that the sample takes, ``Σ d(x_i, x_{i+1})`` over a fine grid, as in
+    ``geomgan.paths.constant_speed_steps``; between its points it is linear.
+
+    Attributes:
+        steps: ``t (T,)``, ascending, with zero.
+        arcs: ``s (T,)``, ascending, zero where ``t`` is.
+        trust: where the distance leaves ``√λ |t|`` by more than ``TOLERANCE``, as ``s``, to both sides; infinite where
+            it does not, or is not known.
+        measured: false where it is the metric's prediction, ``s = √λ t``.
+    """
+
+    steps: np.ndarray
+    arcs: np.ndarray
+    trust: tuple[float, float]
+    measured: bool
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The first and the last ``s``."""
+        return float(self.arcs[0]), float(self.arcs[-1])
+
+    def step(self, s: float) -> float:
+        """``t`` of a distance travelled; beyond the ends, that of the end."""
+        return float(np.interp(s, self.arcs, self.steps))
+
+    def arc(self, t: float) -> float:
+        """The distance travelled to ``t``."""
+        return float(np.interp(t, self.steps, self.arcs))
+
+
+def predicted(speed: float, ends: tuple[float, float]) -> Travel:
+    """The scale that the metric predicts, until it is measured; without a speed, in steps."""
+    steps = np.array([ends[0], 0.0, ends[1]])
+    speed = speed if np.isfinite(speed) and speed > 0 else 1.0
+    return Travel(steps, speed * steps, (-np.inf, np.inf), False)
+
+
+def measuring(
+    G: Generator,
+    D: Distance,
+    path: Callable[[np.ndarray], np.ndarray],
+    ends: tuple[float, float],
+    speed: float,
+    cells: int = CELLS,
+) -> Iterator[Travel | None]:
+    """Measure a scale in pieces: yields None after each, and the scale at last.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        path: ``t (T,) -> codes (T, d)``.
+        ends: ``(low, high)`` of ``t``, around zero.
+        speed: ``√λ``, for the trust radius; NaN for none.
+        cells: intervals to each side.
+
+    Raises:
+        ValueError: the path does not change the sample to both sides.
+    """
+    u = np.linspace(0, 1, cells + 1) ** POWER
+    t = np.concatenate([ends[0] * u[:0:-1], ends[1] * u])
+    codes = np.asarray(path(t), np.float64)
+    between, far = np.full(2 * cells, np.nan), np.full(2 * cells + 1, np.nan)
+    for first in range(0, len(t) - 1, PIECE - 1):
+        part = slice(first, min(first + PIECE, len(t)))
+        between[first : part.stop - 1] = neighbour_distances(G, D, codes[None, part], batch=PIECE)[0]
+        yield None
+        ahead = slice(first, min(first + PIECE - 1, len(t)))
+        far[ahead] = measure(G, D, codes[None, cells], codes[None, ahead], batch=PIECE).distances[0]
+        yield None
+    if np.isnan(far[-1]):
+        far[-1:] = measure(G, D, codes[None, cells], codes[None, -1:], batch=PIECE).distances[0]
+    yield _scale(t, between, far, cells, speed)
+
+
+def _scale(t: np.ndarray, between: np.ndarray, far: np.ndarray, cells: int, speed: float) -> Travel:
+    """The scale of what was measured, as far as numbers are finite."""
+    right = _finite(between[cells:])
+    left = _finite(between[:cells][::-1])
+    arcs = np.concatenate(
+        [-np.cumsum(between[cells - left : cells][::-1])[::-1], [0.0], np.cumsum(between[cells:][:right])]
+    )
+    steps = t[cells - left : cells + right + 1]
+    if not (left and right) or arcs[0] >= 0 or arcs[-1] <= 0:
+        raise ValueError("it does not change the sample to both sides, or the samples there are not finite.")
+    arcs = arcs + np.arange(-left, right + 1) * 1e-12 * (arcs[-1] - arcs[0])  # ascending also where nothing changes
+    scale = Travel(steps, arcs, (-np.inf, np.inf), True)
+    if not (np.isfinite(speed) and speed > 0):
+        return scale
+    sides = ((-t[:cells][::-1], far[:cells][::-1]), (t[cells + 1 :], far[cells + 1 :]))
+    left_end, right_end = (crossing(x, np.abs(d - speed * x) / (TOLERANCE * speed * x)) for x, d in sides)
+    at = lambda t: scale.arc(t) if np.isfinite(t) else t
+    return replace(scale, trust=(at(-left_end), at(right_end)))
+
+
+def _finite(between: np.ndarray) -> int:
+    """How many of the first distances are finite."""
+    bad = np.flatnonzero(~np.isfinite(between))
+    return int(bad[0]) if len(bad) else len(between)

@@ -1,0 +1,135 @@
+"""The explorer in a headless browser, from the command line to saved files."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import geomgan as gg
+from tests.browser import Browser, needs_chromium
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+FRAMES = "Number(document.getElementById('explorer').dataset.frames ?? 0)"
+READY = (
+    "document.getElementById('explorer').dataset.ready === 'true' && document.querySelectorAll('.gx-sliders li').length"
+)
+
+
+@pytest.fixture(scope="module")
+def address():
+    pytest.importorskip("uvicorn", reason="pip install 'geomgan[test]' to run this")
+    command = [sys.executable, "-m", "geomgan", "explore", "digits-dcgan", "--distance", "mse", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process.stdout.readline().split()[1]
+        process.terminate()
+
+
+@pytest.fixture
+def browser(tmp_path, address):
+    with Browser(tmp_path) as browser:
+        browser.open(address)
+        browser.until(READY, 120)
+        yield browser
+        kinds = {event["method"] for event in browser.events}
+        assert "Runtime.exceptionThrown" not in kinds
+        assert not [e for e in browser.events if e["method"] == "Log.entryAdded"]
+        asked = [e["params"]["request"]["url"] for e in browser.events if e["method"] == "Network.requestWillBeSent"]
+        assert all(one.startswith((address, "blob:", "data:")) for one in asked)
+
+
+def picture(browser, which=0):
+    return browser.run(f"document.querySelectorAll('.gx canvas')[{which}].toDataURL()")
+
+
+def drag(browser, i, share):
+    """Put a slider somewhere between its ends, as a hand does: an input event on the way, a change at the end."""
+    browser.run(
+        f"(() => {{const r = document.querySelectorAll('.gx-sliders input')[{i}]; r.focus();"
+        f"r.value = Number(r.min) + {share} * (r.max - r.min); r.dispatchEvent(new Event('input', {{bubbles: true}}));"
+        "})()"
+    )
+
+
+def status(browser, text):
+    browser.until(f"document.querySelector('[role=status]').textContent.includes({json.dumps(text)})", 60)
+
+
+def downloaded(browser, ending):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = [path for path in browser.downloads.iterdir() if path.name.endswith(ending) and path.stat().st_size]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise TimeoutError(f"no {ending} was downloaded")
+
+
+def test_a_hand_moves_undoes_names_saves_and_reloads(browser):
+    start = picture(browser)
+    assert picture(browser, 1) == start
+    drag(browser, 0, 0.95)
+    browser.until(f"document.querySelectorAll('.gx canvas')[0].toDataURL() !== {json.dumps(start)}")
+    browser.until("document.querySelector('.gx-numbers dd').textContent !== '0.0'")
+    moved = picture(browser)
+    assert picture(browser, 1) == start
+    browser.until("!document.querySelector('.gx-toolbar button:nth-child(2)').disabled")
+    browser.click(".gx-toolbar button:nth-child(2)")
+    browser.until(f"document.querySelectorAll('.gx canvas')[0].toDataURL() === {json.dumps(start)}")
+    browser.click(".gx-toolbar button:nth-child(3)")
+    browser.until(f"document.querySelectorAll('.gx canvas')[0].toDataURL() === {json.dumps(moved)}")
+
+    hostile = "<img src=x onerror='window.hit = 1'>"
+    browser.click("input[placeholder]")
+    browser.type(hostile)
+    browser.click("[aria-labelledby$=keep] .gx-row button:nth-of-type(2)")
+    browser.until("document.querySelectorAll('.gx-sliders li').length === 7")
+    assert hostile in browser.run("document.querySelector('.gx-sliders li:last-child label').textContent")
+    browser.run("[...document.querySelectorAll('[aria-label=Save] button')][0].click()")
+    found = gg.directions.load(downloaded(browser, "directions.npz"), gg.load("digits-dcgan"))
+    assert found.names[-1] == hostile
+    browser.run("[...document.querySelectorAll('[aria-label=Save] button')][1].click()")
+    with np.load(downloaded(browser, "codes.npz")) as saved:
+        assert saved["codes"].shape == (1, 64)
+
+    browser.reload()
+    browser.until(READY, 60)
+    browser.until(f"document.querySelectorAll('.gx canvas')[0].toDataURL() === {json.dumps(moved)}")
+    assert browser.run("document.querySelectorAll('.gx-sliders li').length") == 7
+    assert browser.run("window.hit === undefined && document.images.length === 0")
+
+
+def test_the_keyboard_is_enough(browser):
+    frames = browser.run(FRAMES)
+    browser.run("document.querySelector('.gx-toolbar button').focus()")
+    for _ in range(8):
+        browser.press("Tab")
+        if browser.run("document.activeElement.type === 'range'"):
+            break
+    browser.press("ArrowRight")
+    browser.until(f"{FRAMES} > {frames}")
+    assert browser.run("document.activeElement.getAttribute('aria-valuetext')").startswith("+")
+    for _ in range(60):
+        if browser.run("document.activeElement.getAttribute('role') === 'option'"):
+            break
+        browser.press("Tab")
+    sliders = browser.run("document.querySelectorAll('.gx-sliders li').length")
+    for _ in range(9):
+        browser.press("ArrowRight")
+    browser.press("Enter")
+    browser.until(f"document.querySelectorAll('.gx-sliders li').length === {sliders + 1}")
+    assert browser.run("document.querySelector('.gx-sliders li:last-child label').textContent") == "axis 10"
+    assert browser.run("document.activeElement.getAttribute('aria-selected')") == "true"
+
+
+def test_a_phone_shows_picture_and_slider_together(browser):
+    browser.call("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=2, mobile=True)
+    assert browser.run("document.documentElement.scrollWidth") == 360
+    browser.run("document.querySelector('.gx-sliders li:last-child').scrollIntoView({block: 'end'})")
+    at = "document.querySelector('{}').getBoundingClientRect()"
+    assert browser.run(f"{at.format('.gx canvas')}.top >= 0")
+    assert browser.run(f"{at.format('.gx-stage')}.bottom <= {at.format('.gx-sliders li:last-child')}.top")
+    least = "Math.min(...[...document.querySelectorAll('.gx button')].filter((b) => b.offsetHeight).map((b) => b.offsetHeight))"
+    assert browser.run(least) >= 24
