@@ -4,8 +4,8 @@ python -m benchmarks.explorer [--models digits-dcgan faces64] [--moves 100] [--d
 
 Each model is served by ``geomgan explore`` in a process of its own, once before to fill the cache of compiled programs.
 ``start``: seconds from the command to the first picture of a moved slider, as a page gets it over its socket.
-``latency``: from a move that is sent to its picture that has arrived, one at a time, median and 90th percentile, while
-scales are measured (``busy``) and after (``quiet``). ``overtaken``: share of moves that got no picture of their own where
+``busy``, ``quiet``: milliseconds from a move that is sent to its picture that has arrived, one at a time, median and
+90th percentile, while scales are measured and after. ``overtaken``: share of moves without a picture of their own where
 a hand sends 60 in a second. Run it on a quiet machine.
 """
 

@@ -1,9 +1,6 @@
 // The explorer's front end: one module for a page and for a notebook's widget. It shows what it is told and asks for
 // what the hand does; all numbers come from the other side. Every text is set as text, so that names are only names.
 
-const KEYS = {
-  n: "new", u: "undo", r: "redo", p: "pin", "0": "zero", h: "here",
-};
 const ACTIONS = [
   ["new", "New code", "n", "another code of the prior"],
   ["undo", "Undo", "u", ""],
@@ -12,6 +9,7 @@ const ACTIONS = [
   ["pin", "Pin", "p", "compare with this picture from now on"],
   ["here", "Axes here", "h", "find the axes of the metric at this code"],
 ];
+const KEYS = Object.fromEntries(ACTIONS.map(([action, , key]) => [key, action]));
 const GESTURE = 1000; // milliseconds without a move that end a gesture of the keyboard
 const STEPS = 200; // of the widest slider
 
@@ -65,14 +63,14 @@ export function mount(root, link) {
   const pictures = make("div", { className: "gx-pictures" },
     make("figure", { className: "gx-now" }, now, make("figcaption", { textContent: "Now" })),
     make("figure", {}, beside, besideCaption),
-    make("figure", {}, change, make("figcaption", { textContent: "Difference" })));
+    make("figure", {}, change, make("figcaption", {}, "Difference", make("span", { className: "gx-more", textContent: ": brighter orange, darker blue" }))));
   const numbers = make("dl", { className: "gx-numbers" });
   const toolbar = make("div", { className: "gx-toolbar", role: "group", "aria-label": "Actions" });
   const buttons = {};
   for (const [name, text, key, what] of ACTIONS) {
     buttons[name] = make("button", { type: "button", title: what, "aria-keyshortcuts": key, onclick: () => act(name) },
       text, " ", make("kbd", { textContent: key, "aria-hidden": "true" }));
-    toolbar.append(buttons[name]);
+    if (name !== "here") toolbar.append(buttons[name]); // that one is beside the spectrum
   }
   const stage = make("section", { className: "gx-stage", "aria-label": "Pictures" }, pictures, sound, numbers, toolbar);
 
@@ -97,7 +95,8 @@ export function mount(root, link) {
     make("label", { htmlFor: `${id}-to`, textContent: "to, without" }), layerTo,
     make("button", { type: "submit", textContent: "Axes of these" }));
   const spectrum = make("section", { "aria-labelledby": `${id}-spectrum` },
-    make("h2", { id: `${id}-spectrum`, textContent: "Spectrum" }), bars, picked, layers);
+    make("div", { className: "gx-line" }, make("h2", { id: `${id}-spectrum`, textContent: "Spectrum" }), buttons.here),
+    bars, picked, layers);
 
   const name = make("input", { type: "text", id: `${id}-name`, maxLength: 80, placeholder: "a word or two",
     autocomplete: "off" });
@@ -216,21 +215,23 @@ export function mount(root, link) {
     status.classList.toggle("gx-bad", Boolean(bad));
   }
 
+  const pen = (of) => of.getContext("2d", { willReadFrequently: true });
+
   async function paint(target, bytes) {
     const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
     target.width = bitmap.width;
     target.height = bitmap.height;
-    target.getContext("2d").drawImage(bitmap, 0, 0);
+    pen(target).drawImage(bitmap, 0, 0);
   }
 
   // Where the picture is brighter than the one beside: orange; darker: blue; the same: nearly white.
   function compare() {
     if (now.width !== beside.width || now.height !== beside.height || now.width < 2) return;
-    const read = (from) => from.getContext("2d").getImageData(0, 0, now.width, now.height).data;
+    const read = (from) => pen(from).getImageData(0, 0, now.width, now.height).data;
     const [a, b] = [read(now), read(beside)];
     change.width = now.width;
     change.height = now.height;
-    const pen = change.getContext("2d"), made = pen.createImageData(now.width, now.height);
+    const made = pen(change).createImageData(now.width, now.height);
     for (let i = 0; i < a.length; i += 4) {
       const by = (a[i] + a[i + 1] + a[i + 2] - b[i] - b[i + 1] - b[i + 2]) / 765;
       const most = Math.max(...[0, 1, 2].map((c) => Math.abs(a[i + c] - b[i + c]))) / 255;
@@ -238,7 +239,7 @@ export function mount(root, link) {
       made.data.set([red, green, blue].map((c) => 247 + (c - 247) * most), i);
       made.data[i + 3] = 255;
     }
-    pen.putImageData(made, 0, 0);
+    pen(change).putImageData(made, 0, 0);
   }
 
   function tellNumbers(told) {
@@ -361,7 +362,7 @@ export function mount(root, link) {
     const value = scene.spectrum.values[cursor - 1];
     if (value === undefined) return;
     const below = value < (scene.spectrum.floor ?? 0) ? ", below the noise of its precision" : "";
-    picked.textContent = `Axis ${cursor} of ${scene.spectrum.values.length}: eigenvalue ${shown(value)}${below}. Click a bar, or press Enter, to add or remove its slider.`;
+    picked.textContent = `Axis ${cursor} of ${scene.spectrum.values.length}: eigenvalue ${shown(value)}${below}; heights are logarithms. Click a bar, or press Enter, to add or remove its slider.`;
   }
 
   function drawBars() {

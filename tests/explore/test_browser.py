@@ -131,5 +131,16 @@ def test_a_phone_shows_picture_and_slider_together(browser):
     at = "document.querySelector('{}').getBoundingClientRect()"
     assert browser.run(f"{at.format('.gx canvas')}.top >= 0")
     assert browser.run(f"{at.format('.gx-stage')}.bottom <= {at.format('.gx-sliders li:last-child')}.top")
-    least = "Math.min(...[...document.querySelectorAll('.gx button')].filter((b) => b.offsetHeight).map((b) => b.offsetHeight))"
-    assert browser.run(least) >= 24
+    heights = browser.run("[...document.querySelectorAll('.gx button')].map((b) => b.offsetHeight).filter(Boolean)")
+    assert min(heights) >= 24
+
+
+def test_a_notebook_mounts_the_same_module(browser):
+    found = browser.run(
+        "import(location.href + 'explore.js').then(({default: widget}) => {"
+        "const sent = [], heard = {}, el = document.createElement('div'); document.body.append(el);"
+        "const model = {send: (content) => sent.push(content), on: (name, f) => { heard[name] = f; }, off() {}};"
+        "const end = widget.render({model, el}); heard['msg:custom']({is: 'said', text: '<i>x</i>'}, []);"
+        "const text = el.querySelector('[role=status]').textContent; end(); el.remove(); return [sent, text]; })"
+    )
+    assert found == [[{"do": "hello"}], "<i>x</i>"]
