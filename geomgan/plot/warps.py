@@ -91,8 +91,10 @@ def path_strip(
 
 
 def still_places(count: int, stills: int = STILLS) -> np.ndarray:
-    """Which of ``count`` pictures of a walk are shown: evenly spread, with both ends and the middle."""
-    return np.unique(np.round(np.linspace(0, count - 1, min(count, stills))).astype(int))
+    """Which of ``count`` pictures of a walk are shown: at equal steps, the middle one among them."""
+    half = (count - 1) // 2
+    stride = max(1, -(-half // max(1, (stills - 1) // 2)))
+    return half + stride * np.arange(-(half // stride), half // stride + 1)
 
 
 def path_film(

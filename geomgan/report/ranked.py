@@ -193,7 +193,7 @@ def _triples_of(name: str) -> list[Triple]:
                 found.values.values[:, best(found), :, column(found)],
                 found.positions,
                 UNITS.get(name, name),
-                title=f"{name} along {found.ranking.paths[best(found)]}: {len(found.ranking.each)} codes, their mean",
+                title=f"{name} along {found.ranking.paths[best(found)]}: a line for each code, and the mean",
             ),
         ),
     ]
