@@ -21,6 +21,7 @@ from jax import lax
 
 from geomgan.errors import check_count
 from geomgan.generators import style_spaces
+from geomgan.generators.class_names import class_number
 from geomgan.generators.layers import convolve, leaky_relu, tap
 from geomgan.generators.nvidia_stylegan2 import of_class, truncation_up_to
 from geomgan.generators.spaces import Settings
@@ -201,14 +202,15 @@ def generator(
 
     Args:
         config: ``latent_dim``, ``mapping``, ``classes``, ``input`` (:class:`Waves`), ``layers`` (:class:`Filtered`).
-        params: ``generator`` (:func:`template`); where the checkpoint has them, ``average`` (``latent (w,)``) and
-            ``classes`` (see :func:`geomgan.generators.nvidia_stylegan2.of_class`).
+        params: ``generator`` (:func:`template`); where the checkpoint has them, ``average`` (``latent (w,)``; in
+            StyleGAN-XL a row for each class) and ``classes`` (see
+            :func:`geomgan.generators.nvidia_stylegan2.of_class`).
         space: ``"z"``, ``"w"``, ``"w+"`` or ``"s"``.
         class_index: the class of ``z``, also of the priors of the other spaces; 0 unless given.
         truncation: ``ψ``, for the first ``truncation_cutoff`` style layers; see
             :func:`geomgan.generators.style_spaces.settings`.
         truncation_cutoff: None for all of them.
-        mean_latent: by default the stored one, an average over all classes.
+        mean_latent: by default the stored one, an average over all classes; in StyleGAN-XL that of the class.
         layers: ``(a, b)``, the style layers that codes drive.
         base: the code of the others; by default the mean latent.
 
@@ -218,6 +220,8 @@ def generator(
     modules = networks(config)
     if mean_latent is None and "average" in params:
         mean_latent = params["average"]["latent"]
+        if np.ndim(mean_latent) == 2:
+            mean_latent = mean_latent[class_number(0 if class_index is None else class_index, len(mean_latent))]
     return style_spaces.settings(
         modules,
         of_class(params, class_index),

@@ -50,7 +50,7 @@ def convert(family: Family, states: Mapping[str, Any], options: Options) -> Conv
     check_sides(options, arguments, config["resolution"])
     rows, template = mapping_rows(config, tensors, options, arguments)
     template["generator"] = nvidia_stylegan3.template(config)
-    rows += _synthesis(config, tensors, names, output_scale)
+    rows += synthesis_rows(config, tensors, names, output_scale)
     params = fill(tensors, rows, template, f"a StyleGAN3 of {config['resolution']} pixels")
     card = {"config": config, "output_range": [-1, 1], "prior": "z ~ N(0, I); w, w+ and s by mapping z"}
     return Converted(card, params)
@@ -127,7 +127,8 @@ def _layer(tensors: Tensors, name: str, k: int, sampling: Sampling) -> dict[str,
     return sampling.layer(k, before, after, side, filters[0][0], filters[1][0], len(filters[1]) == 2)
 
 
-def _synthesis(config: Mapping[str, Any], tensors: Tensors, names: list[str], output_scale: float) -> list[Row]:
+def synthesis_rows(config: Mapping[str, Any], tensors: Tensors, names: list[str], output_scale: float) -> list[Row]:
+    """The table of affine maps and synthesis network."""
     root, styles = "generator/synthesis", "generator/styles"
     scale = 1 / math.sqrt(config["mapping"][-1])
     source = "synthesis.input"

@@ -61,6 +61,21 @@ FAMILIES = (
         ),
     ),
     Family(
+        "stylegan-xl",
+        {"generator": Part(nvidia_stylegan3.network, code, nvidia_stylegan3.generator)},
+        Checkpoint(
+            "a .pkl of StyleGAN-XL, a stem or one with super-resolution layers",
+            "families.stylegan_xl:convert",
+            signature=(
+                "mapping.embed_proj.weight",
+                "mapping.embed.weight",
+                "synthesis.input.freqs",
+                "synthesis.L0_*.affine.weight",
+            ),
+            keys=("G_ema",),
+        ),
+    ),
+    Family(
         "stylegan",
         {"generator": Part(stylegan.network, code, stylegan.generator)},
         Checkpoint(
