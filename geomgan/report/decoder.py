@@ -65,32 +65,16 @@ def _sentence(label: str, one: DecoderGeometry) -> str:
     )
 
 
-def _of_each(found: Found, number: Any) -> list[Any]:
-    return [number(one) for one in found.values()]
-
-
 def _tell_decoders(_: Any, found: Found) -> Section:
-    median = lambda name: _of_each(found, lambda one: float(np.median(getattr(one, name))))
-    table: dict[str, Any] = {
-        "decoder": list(found),
-        "latent": [" x ".join(map(str, one.shape)) for one in found.values()],
-        "decibels": median("psnr"),
-        "trace": median("trace"),
-        "trace at Gaussian codes": median("prior_trace"),
-        "axes with 90 %": median("dimensions"),
-        "λ first / λ last": _of_each(found, lambda one: float(np.median(_condition(one)))),
-        "strongest channel, of an even share": _of_each(
-            found, lambda one: float(np.median(one.channels.max(axis=1)) * one.channels.shape[1])
-        ),
-        "axis 1: share of the image": _of_each(found, lambda one: float(np.median(one.image_area[:, 0]))),
-        "step that a random direction holds": _of_each(found, lambda one: float(np.median(one.trusted[:, -1]))),
-        "worst residual / λ first": _of_each(found, lambda one: float(one.residuals.max())),
-    }
+    table: dict[str, Any] = {"median over photographs": list(_NUMBERS)}
+    for label, one in found.items():
+        table[label] = [float(np.median(number(one))) for number in _NUMBERS.values()]
+    sizes = ", ".join(f"{label} {' x '.join(map(str, one.shape))}" for label, one in found.items())
     return Section(
         "decoders",
         "In numbers",
-        "Medians over {images} photographs. A trace is the squared distance that a unit step along every axis makes.",
-        {"images": len(next(iter(found.values())).codes)},
+        "{images} photographs; latents: {sizes}. A trace is what a unit step along every axis makes in d².",
+        {"images": len(next(iter(found.values())).codes), "sizes": sizes},
         table=table,
     )
 
@@ -99,6 +83,19 @@ def _condition(one: DecoderGeometry) -> np.ndarray:
     smallest = np.maximum(one.values[:, -1], one.values[:, 0] * 1e-14)
     ratio: np.ndarray = one.values[:, 0] / smallest
     return ratio
+
+
+_NUMBERS: Mapping[str, Any] = {
+    "decibels of what comes back": lambda one: one.psnr,
+    "trace": lambda one: one.trace,
+    "trace at Gaussian codes of their mean and deviation": lambda one: one.prior_trace,
+    "axes that have 90 % of the trace": lambda one: one.dimensions,
+    "first eigenvalue over the last": _condition,
+    "strongest channel, over an even share": lambda one: one.channels.max(axis=1) * one.channels.shape[1],
+    "share of the picture that the first axis moves": lambda one: one.image_area[:, 0],
+    "step along a random direction that the quadratic holds": lambda one: one.trusted[:, -1],
+    "worst residual over the first eigenvalue": lambda one: one.residuals,
+}
 
 
 def _tell_photographs(card: Any, found: Found) -> Section:
