@@ -11,7 +11,7 @@ NEWEST := .venv-newest/bin
 NEWEST_PYTHON ?= $(shell .ci/newest-python)
 ONLY_IN_TEST := weights_convert test_notebooks.py
 
-.PHONY: demo test test-slow test-gpu test-newest lint bench train clean
+.PHONY: demo test test-slow test-gpu test-newest lint docs bench train clean
 
 demo: .venv/installed  ## from the embedded generator to runs/demo/report.html
 	$(BIN)/geomgan analyze digits-dcgan --distance lpips-alex --resize 64 --codes 16 --top 8 --seed 0 --out runs/demo
@@ -40,6 +40,9 @@ lint: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: .venv/installed-docs  ## the site, in build/site: fails on a dead link, a public name without an entry, a docstring without shapes
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 bench: .venv/installed-test  ## one metric of the small models against jax.hessian and torch
 	$(BIN)/python -m benchmarks.metric
 
@@ -49,7 +52,7 @@ train: .venv/installed  ## train the embedded models again: make train DATA=path
 	$(BIN)/geomgan train bigan --data $(DATA) --epochs 8 --batch 64 --decay 0.75 --average 0.998 --out runs/digits-bigan
 
 clean:
-	rm -rf .venv .venv-newest runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-newest build runs .pytest_cache .mypy_cache .ruff_cache
 
 .venv/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "geomgan needs Python 3.11 or newer")'
@@ -62,6 +65,10 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(INSTALL) --editable '.[test]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	touch $@
 
 .venv-newest/installed: pyproject.toml

@@ -60,6 +60,16 @@ def test_a_small_model_is_trained(tmp_path, monkeypatch):
     assert values[-2] < 1e-3 * values[-1]  # two classes have one log-ratio, and log-posteriors are almost a line
 
 
+@pytest.mark.slow
+def test_shorter_paths_are_found_as_it_is_written():
+    namespace: dict = {}
+    for number, block in enumerate(python_blocks(ROOT / "docs" / "geodesics.md")):
+        exec(compile(block, f"geodesics.md, example {number + 1}", "exec"), namespace)
+    found = namespace["found"]
+    assert found.lengths.shape == (3,)
+    assert (found.lengths < 0.99 * found.straight_lengths).all()
+
+
 def test_directions_are_found_kept_and_walked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict = {}

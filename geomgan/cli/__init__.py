@@ -18,6 +18,7 @@ from geomgan.cli import (
     convert,
     decoder,
     discover,
+    doctor,
     explore,
     export,
     export_recipe,
@@ -64,6 +65,7 @@ COMMANDS = {
     "export": export,
     "export-recipe": export_recipe,
     "export-weights": export_weights,
+    "doctor": doctor,
 }
 
 

@@ -35,8 +35,8 @@ def check(distance: Distance, x: Any, y: Any) -> DistanceReport:
 
     Args:
         distance: the squared distance.
-        x: a sample.
-        y: another one, different from ``x``.
+        x: a sample, ``(H, W, C)`` or of any shape that the distance takes.
+        y: another one of the same shape, different from ``x``.
 
     Raises:
         TypeError, ValueError: the samples cannot be compared at all.

@@ -16,7 +16,7 @@ ACTIVATIONS = "activations"  # the collection that `tap` fills
 
 
 def tap(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
-    """Name an activation so that ``Generator.at(name)`` can reach it; returns ``x`` unchanged.
+    """Name an activation so that ``Generator.at(name)`` can reach it; returns ``x``, of any shape, unchanged.
 
     Works for any value of a network's forward pass, also after a non-linearity. Names are unique in a network.
     """

@@ -73,7 +73,7 @@ class Shortened:
         curve: the spline.
         length: of chords of 401 samples.
         straight_length: of the straight line, by the same rule.
-        history: lengths at the validations, by the published rule; the first is the straight line's.
+        history: ``(n,)``, lengths at the validations, by the published rule; the first is the straight line's.
         nodes: free control points at the end.
     """
 

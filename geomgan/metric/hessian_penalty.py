@@ -178,7 +178,7 @@ def hessian_ratio(
     the variance of ``vᵀ H v``, the denominator the mean of ``(uᵀ H v)²`` over independent signs: both without bias, so
     that an estimate can leave the interval a little.
 
-    Arguments are those of :func:`hessian_penalty`.
+    Arguments are those of :func:`hessian_penalty`: codes ``(n, d)``, or one.
 
     Returns:
         A number, or one a layer in the structure of what ``f`` returns. NaN where all second derivatives are zero.

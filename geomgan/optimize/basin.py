@@ -50,6 +50,7 @@ RECIPES = {
     "basin-cma": Recipe(10, 10, 600),
     "basin-cma-anchored": Recipe(10, 10, 600, anchored=True),
 }
+"""Schedules of :func:`basin_cma` by name."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ METHODS = {
     "sgd": Named(lambda: sgd(1.0), 500, 50, "gradient descent"),
     "lbfgs": Named(lambda: lbfgs(), 200, 30, "L-BFGS with backtracking"),
 }
+"""Local methods by the names that :func:`invert` takes, with their steps and patience."""
 DEFAULT = "levenberg-marquardt"
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "walk",
 ]
 AxisWalks = Walks
+"""The name that :class:`geomgan.paths.walks.Walks` had; it is the same type."""
 
 
 def initial_speeds(G: Generator, D: Distance, z: Any, vectors: Any, *, path: str = "linear") -> np.ndarray:

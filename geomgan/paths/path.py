@@ -103,7 +103,7 @@ def lines(z: Any, vectors: Any) -> tuple[Line, ...]:
 def great_circles(z: Any, vectors: Any) -> tuple[GreatCircle, ...]:
     """Great circles through codes, leaving them along the parts of the directions that are orthogonal to them.
 
-    Arguments are those of :func:`lines`.
+    Arguments are those of :func:`lines`: codes ``(d,)`` or ``(n, d)``, directions ``(d, n)``.
 
     Raises:
         ValueError: as :func:`lines`; a reference is zero, or a direction is parallel to it.
@@ -130,6 +130,8 @@ REACH = {Line.kind: Line.reach, GreatCircle.kind: GreatCircle.reach}
 
 def leaving(z: Any, vectors: Any, path: str = "linear") -> tuple[Any, ...]:
     """Paths that leave codes along directions: :func:`lines` (``"linear"``) or :func:`great_circles` (``"spherical"``).
+
+    Codes are ``z (d,)`` or ``(n, d)``, directions the columns of ``vectors (d, n)``.
 
     Raises:
         ValueError: as those, or ``path`` is neither.

@@ -25,3 +25,4 @@ TRIPLES: tuple[Triple, ...] = (
     other.DISTANCES,
     use.DIRECTIONS,
 )
+"""What a report consists of, in its order: computed, drawn and told by one triple each."""
