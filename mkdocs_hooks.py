@@ -58,10 +58,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_config(config: Any) -> Any:
-    """The reference in the navigation."""
-    for entry in config.nav:
-        if "Reference" in entry:
-            entry["Reference"] = [{room: page_of(room)} for room in ROOMS]
+    """The reference in the navigation, and behind the guide's pages those that the navigation does not name."""
+    parts = {name: entry for entry in config.nav for name in entry}
+    parts["Reference"]["Reference"] = [{room: page_of(room)} for room in ROOMS]
+    listed = str(config.nav)
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    parts["Guide"]["Guide"] += [name for name in pages if f"'{name}'" not in listed]
     return config
 
 

