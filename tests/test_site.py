@@ -21,6 +21,7 @@ HERE = find_spec("mkdocs") is not None and find_spec("griffe") is not None
 needs_mkdocs = pytest.mark.skipif(not HERE, reason="needs MkDocs: `make docs`, or pip install 'geomgan[docs]'")
 RUN = {"README", "statistics", "inversion", "models", "own_generator", "training", "directions", "search"}
 NOT_RUN = {  # and why
+    "decoders": "models that have to be converted first",
     "precision": "a part of the page of a field",
     "scaling": "several hosts",
     "gpu": "a notebook on another machine",

@@ -18,6 +18,7 @@ EXTRAS = {  # of users: the modules that each brings, one of which is enough, an
     "cuda": (("jax_cuda12_plugin", "jax_cuda13_plugin"), "computing on an NVIDIA GPU; [cuda13] with CUDA 13"),
     "attributes": (("onnxruntime",), "networks that see attributes in pictures"),
     "geodesics": (("diffrax",), "exponential and logarithmic maps, parallel transport"),
+    "hub": (("huggingface_hub",), "fetching from the Hugging Face Hub by its own client"),
     "notebook": (("jupyterlab",), "the notebooks"),
     "video": (("av",), "films as MP4; GIF and PNG need nothing"),
 }
@@ -146,7 +147,7 @@ def kept() -> Iterator[Finding]:
     there = next(one for one in (folder, *folder.parents) if one.exists())
     by = "GEOMGAN_HOME" if os.environ.get("GEOMGAN_HOME") else "the user's cache folder; GEOMGAN_HOME is another"
     yield Finding("home", f"{folder} ({by}), {readable(shutil.disk_usage(there).free)} free", fix)
-    programs = jax.config.jax_compilation_cache_dir
+    programs = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if programs is None:
         yield Finding("compiled programs", f"are not kept ({SWITCH}={os.environ.get(SWITCH, '')})")
     else:
@@ -160,10 +161,11 @@ def models() -> Iterator[Finding]:
     from geomgan.zoo.catalogue import catalogue
 
     known = catalogue().values()
+    absent = [one for one in known if not one.is_here]
     kinds = {
         "here": [one.name for one in known if one.is_here],
-        "geomgan fetch": [one.name for one in known if one.package and not one.is_here],
-        "to be converted": [one.name for one in known if not one.package and not one.is_here],
+        "geomgan fetch": [one.name for one in absent if one.can_be_fetched],
+        "to be converted": [one.name for one in absent if not one.can_be_fetched],
     }
     for kind, names in kinds.items():
         many = f"{len(names)}; `geomgan models` lists them"

@@ -62,11 +62,16 @@ class Entry:
         return is_model(self.folder)
 
     @property
+    def can_be_fetched(self) -> bool:
+        """Whether ``geomgan fetch`` brings it: from a package, an address or the hub."""
+        return bool(self.package or self.address or self.hub)
+
+    @property
     def how_to_get(self) -> str:
         """The command that brings it here."""
         if self.embedded:
             return "it ships with the package: reinstall geomgan"
-        if self.package or self.address or self.hub:
+        if self.can_be_fetched:
             return f"run `geomgan fetch {self.name}`"
         published = CHECKPOINTS[self.family]
         taken = "FOLDER" if published.files else self.files.split()[0]

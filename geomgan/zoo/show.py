@@ -26,7 +26,7 @@ def table() -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    state = "here" if entry.is_here else "fetch" if entry.package else "convert"
+    state = "here" if entry.is_here else "fetch" if entry.can_be_fetched else "convert"
     licence = re.split("[:(]", entry.licence)[0].strip()
     first, *others = entry.latent.split(", ")
     spaces = ", ".join([first, *(space.split()[0] for space in others)])  # sizes of the others are on the card
