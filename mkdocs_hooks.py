@@ -28,7 +28,7 @@ ROOMS = (  # of the reference, in the order of a reader
     "geomgan",
     *(f"geomgan.{name}" for name in ("generators", "distances", "metric", "eigen", "fields", "analysis", "paths")),
     *(f"geomgan.{name}" for name in ("geodesics", "optimize", "directions", "training", "zoo", "plot", "report")),
-    *(f"geomgan.{name}" for name in ("study", "errors")),
+    *(f"geomgan.{name}" for name in ("explore", "study", "errors")),
 )
 _LINK = re.compile(r"(!?\[[^\]]*\]\()(?!\w+:|#)([^)\s#]+)(#[^)]*)?\)")
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([^`<]+?)`")

@@ -17,6 +17,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore",
 EXTRAS = {  # of users: the modules that each brings, one of which is enough, and what they give
     "cuda": (("jax_cuda12_plugin", "jax_cuda13_plugin"), "computing on an NVIDIA GPU; [cuda13] with CUDA 13"),
     "attributes": (("onnxruntime",), "networks that see attributes in pictures"),
+    "explore": (("uvicorn",), "sliders along axes, in a page or a notebook"),
     "geodesics": (("diffrax",), "exponential and logarithmic maps, parallel transport"),
     "hub": (("huggingface_hub",), "fetching from the Hugging Face Hub by its own client"),
     "notebook": (("jupyterlab",), "the notebooks"),
