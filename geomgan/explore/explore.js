@@ -299,11 +299,13 @@ export function mount(root, link) {
       range.addEventListener("input", () => onMove(row.axis, range));
       range.addEventListener("focus", () => { held = axis.number; ask({ do: "grab", axis: axis.number }); });
       range.addEventListener("pointerdown", () => { gesture += 1; lastMove = performance.now(); row.down = true; });
-      for (const kind of ["pointerup", "pointercancel", "blur"]) range.addEventListener(kind, () => { row.down = false; });
+      for (const kind of ["pointerup", "pointercancel", "blur"]) range.addEventListener(kind, () => {
+        if (row.down) { row.down = false; draw(scene); }
+      });
       drop.addEventListener("click", () => ask({ do: "drop", axis: axis.number }));
       rename.addEventListener("click", () => renaming(row));
     }
-    row.axis = axis;
+    if (!row.down) row.axis = axis; // a hand that holds a slider goes on in the scale that it has taken
     row.text.textContent = axis.name;
     row.rename.setAttribute("aria-label", `Rename ${axis.name}`);
     row.drop.setAttribute("aria-label", `Remove ${axis.name}`);
