@@ -114,7 +114,8 @@ def app(of: Subject, token: str, workers: Workers) -> Starlette:
     async def socket(connection: WebSocket) -> None:
         host, origin = connection.headers.get("host", ""), connection.headers.get("origin", "")
         if not known(connection.path_params["token"]) or origin != f"http://{host}":
-            return await connection.close(1008)
+            await connection.close(1008)
+            return
         await connection.accept()
         worker, outbox = workers.of(connection.query_params.get("page", "")[:64]), Outbox()
         worker.listen(outbox.put)

@@ -148,7 +148,7 @@ export function mount(root, link) {
 
   // What the hand does
 
-  function act(what) { ask(what === "here" ? { do: "here", layers: scene?.spectrum.layers ?? null } : { do: what }); }
+  function act(what) { ask(what === "here" ? { do: "here", layers: null } : { do: what }); }
 
   async function send(what, chosen) {
     ask({ do: what, file: chosen.name.slice(0, 80) }, new Uint8Array(await chosen.arrayBuffer()));

@@ -22,28 +22,20 @@ def widget(of: Subject) -> Any:
     except ImportError as error:
         raise ImportError(MISSING) from error
     here = Path(__file__)
+    sources = {"_esm": "explore.js", "_css": "explore.css"}
+    kind = type(
+        "ExplorerWidget",
+        (anywidget.AnyWidget,),
+        {name: here.with_name(file).read_text(encoding="utf-8") for name, file in sources.items()},
+    )
+    made: Any = kind()
+    workers: list[Worker] = []  # one, from when the widget is first shown
 
-    class ExplorerWidget(anywidget.AnyWidget):  # type: ignore[misc]
-        """Its worker starts when it is first shown."""
+    def asked(_: Any, content: Any, buffers: Any) -> None:
+        if not workers:
+            workers.append(Worker(of))
+            workers[0].listen(lambda header, body: made.send(header, [body] if body else None))
+        workers[0].ask(content, bytes(buffers[0]) if buffers else b"")
 
-        _esm = here.with_name("explore.js").read_text(encoding="utf-8")
-        _css = here.with_name("explore.css").read_text(encoding="utf-8")
-        _worker: Worker | None = None
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.on_msg(self._asked)
-
-        def _asked(self, _: Any, content: Any, buffers: Any) -> None:
-            if self._worker is None:
-                self._worker = Worker(of)
-                self._worker.listen(lambda header, body: self.send(header, [body] if body else None))
-            self._worker.ask(content, bytes(buffers[0]) if buffers else b"")
-
-        def close(self) -> None:
-            """End its worker, too."""
-            if self._worker is not None:
-                self._worker.close()
-            super().close()
-
-    return ExplorerWidget()
+    made.on_msg(asked)
+    return made

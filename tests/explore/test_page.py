@@ -156,13 +156,12 @@ def test_the_widget_speaks_the_same_messages(of):
 
     made, said = widget(of), []
     made.send = lambda header, buffers=None: said.append((header, buffers))
-    made._asked(made, {"do": "hello"}, [])
+    made._handle_custom_msg({"do": "hello"}, [])
     deadline = time.monotonic() + 60
     while not any(header["is"] == "numbers" for header, _ in said):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert next(buffers for header, buffers in said if header["is"] == "frame")[0].startswith(b"\x89PNG")
-    made.close()
     bundle = gg.explore(of.G, of.D, of.code)._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert "application/vnd.jupyter.widget-view+json" in data

@@ -197,3 +197,21 @@ def test_arguments_that_do_not_fit_are_told_of_before_any_work(model, rng):
         gg.explore(G, D, np.zeros(6), sliders=99)
     found = random_directions(G, jax.random.key(0), 2)
     assert "smooth under mse" in repr(gg.explore(G, D, np.zeros(6), found))
+
+
+@pytest.mark.slow
+def test_axes_of_style_layers_move_these_rows_alone():
+    from tests.generators.test_style_spaces import loaded, model
+
+    G, depth = loaded("w+", of=model((4, 3))), 4
+    z = np.asarray(G.sample_latent(jax.random.key(0), 1)[0], np.float64)
+    heard = Heard(subject(G, gg.distances.mse(), z, sliders=1))
+    assert heard.last("scene")[0]["rows"] == depth
+    heard.ask("here", layers=[1, 3])
+    assert heard.axis()["name"] == "axis 1 of layers 1 to 2"
+    heard.rest()
+    heard.move(0.5 * heard.axis()["high"])
+    moved = np.abs(heard.place.code - z).reshape(depth, -1).max(axis=1)
+    assert (moved > 0).tolist() == [False, True, True, False]
+    heard.ask("here", layers=[3, 9])
+    assert "layers=(3, 9)" in heard.last("said")[0]["text"]
