@@ -109,6 +109,11 @@ def public_names(room: str) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
 
 
+def entry_of(room: str, name: str) -> str:
+    """Where the reference has a room's name: in its module, where a module has the same name and would be shown."""
+    return f"{room}.{name}.{name}" if (ROOT / room.replace(".", "/") / f"{name}.py").is_file() else f"{room}.{name}"
+
+
 def main_names() -> dict[str, str]:
     """The names of the package root that are no rooms, each with its entry: in its room's page where that has it."""
     tree = ast.parse((ROOT / "geomgan/__init__.py").read_text(encoding="utf-8"))
@@ -119,7 +124,7 @@ def main_names() -> dict[str, str]:
             room = ".".join(node.module.split(".")[:2])
             for one in node.names:
                 offered = room in ROOMS and one.name in public_names(room)
-                entries[one.asname or one.name] = f"{room if offered else node.module}.{one.name}"
+                entries[one.asname or one.name] = entry_of(room, one.name) if offered else f"{node.module}.{one.name}"
     return entries
 
 
@@ -127,11 +132,12 @@ def reference(room: str) -> str:
     """The page of a room as Markdown: an entry for each public name, or a link where another page has it."""
     if room != "geomgan":
         head = f"# {room}\n\n::: {room}\n    options: {{members: false, show_root_heading: false}}\n\n"
-        return head + "".join(f"::: {room}.{name}\n\n" for name in public_names(room))
+        return head + "".join(f"::: {entry_of(room, name)}\n\n" for name in public_names(room))
     entries = main_names()
     links = {name: f"[`gg.{name}`][{entry}]" for name, entry in entries.items()}
     links |= {name: f"[`gg.{name}`]({name}.md)" for name in public_names(room) if name not in entries}
-    own = [entry for entry in entries.values() if entry.rpartition(".")[0] not in ROOMS]
+    elsewhere = {entry_of(other, name) for other in ROOMS for name in public_names(other)}
+    own = [entry for entry in entries.values() if entry not in elsewhere]
     listed = "".join(f"- {links[name]}\n" for name in public_names(room))
     return f"# geomgan\n\n`import geomgan as gg`\n\n{listed}\n" + "".join(f"::: {entry}\n\n" for entry in own)
 
@@ -159,8 +165,9 @@ def on_post_build(config: Any) -> None:
     lost, bare = [], []
     for room in [room for room in ROOMS if room != "geomgan"]:
         page, module = read(room), package[room.removeprefix("geomgan.")]
-        lost += [f"{room}.{name}" for name in public_names(room) if f'id="{room}.{name}"' not in page]
-        bare += [f"{room}.{name}" for name in public_names(room) if without_shapes(module, name)]
+        lost += [f"{room}.{name}" for name in public_names(room) if f'id="{entry_of(room, name)}"' not in page]
+        inside = {name: entry_of(room, name).removeprefix(f"{room}.") for name in public_names(room)}
+        bare += [f"{room}.{name}" for name, path in inside.items() if without_shapes(module, path)]
     page, entries = read("geomgan"), main_names()
     ends = {name: f'{entries[name]}"' if name in entries else f'"{name}.html"' for name in public_names("geomgan")}
     lost += [f"geomgan.{name}" for name, end in ends.items() if end not in page]
