@@ -111,9 +111,15 @@ def train_experiment(
         more = {"max_iter", "log_freq", "ckp_freq"}  # a training may be longer
         kept = lambda given: {entry: x for entry, x in given.items() if entry not in more}
         check_settings(wip, kept(stored), kept({**args, **seed}))
+    begun = wip.exists()
     write_whole(wip / "args.json", json.dumps({**args, **seed, "ckp_freq": every}, indent=1) + "\n")
     write_whole(wip / "command.sh", f"#!/bin/sh\n{command}\n")
-    trained = train_warps(G, key, **how, out=wip / MODELS, every=every, progress=progress)
+    try:
+        trained = train_warps(G, key, **how, out=wip / MODELS, every=every, progress=progress)
+    except Exception:
+        if not begun and not (wip / MODELS).exists():  # what was asked is refused: nothing has begun
+            shutil.rmtree(wip)
+        raise
     write_whole(wip / "stats.json", json.dumps(published_stats(trained), indent=1) + "\n")
     write_whole(wip / "accuracy.csv", "path,accuracy\n" + "".join(f"{k},{x}\n" for k, x in enumerate(trained.accuracy)))
     _draw(trained, title, wip)

@@ -108,7 +108,7 @@ def test_directions_rank_in_the_same_way(G, tmp_path, capsys):
     assert "neither DIRECTIONS nor --warps" in capsys.readouterr().err
 
 
-def test_names_and_what_cannot_be(experiment, capsys):
+def test_names_and_what_cannot_be(experiment, tmp_path, capsys):
     from geomgan.directions import JointOptions
 
     how = {"paths": 120, "dipoles": 256, "learn_weights": False, "learn_widths": True, "width": None}
@@ -124,5 +124,7 @@ def test_names_and_what_cannot_be(experiment, capsys):
         (["-K", "3", "-D", "0"], "dipoles is 0; expected a positive integer"),
         (["-K", "3", "-D", "4", "--min-shift-magnitude", "0.5"], "magnitudes from 0.5 to 0.45"),
     ):
-        assert main(["train-warps", "digits-dcgan", *words, "--reconstructor-type", "LeNet"]) == 2
+        more = ["--reconstructor-type", "LeNet", "--out", str(tmp_path)]
+        assert main(["train-warps", "digits-dcgan", *words, *more]) == 2
         assert said in capsys.readouterr().err
+        assert not list(tmp_path.glob("wip/*"))
