@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Generator as Generator_
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from geomgan.distances.distance import Distance
 from geomgan.generators import Generator
 from geomgan.paths.measure import measure, neighbour_distances
 
-CELLS = 30  # intervals of a measured scale to each side
+CELLS = 60  # intervals of a measured scale to each side
 POWER = 1.5  # of the grid: finest at zero, where the trust radius is
 COARSE = 6  # the same of a slow model
 PIECE = 16  # codes measured in one go: the hand on a slider waits for no more
@@ -72,6 +73,9 @@ def measuring(
 ) -> Iterator[Travel | None]:
     """Measure a scale in pieces: yields None after each, and the scale at last.
 
+    Twice, the second time at equal distances of the first: where the samples change fast, the grid is fine, and all of
+    its cells are as long as a chord of the picture's way that the eye compares.
+
     Args:
         G: the generator.
         D: the squared distance.
@@ -85,38 +89,47 @@ def measuring(
     """
     u = np.linspace(0, 1, cells + 1) ** POWER
     t = np.concatenate([ends[0] * u[:0:-1], ends[1] * u])
-    codes = np.asarray(path(t), np.float64)
-    between, far = np.full(2 * cells, np.nan), np.full(2 * cells + 1, np.nan)
-    for first in range(0, len(t) - 1, PIECE - 1):
-        part = slice(first, min(first + PIECE, len(t)))
+    codes, far = np.asarray(path(t), np.float64), np.full(len(t), np.nan)
+    for first in range(0, len(t), PIECE - 1):
+        part = slice(first, first + PIECE - 1)
+        far[part] = measure(G, D, codes[None, cells], codes[None, part], batch=PIECE).distances[0]
+        yield None
+    coarse = _scale(t, (yield from _between(G, D, codes)), cells)
+    sides = np.linspace(coarse.ends[0], 0, cells + 1), np.linspace(0, coarse.ends[1], cells + 1)
+    even = np.array([coarse.step(s) for s in (*sides[0][:-1], *sides[1])])
+    scale = _scale(even, (yield from _between(G, D, np.asarray(path(even), np.float64))), cells)
+    yield replace(scale, trust=_trust(scale, t, far, cells, speed))
+
+
+def _between(G: Generator, D: Distance, codes: np.ndarray) -> Generator_[None, None, np.ndarray]:
+    """Distances of neighbours, in pieces."""
+    between = np.empty(len(codes) - 1)
+    for first in range(0, len(codes) - 1, PIECE - 1):
+        part = slice(first, min(first + PIECE, len(codes)))
         between[first : part.stop - 1] = neighbour_distances(G, D, codes[None, part], batch=PIECE)[0]
         yield None
-        ahead = slice(first, min(first + PIECE - 1, len(t)))
-        far[ahead] = measure(G, D, codes[None, cells], codes[None, ahead], batch=PIECE).distances[0]
-        yield None
-    if np.isnan(far[-1]):
-        far[-1:] = measure(G, D, codes[None, cells], codes[None, -1:], batch=PIECE).distances[0]
-    yield _scale(t, between, far, cells, speed)
+    return between
 
 
-def _scale(t: np.ndarray, between: np.ndarray, far: np.ndarray, cells: int, speed: float) -> Travel:
+def _scale(t: np.ndarray, between: np.ndarray, cells: int) -> Travel:
     """The scale of what was measured, as far as numbers are finite."""
-    right = _finite(between[cells:])
-    left = _finite(between[:cells][::-1])
-    arcs = np.concatenate(
-        [-np.cumsum(between[cells - left : cells][::-1])[::-1], [0.0], np.cumsum(between[cells:][:right])]
-    )
-    steps = t[cells - left : cells + right + 1]
-    if not (left and right) or arcs[0] >= 0 or arcs[-1] <= 0:
+    right, left = _finite(between[cells:]), _finite(between[:cells][::-1])
+    outwards = np.cumsum(between[:cells][::-1][:left]), np.cumsum(between[cells:][:right])
+    arcs = np.concatenate([-outwards[0][::-1], [0.0], outwards[1]])
+    if arcs[0] >= 0 or arcs[-1] <= 0:
         raise ValueError("it does not change the sample to both sides, or the samples there are not finite.")
     arcs = arcs + np.arange(-left, right + 1) * 1e-12 * (arcs[-1] - arcs[0])  # ascending also where nothing changes
-    scale = Travel(steps, arcs, (-np.inf, np.inf), True)
+    return Travel(t[cells - left : cells + right + 1], arcs, (-np.inf, np.inf), True)
+
+
+def _trust(scale: Travel, t: np.ndarray, far: np.ndarray, cells: int, speed: float) -> tuple[float, float]:
+    """Where distances ``far (T,)`` from the start leave ``speed · |t|``, on a scale."""
     if not (np.isfinite(speed) and speed > 0):
-        return scale
+        return -np.inf, np.inf
     sides = ((-t[:cells][::-1], far[:cells][::-1]), (t[cells + 1 :], far[cells + 1 :]))
-    left_end, right_end = (crossing(x, np.abs(d - speed * x) / (TOLERANCE * speed * x)) for x, d in sides)
-    at = lambda t: scale.arc(t) if np.isfinite(t) else t
-    return replace(scale, trust=(at(-left_end), at(right_end)))
+    left, right = (crossing(x, np.abs(d - speed * x) / (TOLERANCE * speed * x)) for x, d in sides)
+    at = lambda x: scale.arc(x) if np.isfinite(x) else x
+    return at(-left), at(right)
 
 
 def _finite(between: np.ndarray) -> int:
