@@ -29,19 +29,15 @@ RATE = 60  # moves a second of a hand
 class Page:
     """What a browser does with its socket."""
 
-    def __init__(self, address: str):
-        from websockets.sync.client import connect
-
-        origin = "/".join(address.split("/")[:3])
-        place = address.replace("http:", "ws:") + "socket?page=bench"
-        self._socket = connect(place, origin=origin, max_size=None)  # type: ignore[arg-type]
+    def __init__(self, socket: Any):
+        self._socket = socket
         self.axis: dict[str, Any] = {}
         self.gesture = 0
 
     def next(self, kind: str, seconds: float = 300) -> dict[str, Any]:
         """The next message of a kind."""
         while True:
-            header, _ = unpacked(self._socket.recv(seconds))  # type: ignore[arg-type]
+            header, _ = unpacked(self._socket.recv(seconds))
             if header["is"] == "scene" and header["axes"]:
                 self.axis = header["axes"][0]
             if header["is"] == kind and header.get("ready", True):
@@ -71,38 +67,37 @@ class Page:
             time.sleep(1 / RATE)
         frames = 0
         while True:
-            header, _ = unpacked(self._socket.recv(60))  # type: ignore[arg-type]
+            header, _ = unpacked(self._socket.recv(60))
             frames += header["is"] == "frame"
             if header["is"] == "numbers":
                 return 1 - min(frames, RATE) / RATE
 
-    def close(self) -> None:
-        """Leave."""
-        self._socket.close()
-
 
 def measured(model: str, distance: str, moves: int) -> list[str]:
     """One row of the table."""
+    from websockets.sync.client import connect
+
     resize = ["--resize", "64"] if distance.startswith("lpips") and model.startswith("digits") else []
     command = [sys.executable, "-m", "geomgan", "explore", model, "--distance", distance, *resize, "--port", "0"]
     for warm in (False, True):
         start = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            try:
-                page = Page(process.stdout.readline().split()[1])
+            address = process.stdout.readline().split()[1]
+            origin, place = "/".join(address.split("/")[:3]), address.replace("http:", "ws:") + "socket?page=bench"
+            with connect(place, origin=origin, max_size=None) as socket:
+                page = Page(socket)
                 page.next("scene")
                 page.move(0.7)
-                page.next("frame")
+                while not page.next("frame")["code"]:  # those of the start
+                    pass
                 seconds = time.perf_counter() - start
                 if warm:
                     busy = page.latencies(moves)
-                    page.next("numbers")
                     time.sleep(30)
+                    page.next("numbers")
                     quiet, overtaken = page.latencies(moves), page.overtaken()
-                page.close()
-            finally:
-                process.terminate()
+            process.terminate()
     of = lambda x, q: f"{1e3 * np.percentile(x, q):.0f}"
     return [model, f"{seconds:.1f}", of(busy, 50), of(quiet, 50), of(quiet, 90), f"{overtaken:.0%}"]
 

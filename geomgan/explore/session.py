@@ -139,7 +139,7 @@ class Session:
         self.tell_scene()
         for one in self.scene.kept:
             self.thumb(one)
-        self.rest()
+        self.show(sharp=True)
 
     def tell(self, text: str, bad: bool = False) -> None:
         """A line for the user."""

@@ -74,7 +74,7 @@ class Worker:
         except Exception as error:
             self._say({"is": "said", "text": said(error), "bad": True}, b"")
             return
-        settled, more = True, True
+        settled, more = False, True  # the numbers of the start come when the hand lets them
         while True:
             busy = more and bool(self._listeners)
             letters = self.mailbox.take(REST if not settled else 0.0 if busy else None)

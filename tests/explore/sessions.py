@@ -18,6 +18,7 @@ class Heard:
         self.said: list[tuple[dict[str, Any], bytes]] = []
         self.session = Session(subject, lambda *message: self.said.append(message), lambda call: call()())
         self.session.begin()
+        self.session.rest()
 
     def ask(self, do: str, body: bytes = b"", **fields: Any) -> None:
         answer(self.session, checked({"do": do, **fields}), body)
