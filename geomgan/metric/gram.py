@@ -74,9 +74,10 @@ def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
     return total
 
 
-def gram_where_it_lies(leaves: Sequence[jax.Array]) -> np.ndarray:
+def gram_where_it_lies(leaves: Sequence[jax.Array | np.ndarray]) -> np.ndarray:
     """:func:`gram64` of one code's Jacobian, on the host's processors or on the device that holds it."""
-    if all(backend(device).gram_on_host for leaf in leaves for device in leaf.devices()):
+    devices = [device for leaf in leaves if isinstance(leaf, jax.Array) for device in leaf.devices()]
+    if all(backend(device).gram_on_host for device in devices):
         return gram_on_host([np.asarray(leaf)[None] for leaf in leaves])[0]
     with jax.enable_x64(True):
         return np.asarray(_on_device(list(leaves)))

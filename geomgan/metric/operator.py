@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -96,7 +98,7 @@ class MetricOperator:
     def to_dense(self) -> np.ndarray:
         """``g`` as a float64 matrix; sums of squares run in float64, so that small eigenvalues keep their digits."""
         check_not_traced("MetricOperator.to_dense", "Take geomgan.metric_tensor there", self)
-        leaves = _rows(self)
+        leaves = _all_rows(self)
         if self.map.jacobian:
             return tensor_of(leaves, True, gram_where_it_lies)
         return tensor_of([np.asarray(leaves[0], np.float64)], False, gram_where_it_lies)
@@ -166,7 +168,30 @@ def _matmat(op: MetricOperator, V: jax.Array) -> jax.Array:
         return jax.vmap(op.map.product, in_axes=1, out_axes=1)(V)
 
 
+def _all_rows(op: MetricOperator) -> Sequence[Any]:
+    """Images of all unit tangents.
+
+    A program that loops over chunks leaves a CPU's other cores free: shares of the tangents go side by side, as many as
+    a field has steps under way. The last one begins early enough to be as large as the others.
+    """
+    here, chunks = backend(), -(-op.dim // op.chunk)
+    shares = min(here.steps, chunks) if here.host_threads and isinstance(op.map, Pushforward | Product) else 1
+    if shares == 1:
+        return _rows(op, jnp.eye(op.dim, dtype=op.dtype))
+    size = -(-chunks // shares) * op.chunk
+    starts = [min(i * size, op.dim - size) for i in range(shares)]
+    units = np.eye(op.dim, dtype=op.dtype)
+    with ThreadPoolExecutor(shares) as pool:
+        share = lambda start: jax.block_until_ready(_rows(op, units[start : start + size]))
+        parts = list(pool.map(share, starts))
+    new = [i * size - start for i, start in enumerate(starts)]
+    leaves = []
+    while parts[0]:  # a leaf of each is let go when it is part of the whole
+        leaves.append(np.concatenate([np.asarray(part.pop(0))[first:] for part, first in zip(parts, new, strict=True)]))
+    return leaves
+
+
 @jax.jit
-def _rows(op: MetricOperator) -> list[jax.Array]:
+def _rows(op: MetricOperator, tangents: jax.Array) -> list[jax.Array]:
     with in_float32():
-        return op.map.rows(jnp.eye(op.dim, dtype=op.dtype), op.chunk)
+        return list(op.map.rows(tangents, op.chunk))

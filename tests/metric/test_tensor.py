@@ -271,3 +271,12 @@ def test_bad_tangents_raise():
         op.matvec(np.zeros((8, 2)))
     with pytest.raises(ValueError, match="tangents are columns"):
         op.matmat(np.zeros((2, 8)))
+
+
+@pytest.mark.parametrize(("dim", "chunk"), [(7, 3), (8, 3), (6, 2), (5, 5), (4, 1)])
+def test_shares_of_tangents_go_side_by_side(dim, chunk, rng):
+    """One share, several, and a last one that begins among the tangents of the share before."""
+    A = rng.standard_normal((12, dim))
+    G = linear_generator(A)
+    g = gg.metric_operator(G, gg.distances.euclidean(), np.zeros(dim), chunk=chunk).to_dense()
+    np.testing.assert_allclose(g, A.T @ A, rtol=1e-5, atol=1e-5)
