@@ -17,13 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from geomgan.backend import backend
 from geomgan.brief import brief
 from geomgan.eigen.threads import one_blas_thread
-from geomgan.metric.chunks import map_chunks
+from geomgan.metric.chunks import map_chunks, tangent_chunk
 from geomgan.metric.derivatives import needs_derivatives
 from geomgan.metric.gram import gram
 from geomgan.metric.maps import Product, Pushforward
-from geomgan.metric.pair import Pair
+from geomgan.metric.pair import Pair, profile_of
 
 KNOTS = 9  # at most; one for every fourth chord of short chains
 
@@ -88,11 +89,16 @@ def _shares(segments: int, knots: int) -> np.ndarray:
     return np.maximum(1 - np.abs(place[:, None] - np.arange(knots)), 0)
 
 
+def tangents_together(pair: Pair, k: int) -> int:
+    """All ``k`` tangents where their activations are small, else as many as a metric pushes at a time."""
+    return k if k * profile_of(pair).largest <= backend().whole_bytes else tangent_chunk(k)
+
+
 @partial(jax.jit, static_argnames="together")
 def _metrics(pair: Pair, codes: jax.Array, basis: jax.Array, together: int) -> jax.Array:
     def by_jacobian(z: jax.Array) -> jax.Array:
         with needs_derivatives():
-            return gram(Pushforward.at(pair, z, 1).rows(basis.T, basis.shape[1]))
+            return gram(Pushforward.at(pair, z, 1).rows(basis.T, tangents_together(pair, basis.shape[1])))
 
     def by_products(z: jax.Array) -> jax.Array:
         g = Product.at(pair, z, basis.shape[1]).rows(basis.T, basis.shape[1])[0] @ basis
