@@ -25,6 +25,7 @@ from geomgan.metric.pair import Pair
 from geomgan.paths.measure import neighbour_distances
 
 BLOCK = 16, 128  # codes of which chords are measured together, at least and at most
+PADDED = 1.4  # times the codes that larger blocks may be filled up to: those of 16 take so much longer a code
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _evaluate(pair: Pair, chains: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def chords_along(pair: Pair, chains: np.ndarray, near: int) -> np.ndarray:
-    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program for all lengths.
+    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program or two for all lengths.
 
     About so many codes as are ``near`` at a time.
     """
@@ -126,6 +127,8 @@ def chords_along(pair: Pair, chains: np.ndarray, near: int) -> np.ndarray:
         return neighbour_distances(pair.G, pair.D, chains).astype(np.float64)
     n, nodes, d = chains.shape
     size = int(np.clip(near, *BLOCK))
+    if -(-n * nodes // size) * size > PADDED * n * nodes:
+        size = BLOCK[0]
     flat = np.pad(chains.reshape(-1, d).astype(pair.G.dtype), ((0, -n * nodes % size), (0, 0)), mode="edge")
     blocks = [_values(pair, block) for block in flat.reshape(-1, size, d)]  # under way together
     found, last = [], np.asarray(blocks[0][:1])
