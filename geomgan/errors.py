@@ -102,12 +102,13 @@ def warn(message: str, kind: type[Warning] = UserWarning) -> None:
 
 
 def nearest(name: str, known: Iterable[str], lister: str = "") -> str:
-    """One sentence that names the entries of ``known`` closest to ``name``.
+    """One sentence that names the entries of ``known`` that begin with ``name``, or else are closest to it.
 
     Where nothing is close it names them all; where they are many, it is ``lister``, or names the first.
     """
     known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    longer = [one for one in known if name and str(one).startswith(f"{name}-")][:3]
+    close = longer or difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     if close:
         return f"Did you mean {' or '.join(map(repr, close))}?"
     if len(known) > MOST_NAMES:

@@ -149,7 +149,7 @@ def _fitting(net: str, trunk: Any, fix: str = "Take those of this network.") -> 
 @functools.cache
 def _shapes(net: str) -> dict[str, dict[str, tuple[int, ...]]]:
     """Convolution -> weight -> shape of the network ``net``."""
-    image = jax.ShapeDtypeStruct((64, 64, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((64, 64, 3), jnp.result_type(float))  # that of fresh weights, also with x64 on
     with usual_promotion():
         params = jax.eval_shape(TRUNKS[net].init, jax.random.key(0), image)["params"]
     return {name: {key: leaf.shape for key, leaf in leaves.items()} for name, leaves in params.items()}

@@ -119,7 +119,7 @@ def _evaluate(pair: Pair, chains: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def chords_along(pair: Pair, chains: np.ndarray, near: int) -> np.ndarray:
-    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by one program or two for all lengths.
+    """``d(G(z_i), G(z_{i+1}))`` of chains ``(n, T + 1, d)``: ``(n, T)`` in float64, by two programs for all lengths.
 
     About so many codes as are ``near`` at a time.
     """

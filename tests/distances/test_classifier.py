@@ -96,7 +96,7 @@ def test_every_activation_of_a_network_is_offered(net):
     params = jax.eval_shape(module.init, jax.random.key(0), example)["params"]
     weights = {"classifier" if digits else "trunk": jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), params)}
     names = FlaxFunction(module).layers(params, example)
-    assert len(names) == {"alex": 10, "vgg": 26, "squeeze": 34, "digits": 9}[net]
+    assert len(names) == {"alex": 10, "vgg": 26, "vgg19": 32, "squeeze": 34, "digits": 9}[net]
     D = classifier_features(net, names, weights=weights)
     assert len(jax.eval_shape(D.embedding, D.params, example)) == len(names)
 

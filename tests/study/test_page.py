@@ -82,6 +82,7 @@ def test_a_whole_study_with_a_reload_and_its_results(browser, study, tmp_path, c
     shown = browser.run("[...document.images].map((e) => e.src)")
 
     browser.reload()
+    browser.until("document.getElementById('position').textContent")  # what was kept is read first
     assert position(browser) == "Set 2 of 4"
     assert browser.run("[...document.images].map((e) => e.src)") == shown
     assert browser.run("document.querySelector('textarea[name=common]').value") == "half of an answer"
