@@ -96,7 +96,7 @@ def test_bad_input(tmp_path):
 @pytest.mark.parametrize(("quant", "attention"), [(True, True), (False, True), (True, False)])
 def test_the_package_itself(tmp_path, quant, attention):
     """The transcription above is diffusers' AutoencoderKL."""
-    diffusers = pytest.importorskip("diffusers", reason="pip install diffusers")
+    diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed: pip install diffusers to run this")
     theirs = diffusers.AutoencoderKL(
         block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, latent_channels=4, use_quant_conv=quant,
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,

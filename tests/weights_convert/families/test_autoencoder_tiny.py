@@ -17,7 +17,7 @@ from tests.weights_convert.torch_models import randomise, saved
 from weights_convert.convert import convert
 
 TAEF2 = ASSETS / "taef2" / "taef2_decoder.pth"
-NEEDS = pytest.mark.skipif(not TAEF2.is_file(), reason="the files of TAEF2 are not beside this checkout")
+NEEDS = pytest.mark.skipif(not TAEF2.is_file(), reason="TAEF2 is not here: put it into ../shared/assets to run this")
 
 
 def write(folder, decoder, encoder=None):
