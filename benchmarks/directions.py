@@ -25,10 +25,10 @@ import numpy as np
 import geomgan as gg
 from benchmarks.rows import Sink, table_row
 from geomgan.analysis.bootstrap import code_interval, fewest, mean
-from geomgan.directions.discover import METHODS
+from geomgan.directions.discover import METHODS, TRAINED
 
 GOAL, K, DRAWS, LEVEL = 0.9, 10, 2000, 0.95
-TRAINED, RATE = "penalty-trained", 0.02
+RATE = 0.02
 ROWS = (*METHODS, TRAINED)
 MEASURES = {
     "FactorVAE": "factor_vae",

@@ -98,8 +98,8 @@ def opened(arguments: argparse.Namespace) -> tuple[Generator, DirectionSet, Any]
         raise OptionError("there are neither DIRECTIONS nor --warps EXPERIMENT; expected what is to be walked.")
     found = load(arguments.directions)
     own = options.model_options(arguments)
-    if found.space != "z" and not arguments.transfer:
-        own.setdefault("space", "w+" if any(found.layers) else found.space)
+    if (found.space != "z" or any(found.layers)) and not arguments.transfer:
+        own.setdefault("space", f"{found.space}+" if any(found.layers) else found.space)
     G = load_generator(arguments.model, **own)
     check_fits(found, G, transfer=arguments.transfer)
     names = arguments.name or range(min(FIRST, len(found)))

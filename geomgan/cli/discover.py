@@ -11,7 +11,7 @@ from typing import Any
 from geomgan.cli import options
 
 HELP = "find directions by several methods, and show and score them side by side"
-FOLDER = "directions"
+FOLDER, TRAININGS = "directions", "training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.distance(parser)
     parser.add_argument(
         "--methods", default="all", help="all, or some with commas between: random, metric, sefa, ganspace, "
-        "dictionary, penalty, deformator"
+        "dictionary, penalty, deformator, warps; and penalty-trained, which all leaves out"
     )  # fmt: skip
     parser.add_argument("-k", "--k", type=int, default=10, help="directions of each method")
     parser.add_argument("--steps", type=int, default=1000, help="training steps of the methods that train")
@@ -48,9 +48,12 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     import numpy as np
 
     from geomgan import directions
+    from geomgan.directions.warped_training import WARPS, moves_of
     from geomgan.distances.named import named_distance
     from geomgan.errors import check_count
     from geomgan.report.discovery import Discovery, discovery_page
+    from geomgan.report.trainings import curve_pictures, training_pictures, walked
+    from geomgan.runs.results import read_result
     from geomgan.zoo import card, load_generator
 
     own = options.model_options(arguments)
@@ -60,7 +63,12 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     codes = G.sample_latent(key_codes, check_count(arguments.codes, np.inf, "codes"))
     check_count(arguments.show, np.inf, "show")
     methods = arguments.methods if arguments.methods == "all" else arguments.methods.split(",")
-    sets = directions.discover(G, D, codes, key_find, methods, k=arguments.k, steps=arguments.steps, out=out / "found")
+    how = {"reach": arguments.reach, "first": arguments.show}
+    picture = training_pictures(G, codes[0], out / TRAININGS, **how)
+    sets = directions.discover(
+        G, D, codes, key_find, methods, k=arguments.k, steps=arguments.steps, out=out / "found", picture=picture
+    )
+    curve_pictures(list(sets), out / "found", out / TRAININGS)
     for method, found in sets.items():
         directions.save(found, out / FOLDER / f"{method}.npz")
     board = directions.scoreboard(
@@ -73,10 +81,12 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
         predictor_steps=arguments.predictor_steps,
         out=out / "scores",
     )
-    first = {method: found.select(range(min(arguments.show, len(found)))) for method, found in sets.items()}
-    steps = np.linspace(-arguments.reach, arguments.reach, 7)
-    unit = {method: directions.unit_steps(found) for method, found in first.items()}
-    walks = {method: directions.traverse(G, found, codes[0], steps) for method, found in unit.items()}
+    moves: dict[str, Any] = dict(sets)
+    if "warps" in sets:  # they themselves, in the order of their chords
+        warps = read_result(out / "found" / "warps" / WARPS, directions.Warps)
+        named = {move.name: move for move in moves_of(warps, G.space)}
+        moves["warps"] = [named[name] for name in sets["warps"].names]
+    walks = {method: walked(G, found, codes[0], **how) for method, found in moves.items()}
     known = directions.known_factors(card(arguments.model))
     truth = {} if known is None or G.space != "z" else {
         method: directions.disentanglement(directions.unit_columns(G, found), known, key_truth)

@@ -18,7 +18,7 @@ def model(parser: argparse.ArgumentParser) -> None:
     """``MODEL``, and what the model's family offers: its space, class, truncation, ..."""
     parser.add_argument("model", metavar="MODEL", help=FOLDER)
     own = parser.add_argument_group("options of the model, where its family has them")
-    own.add_argument("--space", help="of the codes: z, w, w+, s, class, joint")
+    own.add_argument("--space", help="of the codes: z, z+, w, w+, s, class, joint")
     own.add_argument("--class-index", metavar="CLASS", type=value, help="number or ImageNet name of the class")
     own.add_argument("--truncation", metavar="PSI", type=value, help="of the prior, or of its mapped codes")
     own.add_argument("--layers-range", metavar=("A", "B"), nargs=2, type=int, help="style layers that codes drive")

@@ -5,6 +5,7 @@ file that knows its model, space, layers and method.
 """
 
 from geomgan import entry
+from geomgan.directions.activation_edits import activation_edits
 from geomgan.directions.attributes import (
     GROUPS,
     Attribute,
@@ -49,7 +50,7 @@ from geomgan.directions.span import axis_shares, subspace_angles
 from geomgan.directions.subspace import restricted
 from geomgan.directions.traverse import Traversal, traverse
 from geomgan.directions.warp_walks import traverse_warps, warp_walks
-from geomgan.directions.warped_training import TrainedWarps, train_warps
+from geomgan.directions.warped_training import TrainedWarps, chords_of, train_warps
 from geomgan.directions.warps import Warp, Warps, initial_warps
 from geomgan.metric.hessian_penalty import hessian_penalty, hessian_ratio
 
@@ -80,9 +81,11 @@ __all__ = [
     "Warp",
     "Warps",
     "activation_components",
+    "activation_edits",
     "activeness",
     "axis_shares",
     "carried_back",
+    "chords_of",
     "diagonal_strength",
     "dictionary",
     "direction_set",

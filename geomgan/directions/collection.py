@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.directions.direction import Direction, Layers
-from geomgan.directions.fit import check_fits, model_hash
+from geomgan.directions.fit import ROWS, check_fits, model_hash
 from geomgan.errors import OptionError, as_array, nearest, reading
 from geomgan.generators import Generator
 from geomgan.runs.kinds import check_json
@@ -137,7 +137,8 @@ def direction_set(
         scores: name -> ``(n,)``.
         scales: latent units of one step, one number or ``(n,)``.
         origin: ``(d,)``, the centre of the codes; None for zero.
-        layers: of directions of ``w``: the style layers ``(a, b)`` that they move, one range or one for each.
+        layers: of directions of ``w`` or ``z``: the layers ``(a, b)`` that they move in ``w+`` or ``z+``, one range or
+            one for each.
         orthonormal: claim, and check, that the columns are orthonormal.
 
     Raises:
@@ -235,8 +236,8 @@ def checked(found: DirectionSet) -> DirectionSet:
         raise ValueError(f"{n} directions have {len(set(found.names))} different names and {len(found.layers)} layers.")
     if any(not (0 <= pair[0] < pair[1]) for pair in found.layers if pair is not None):
         raise ValueError(f"layers are {found.layers}; expected (a, b) with 0 <= a < b for each, or None.")
-    if found.space != "w" and any(found.layers):
-        raise ValueError(f"layers={found.layers} are of directions of 'w', and these are of {found.space!r}.")
+    if found.space not in ROWS.values() and any(found.layers):
+        raise ValueError(f"layers={found.layers} are of directions of 'w' or 'z', and these are of {found.space!r}.")
     if found.previews is not None:
         _check_previews(found, n)
     if found.orthonormal:

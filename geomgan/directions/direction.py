@@ -1,7 +1,8 @@
 """A direction in latent space, and the path that it makes of any code.
 
 Every method finds its directions by other means; what it returns is one type. A direction of a ``w`` space moves codes
-of ``w+`` in the rows of its style layers, so that it is found once and applied where it is wanted.
+of ``w+`` in the rows of its style layers, so that it is found once and applied where it is wanted; so does one of ``z``
+in the layers of a BigGAN-deep, whose space of a noise for each is ``z+``.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class Direction:
         origin: ``(d,)``, the centre that a centred walk passes by; None for zero.
         name: what it is called; static.
         space: the latent space that it is in, ``"z"``, ``"w"``, ``"w+"``, ``"s"``, ``"class"``, ...; static.
-        layers: ``(a, b)``, the style layers from ``a`` to ``b - 1`` that a direction of ``w`` moves; None for all;
-            static.
+        layers: ``(a, b)``, the layers from ``a`` to ``b - 1`` that a direction of ``w`` or ``z`` moves in codes of
+            ``w+`` or ``z+``; None for all; static.
         method: how it was found; static.
     """
 
@@ -70,8 +71,9 @@ class Direction:
         """The path through a code: ``path(t)`` are the codes after ``t`` steps.
 
         Args:
-            z: one code ``(d,)``. Of ``w+``, ``(L d,)``, for a direction of ``w``: its vector is added to the rows
-                ``a`` to ``b - 1``, ``w_l + t · scale · v`` (Härkönen et al., 2020), and the others stay.
+            z: one code ``(d,)``. Of ``w+`` or ``z+``, ``(L d,)``, for a direction of ``w`` or ``z``: its vector is
+                added to the rows ``a`` to ``b - 1``, ``w_l + t · scale · v`` (Härkönen et al., 2020), and the others
+                stay.
             kind: ``"linear"``, traceable; or ``"spherical"``, the great circle that leaves ``z`` along ``v``, with
                 ``t`` the angle in radians, whatever the scale.
             centred: start from where the line comes closest to the origin, ``z - ((z - origin) · v̂) v̂``, so that all
@@ -95,7 +97,7 @@ class Direction:
         return leaving(z, np.asarray(moved)[:, None], kind)[0]
 
     def along(self, z: Any) -> Any:
-        """The direction's vector in the flat form of the code ``z``: ``(d,)`` or, of ``w+``, ``(L d,)``.
+        """The direction's vector in the flat form of the code ``z``: ``(d,)`` or, of ``w+`` and ``z+``, ``(L d,)``.
 
         Raises:
             ValueError: ``z`` fits neither the direction nor its layers.
@@ -106,16 +108,16 @@ class Direction:
         if shape == (d,) and self.layers is None:
             return vector
         rows, rest = divmod(shape[0], d) if len(shape) == 1 else (0, 1)
-        if self.space != "w" or rest or not rows:
+        if self.space not in ("w", "z") or rest or not rows:
             raise ValueError(
                 f"{self.name} has {d} dimensions in {self.space}, and the code has shape {shape}. Pass one code of "
-                "that space, flat; a direction of w also moves codes of w+."
+                "that space, flat; a direction of w also moves codes of w+, and one of z codes of z+."
             )
         first, last = self.layers or (0, rows)
         if not 0 <= first < last <= rows:
             raise ValueError(
-                f"{self.name} is of style layers {first} to {last - 1}, and the code has {rows} of {d} numbers. Pass a "
-                "code of w+ with all layers: of a code of w that is numpy.tile(w, L)."
+                f"{self.name} is of layers {first} to {last - 1}, and the code has {rows} of {d} numbers. Pass a code "
+                f"of {self.space}+ with all layers: of a code of {self.space} that is numpy.tile({self.space}, L)."
             )
         row = np.arange(rows)[:, None]
         return xp.where((row >= first) & (row < last), vector, 0).reshape(-1)

@@ -59,7 +59,7 @@ def sefa(
         "orthonormal": True,
     }
     rows = driven_rows(G)
-    if rows is None:
+    if rows is None or G.space not in ("w", "w+"):
         return direction_set(G, vectors, "sefa", **found)
     if len(chosen) == len(matrices):
         return direction_set(G, vectors, "sefa", space="w", **found)

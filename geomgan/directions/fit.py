@@ -12,6 +12,7 @@ from geomgan.generators import Generator
 from geomgan.generators.program_hash import constant_hash, joined_hash, program_hash
 from geomgan.generators.spaces import InSpace
 
+ROWS = {"w+": "w", "z+": "z"}  # spaces of a code for each layer, and the space of one
 TRANSFER = "Pass transfer=True to apply them all the same"
 
 
@@ -45,7 +46,7 @@ def check_fits(found: Any, G: Generator, *, transfer: bool = False) -> None:
             f"{what} are of {found.model_name}, whose kernels have the hash {found.model}; {G.name} has {own}. "
             f"{TRANSFER}."
         )
-    widened = found.space == "w" and G.space == "w+"
+    widened = found.space == ROWS.get(G.space)
     if not transfer and found.space != G.space and not widened:
         wanted = "'w+' or 'w'" if found.space == "w" else repr(found.space)
         raise OptionError(
@@ -55,8 +56,8 @@ def check_fits(found: Any, G: Generator, *, transfer: bool = False) -> None:
     single = any(layers is not None for layers in found.layers)
     if single and not widened:
         raise OptionError(
-            f"{what} move single style layers, and codes of {G.space} all of them together. Load the model with "
-            "space='w+'."
+            f"{what} move single layers, and codes of {G.space} all of them together. Load the model with "
+            f"space='{found.space}+'."
         )
     rows = driven_rows(G)
     if widened and rows is not None and rows[0]:
@@ -69,7 +70,10 @@ def check_fits(found: Any, G: Generator, *, transfer: bool = False) -> None:
 
 
 def driven_rows(G: Generator) -> tuple[int, int] | None:
-    """First and last (exclusive) style layer that the codes of a generator drive; None where it has no such layers."""
+    """First and last (exclusive) layer that the codes of a generator drive; None where it has no such layers.
+
+    In ``w+`` and ``z+`` each has a code of its own.
+    """
     module = getattr(getattr(G.function, "network", None), "module", None)
     rows: tuple[int, int] | None = getattr(module, "rows", None)
     return rows
@@ -79,9 +83,9 @@ def latents_of(G: Generator, codes: np.ndarray) -> tuple[np.ndarray, str]:
     """What directions for codes ``(n, d)`` of the prior are of: the codes, or of ``w+`` the one ``w`` of all rows.
 
     Returns:
-        ``(n, d)``, or of ``w+`` ``(n, w)``; and the name of the space.
+        ``(n, d)``, or of ``w+`` ``(n, w)``, of ``z+`` ``(n, z)``; and the name of the space.
     """
     rows = driven_rows(G)
-    if G.space != "w+" or rows is None:
+    if G.space not in ROWS or rows is None:
         return codes, G.space
-    return codes.reshape(len(codes), rows[1] - rows[0], -1)[:, 0], "w"
+    return codes.reshape(len(codes), rows[1] - rows[0], -1)[:, 0], ROWS[G.space]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.directions.collection import DirectionSet, direction_set
-from geomgan.directions.fit import driven_rows
+from geomgan.directions.fit import ROWS, driven_rows
 from geomgan.errors import CheckpointError, OptionError, check_finite, reading
 from geomgan.generators import Generator
 from geomgan.restricted_pickle import load_file
@@ -26,7 +26,8 @@ def read_ganspace(file: str | os.PathLike[str], G: Generator) -> DirectionSet:
 
     A cache holds all components: ``lat_comp (k, 1, d)``, ``lat_mean``, ``lat_stdev``, and for scores ``act_stdev``,
     ``var_ratio`` and ``random_stdevs``. An export holds one, with the style layers ``edit_start`` to ``edit_end - 1``
-    that it moves by ``x · lat_stdev · lat_comp``; what else it tells is in ``settings``.
+    that it moves by ``x · lat_stdev · lat_comp``: of ``W`` rows of ``w+``, of a BigGAN-deep's ``Z`` rows of ``z+``;
+    what else it tells is in ``settings``.
 
     Args:
         file: ``.npz`` or ``.pkl``; told apart by what is in them.
@@ -86,13 +87,13 @@ def _of_export(contents: Mapping[str, Any], G: Generator) -> DirectionSet:
 def _space(G: Generator, size: int, said: str) -> str:
     """The space of directions of this size, which the file may say: ``"W"``, ``"Z"``."""
     rows = driven_rows(G)
-    space = "w" if rows and G.space == "w+" else G.space
+    space = ROWS.get(G.space, G.space) if rows else G.space
     if said.upper() in ("W", "Z") and said.lower() != space:
         raise OptionError(
             f"these directions are in {said.lower()}, and the codes of {G.name} in {G.space}. Load the model with "
             f"space={said.lower()!r}."
         )
-    d = G.latent_dim // (rows[1] - rows[0]) if rows and G.space == "w+" else G.latent_dim
+    d = G.latent_dim // (rows[1] - rows[0]) if rows and space != G.space else G.latent_dim
     if size != d:
         raise OptionError(f"these directions have {size} dimensions, and the codes of {G.name} {d}.")
     return space

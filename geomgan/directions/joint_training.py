@@ -7,7 +7,8 @@ how far. Both learn to make that easy::
 
 Paths are any frozen pytree with ``learnt`` and ``shifts(codes, indices, magnitudes, training=...)``:
 :class:`geomgan.directions.deformators.Deformator` and :class:`geomgan.directions.warps.Warps`. The generator is a
-function of the code alone, so that both samples have the same class and noise. Only the moved samples are
+function of the code alone, so that both samples have the same class and noise; where the class is drawn it is the last
+part of the code (:mod:`geomgan.directions.classes`), which no path moves. Only the moved samples are
 differentiated, and only with respect to their codes (:mod:`geomgan.generators.frozen`).
 
 Sources: Voynov and Babenko (ICML 2020); Tzelepis, Tzimiropoulos and Patras (ICCV 2021).
@@ -15,6 +16,7 @@ Sources: Voynov and Babenko (ICML 2020); Tzelepis, Tzimiropoulos and Patras (ICC
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,10 @@ class Paths(Protocol):
     @property
     def paths(self) -> int:
         """How many there are."""
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of what they move: of a code, or of its first part."""
 
     def shifts(
         self, codes: jax.Array, indices: jax.Array, magnitudes: jax.Array, *, training: bool = False
@@ -119,6 +125,8 @@ def train_jointly(
     out: Path | None = None,
     every: int = 500,
     settings: dict[str, Any] | None = None,
+    picture: Callable[[Any, int], object] | None = None,
+    picture_every: int = 500,
     progress: bool = True,
     label: str = "paths",
 ) -> JointTraining:
@@ -134,6 +142,8 @@ def train_jointly(
         out: folder for the checkpoint and the loss curve; None keeps nothing.
         every: steps between checkpoints.
         settings: recorded in the checkpoint beside ``options``; a run with others is refused.
+        picture: called with the paths so far and the step, to draw what they do.
+        picture_every: steps between two pictures.
         progress: whether to show a progress bar.
         label: its text.
 
@@ -154,6 +164,8 @@ def train_jointly(
         settings={**(settings or {}), **options._asdict()},
         label=label,
         progress=progress,
+        picture=None if picture is None else lambda state: picture(state.paths, int(state.step)),
+        picture_every=picture_every,
     )
     curve = [] if checkpoint is None else read_curve(curve_file(checkpoint)).rows
     return JointTraining(state.paths, state.predictor, curve, seconds)
@@ -194,6 +206,12 @@ def draw_pairs(G: Generator, key: jax.Array, paths: int, options: JointOptions) 
     return Pairs(codes, indices, draw_magnitudes(key_magnitude, n, options.law, options.least, options.most))
 
 
+def shifts_of(paths: Any, pairs: Pairs, *, training: bool = False) -> tuple[jax.Array, Any]:
+    """What to add to the codes of pairs ``(n, d)``, and the paths with what they remember of the batch."""
+    shifts, after = paths.shifts(pairs.codes[:, : paths.dim], pairs.indices, pairs.magnitudes, training=training)
+    return jnp.pad(shifts, ((0, 0), (0, pairs.codes.shape[1] - paths.dim))), after
+
+
 def joint_step(F: Frozen, state: JointState, options: JointOptions) -> tuple[JointState, dict[str, jax.Array]]:
     """One step of both Adams on one batch; returns the new state and its loss, parts and accuracy.
 
@@ -211,7 +229,7 @@ def joint_step(F: Frozen, state: JointState, options: JointOptions) -> tuple[Joi
 def _begin(G: Generator, state: JointState, options: JointOptions) -> tuple[Pairs, jax.Array]:
     pairs = draw_pairs(G, jax.random.fold_in(state.key, state.step), state.paths.paths, options)
     with in_float32():
-        return pairs, state.paths.shifts(*pairs, training=True)[0]
+        return pairs, shifts_of(state.paths, pairs, training=True)[0]
 
 
 @partial(jax.jit, static_argnames="options")
@@ -240,11 +258,11 @@ def _judged(
 def _moved(state: JointState, pairs: Pairs, cotangents: jax.Array, options: JointOptions) -> tuple[Any, Any]:
     """The paths and their Adam after the step, of the loss's cotangents of the shifts."""
 
-    def shifts_of(learnt: Any) -> tuple[jax.Array, Any]:
-        return replace(state.paths, learnt=learnt).shifts(*pairs, training=True)
+    def shifted(learnt: Any) -> tuple[jax.Array, Any]:
+        return shifts_of(replace(state.paths, learnt=learnt), pairs, training=True)
 
     with in_float32():
-        _, pull, paths = jax.vjp(shifts_of, state.paths.learnt, has_aux=True)
+        _, pull, paths = jax.vjp(shifted, state.paths.learnt, has_aux=True)
         adam = _optimizers(options)[0]
         learnt, after = _updated(adam, pull(cotangents)[0], state.optimizers[0], state.paths.learnt)
     return replace(paths, learnt=learnt), after

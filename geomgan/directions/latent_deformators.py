@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,11 @@ def train_deformator(
     resize: int | None = None,
     options: JointOptions = PUBLISHED,
     pairs: int = 32,
+    classes: Any = None,
     out: str | os.PathLike[str] | None = None,
     every: int = 500,
+    picture: Callable[[DirectionSet, int], object] | None = None,
+    picture_every: int = 500,
     progress: bool = True,
 ) -> TrainedDeformator:
     """Directions that are easy to tell apart: a latent deformator and a shift predictor, trained together.
@@ -78,8 +82,12 @@ def train_deformator(
         resize: side to which images are brought for the predictor; None leaves them.
         options: batch, magnitudes, weights of the loss and learning rates.
         pairs: of new samples for each direction, of which the accuracy is the share recognised.
+        classes: embeddings ``(m, e)`` of classes, one of which is drawn for every pair; by default all have the class
+            of ``G``. Those of a BigGAN are ``gg.load(MODEL, space="class").params["context"]["classes"]``.
         out: folder for the checkpoint, the loss curve and ``directions.npz``; the same call resumes.
         every: steps between checkpoints.
+        picture: called with the directions so far and the step, to draw what they do.
+        picture_every: steps between two pictures.
         progress: whether to show a progress bar.
 
     Returns:
@@ -97,6 +105,11 @@ def train_deformator(
     start = initial_deformator(key_paths, kind, G.latent_dim, directions, random_start=random_start, width=width)
     settings = {"kind": kind, "random_start": random_start, "width": width}
     folder = None if out is None else local_path(out)
+    said = {**settings, "predictor": predictor, "resize": resize, **options._asdict()}
+    said |= {} if classes is None else {"classes": len(classes)}
+    of = lambda paths, step, accuracy=None: directions_of(
+        G, paths, at=options.most, settings={**said, "steps": step}, accuracy=accuracy
+    )
     trained = train_recognised(
         G,
         start,
@@ -110,16 +123,12 @@ def train_deformator(
         out=folder,
         every=every,
         settings={**settings, "key": jax.random.key_data(key).tolist()},
+        classes=classes,
+        picture=None if picture is None else lambda paths, step: picture(of(paths, step), step),
+        picture_every=picture_every,
         progress=progress,
     )
-    settings |= {"predictor": predictor, "resize": resize}
-    found = directions_of(
-        G,
-        trained.paths,
-        at=options.most,
-        settings={**settings, "steps": steps, **options._asdict()},
-        accuracy=trained.accuracy,
-    )
+    found = of(trained.paths, steps, trained.accuracy)
     if folder is not None:
         found = save(found, folder / "directions.npz")
     return TrainedDeformator(
@@ -164,6 +173,7 @@ def recognition(
     resize: int | None = None,
     options: JointOptions = PUBLISHED,
     pairs: int = 32,
+    classes: Any = None,
     transfer: bool = False,
     progress: bool = True,
 ) -> np.ndarray:
@@ -178,6 +188,7 @@ def recognition(
         resize: side to which images are brought for the predictor; None leaves them.
         options: as for :func:`train_deformator`.
         pairs: of new samples for each direction.
+        classes: as for :func:`train_deformator`.
         transfer: take directions of another model.
         progress: whether to show a progress bar.
 
@@ -202,6 +213,7 @@ def recognition(
         options=options,
         pairs=pairs,
         label="recognition",
+        classes=classes,
         progress=progress,
     )
     return trained.accuracy

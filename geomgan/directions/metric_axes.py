@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from geomgan.directions.collection import DirectionSet, direction_set
 from geomgan.directions.direction import Layers
+from geomgan.directions.fit import ROWS
 from geomgan.directions.subspace import block_basis, layers_basis, restricted
 from geomgan.distances.distance import Distance
 from geomgan.eigen import eigenpairs
@@ -106,7 +107,7 @@ def _axes(
         G,
         vectors,
         METHOD,
-        space="w" if layers is not None else None,
+        space=ROWS[G.space] if layers is not None else None,
         names=[f"axis {i}" for i in range(1, len(found.values) + 1)],
         settings=settings,
         scores=scores,

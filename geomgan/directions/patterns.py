@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geomgan.backend import backend, in_float32
-from geomgan.directions.fit import driven_rows
+from geomgan.directions.fit import ROWS, driven_rows
 from geomgan.directions.subspace import layers_basis
 from geomgan.errors import check_codes
 from geomgan.generators import Generator
@@ -51,7 +51,7 @@ def carried_back(
         raise ValueError(f"patterns have shape {patterns.shape}; expected ({size}, m), columns for {layer}.")
     codes = np.asarray(check_codes(codes, G.latent_dim))
     rows = driven_rows(G)
-    basis = layers_basis(G, (0, rows[1])) if rows and G.space == "w+" else np.eye(G.latent_dim)
+    basis = layers_basis(G, (0, rows[1])) if rows and G.space in ROWS else np.eye(G.latent_dim)
     metric, images = np.zeros((basis.shape[1],) * 2), np.zeros((basis.shape[1], patterns.shape[1]))
     tangents, columns = jnp.asarray(basis.T, G.dtype), jnp.asarray(patterns, jnp.float32)
     for z in tqdm(codes, "Jacobians", unit="code", disable=not progress):

@@ -90,17 +90,14 @@ def penalty_axes(
             "metric_axes(G, D, codes, 16).vectors."
         )
     keys = jax.random.split(key, 4)
-    codes = _moved(G, keys[:3], basis, samples, path_size)
+    codes = moved_codes(G, keys[:3], basis, samples, path_size)
     check_deterministic(partial(sample_of, G), codes[0], G.name)
-    columns, moment = jnp.asarray(basis, G.dtype), np.zeros((m, m, m, m))
-    for z in tqdm(codes, "second derivatives", unit="code", disable=not progress):
-        moment += np.asarray(_moment(G, z, columns, epsilon, backend().chunk), np.float64)[_pairs(m)] / samples
+    moment = hessian_moment(G, codes, basis, epsilon, progress=progress)
     turned = least_penalty(moment, np.random.default_rng(np.asarray(jax.random.key_data(keys[3]))), starts)
-    energies = np.einsum("ai,bj,ci,dj,abcd->ij", turned, turned, turned, turned, moment, optimize=True)
-    order = np.argsort(-np.diag(energies), kind="stable")
-    curvature, penalty = np.diag(energies), 2 * (energies.sum(axis=1) - np.diag(energies))
+    curvature, penalty = energies_of(moment, turned)
+    order = np.argsort(-curvature, kind="stable")
     _check_rounding(G, codes[0], moment, epsilon)
-    before = 2 * (np.einsum("ijij->", moment) - np.einsum("iiii->", moment))
+    before = energies_of(moment, np.eye(m))[1].sum()
     options = {"within": m, "samples": samples, "path_size": path_size, "epsilon": epsilon, "starts": starts}
     return direction_set(
         G,
@@ -143,8 +140,33 @@ def _turned(S: np.ndarray, Q: np.ndarray) -> tuple[float, np.ndarray]:
     return float(np.einsum("iiii->", S)), Q
 
 
-def _moved(G: Generator, keys: Any, basis: np.ndarray, n: int, path_size: float) -> np.ndarray:
-    """Codes ``(n, d)`` of the prior, each moved along a random direction of the space."""
+def hessian_moment(
+    G: Generator, codes: np.ndarray, basis: np.ndarray, epsilon: float = 0.1, *, progress: bool = False
+) -> np.ndarray:
+    """``M = E H ⊗ H (m, m, m, m)`` over codes and numbers of the sample: all that the penalty is a function of.
+
+    Args:
+        G: the generator.
+        codes: ``(n, d)``.
+        basis: orthonormal columns ``(d, m)``, in which the second derivatives are.
+        epsilon: of their differences, in latent units.
+        progress: show a progress bar, with the time left.
+    """
+    m, columns = basis.shape[1], jnp.asarray(basis, G.dtype)
+    moment = np.zeros((m, m, m, m))
+    for z in tqdm(codes, "second derivatives", unit="code", disable=not progress):
+        moment += np.asarray(_moment(G, z, columns, epsilon, backend().chunk), np.float64)[_pairs(m)] / len(codes)
+    return moment
+
+
+def energies_of(moment: np.ndarray, turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``E (q_iᵀHq_i)² (n,)`` and ``E 2 Σ_{j≠i} (q_iᵀHq_j)² (n,)``, whose sum is the penalty, of columns ``(m, n)``."""
+    energies = np.einsum("ai,bj,ci,dj,abcd->ij", turned, turned, turned, turned, moment, optimize=True)
+    return np.diag(energies), 2 * (energies.sum(axis=1) - np.diag(energies))
+
+
+def moved_codes(G: Generator, keys: Any, basis: np.ndarray, n: int, path_size: float) -> np.ndarray:
+    """Codes ``(n, d)`` of the prior, each moved along a random direction of the space; three keys."""
     along = np.asarray(jax.random.normal(keys[1], (n, basis.shape[1])), np.float64) @ basis.T
     along = along / np.linalg.norm(along, axis=1, keepdims=True)
     far = np.asarray(jax.random.uniform(keys[2], (n, 1), minval=-1.0))

@@ -22,11 +22,12 @@ import optax
 
 from geomgan.backend import backend, usual_promotion
 from geomgan.brief import brief
+from geomgan.directions.classes import class_table, with_class
 from geomgan.directions.collection import DirectionSet, direction_set, save
 from geomgan.directions.fit import model_hash
 from geomgan.directions.rows import METHOD, SearchSpace, digest, first_rows, orthonormalised, padded
 from geomgan.directions.subspace import block_basis
-from geomgan.errors import OptionError, as_array, check_count, check_key, warn
+from geomgan.errors import OptionError, check_count, check_key, warn
 from geomgan.generators import Generator
 from geomgan.generators.cost import count_flops
 from geomgan.generators.generator import sample_of
@@ -139,7 +140,7 @@ def discover_by_penalty(
     basis = None if within is None else _span(G, within, options.search_space)
     size = G.latent_dim if basis is None else basis.shape[1]
     matrix = first_rows(start, key_start, options.ndirs, options.search_space, size, orthogonal=options.orthogonal)
-    table = None if classes is None else _class_table(G, classes)
+    table = None if classes is None else class_table(G, classes)
     check_deterministic(partial(sample_of, G), G.sample_latent(key_code, 1)[0], G.name)
     state = PenaltyState(matrix, _adam(options).init(matrix), jnp.asarray(0, jnp.int32), key_train)
     settings = {**options._asdict(), "ndirs": len(matrix)}
@@ -221,25 +222,6 @@ def _rows(matrix: Any, d: int, space: SearchSpace, basis: Any, *, orthogonal: bo
     return padded(rows, space, d) if basis is None else rows @ basis.T
 
 
-def _class_table(G: Generator, classes: Any) -> jax.Array:
-    """Embeddings of classes, one a row, that fit the one of the generator."""
-    context = G.params.get("context", {}) if isinstance(G.params, dict) else {}
-    present = context.get("embedding", context.get("classes"))
-    if present is None or G.space != "z":
-        raise OptionError(f"{G.name} has no class beside its codes of {G.space}. Leave classes out.")
-    table, width = np.asarray(as_array(classes, "classes")), np.shape(present)[-1]
-    if table.ndim != 2 or table.shape[1] != width:
-        raise OptionError(f"classes have shape {table.shape}; expected (m, {width}): an embedding a row.")
-    return jnp.asarray(table, G.dtype)
-
-
-def _with_class(G: Generator, embedding: jax.Array) -> Generator:
-    """The generator with another class; pure."""
-    context = G.params["context"]
-    changed = {"embedding": embedding} if "embedding" in context else {"classes": embedding[None]}
-    return replace(G, params={**G.params, "context": {**context, **changed}})
-
-
 def prepared(G: Generator) -> Generator:
     """The generator with prepared kernels, where they pay: thousands of steps pull back through the same weights."""
     if backend().fast_tangents is None:
@@ -291,7 +273,7 @@ def penalty_gradient(matrix: jax.Array, G: Generator, part: Any, options: Penalt
 
     def loss(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
         def one(z: jax.Array, w: jax.Array, signs: jax.Array, chosen: Any) -> tuple[jax.Array, jax.Array]:
-            at = G if chosen is None else _with_class(G, chosen)
+            at = G if chosen is None else replace(G, params=with_class(G.params, chosen))
             return moved_penalty(matrix, at, z, w, signs, options, basis)
 
         penalties, clear = jax.vmap(one)(*part)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.backend import in_float32
+from geomgan.directions.classes import of_classes
 from geomgan.directions.fit import model_hash
 from geomgan.directions.joint_training import (
     PUBLISHED,
@@ -22,9 +24,11 @@ from geomgan.directions.joint_training import (
     Paths,
     check_options,
     draw_pairs,
+    shifts_of,
     train_jointly,
 )
 from geomgan.directions.predictors import Predictor, initial_predictor
+from geomgan.directions.rows import digest
 from geomgan.errors import check_count, check_key
 from geomgan.generators.frozen import freeze, samples
 from geomgan.generators.generator import Generator
@@ -63,6 +67,9 @@ def train_recognised(
     out: Path | None = None,
     every: int = 500,
     settings: dict[str, Any] | None = None,
+    classes: Any = None,
+    picture: Callable[[Any, int], object] | None = None,
+    picture_every: int = 500,
     progress: bool = True,
 ) -> RecognisedPaths:
     """Train paths with a new predictor, and measure how often it recognises each of them.
@@ -80,12 +87,18 @@ def train_recognised(
         out: folder for the checkpoint and the loss curve; the same call resumes.
         every: steps between checkpoints.
         settings: recorded in the checkpoint beside these; a run with others is refused.
+        classes: embeddings ``(m, e)``, one of which is drawn for every pair; None for the class of ``G``.
+        picture: called with the paths so far and the step, to draw what they do.
+        picture_every: steps between two pictures.
         progress: whether to show a progress bar.
 
     Raises:
         OptionError, ValueError, CheckpointError, NotFiniteError: as :func:`geomgan.directions.train_jointly`.
     """
     key_predictor, key_train, key_test = keys
+    kept = {**(settings or {}), "predictor": predictor, "resize": resize, "model": model_hash(G)}
+    if classes is not None:
+        G, kept = of_classes(G, classes), {**kept, "classes": digest(np.asarray(classes))}
     judge = initial_predictor(key_predictor, predictor, paths.paths, G.sample_shape.shape, resize)
     trained = train_jointly(
         G,
@@ -96,7 +109,9 @@ def train_recognised(
         options,
         out=out,
         every=every,
-        settings={**(settings or {}), "predictor": predictor, "resize": resize, "model": model_hash(G)},
+        settings=kept,
+        picture=picture,
+        picture_every=picture_every,
         progress=progress,
         label=label,
     )
@@ -150,7 +165,7 @@ def path_accuracy(
 def _drawn(G: Generator, paths: Any, key: jax.Array, indices: jax.Array, options: JointOptions) -> Any:
     drawn = draw_pairs(G, key, paths.paths, options)._replace(indices=indices)
     with in_float32():
-        return drawn, paths.shifts(*drawn)[0]
+        return drawn, shifts_of(paths, drawn)[0]
 
 
 @jax.jit

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from geomgan.directions.direction import Layers
-from geomgan.directions.fit import driven_rows
+from geomgan.directions.fit import ROWS, driven_rows
 from geomgan.errors import OptionError, as_array, check_code, check_finite
 from geomgan.generators import Generator
 from geomgan.generators.generator import standard_normal
@@ -67,16 +67,16 @@ def block_basis(dim: int, within: Any) -> np.ndarray:
 
 
 def layers_basis(G: Generator, layers: Layers) -> np.ndarray:
-    """``(L w, w)``: one ``w`` in the rows of ``w+`` from ``a`` to ``b - 1``, and zero in the others.
+    """``(L w, w)``: one ``w`` in the rows of ``w+`` from ``a`` to ``b - 1``, and zero in the others; so of ``z+``.
 
     Raises:
-        OptionError: the codes are not of ``w+``, of all layers, or there are no such layers.
+        OptionError: the codes are not of ``w+`` or ``z+``, of all layers, or there are no such layers.
     """
     rows = driven_rows(G)
-    if G.space != "w+" or rows is None or rows[0]:
+    if G.space not in ROWS or rows is None or rows[0]:
         raise OptionError(
             f"layers={layers} are rows of a code of w+, and codes of {G.name} are in {G.space}. Load it with "
-            "space='w+', and without layers=."
+            "space='w+' (a BigGAN-deep with space='z+'), and without layers=."
         )
     first, last = layers
     if not 0 <= first < last <= rows[1]:

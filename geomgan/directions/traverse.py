@@ -36,7 +36,7 @@ class Traversal:
         codes: ``(m, n, T, d)``.
         samples: ``(m, n, T, ...)``, or what was kept of each.
         sigmas: ``(m, n, T)``, where each code lies in the prior: its coordinate along its walk, less the prior's mean,
-            in standard deviations of the prior there.
+            in standard deviations of the prior there; NaN where the prior has none.
         names: of the directions.
         spacing: ``"code"``, steps as given, or ``"distance"``, as far apart in distance from the sample at ``t = 0``.
         distances: ``(m, T)``, that distance at each step, signed; None for ``"code"``.
@@ -150,13 +150,14 @@ def prior_sigmas(G: Generator, codes: np.ndarray, chords: np.ndarray) -> np.ndar
     """Where codes ``(p, T, d)`` of paths lie in the prior, ``(p, T)``: signed standard deviations along each path.
 
     The coordinate is along the path's chord, ``chords (p, d)``, that is along its direction where it is straight. Its
-    mean and deviation in the prior are of :data:`PRIOR` codes.
+    mean and deviation in the prior are of :data:`PRIOR` codes; NaN where all of these have the same.
     """
     chord = np.asarray(chords, np.float64)
     prior = np.asarray(G.sample_latent(jax.random.key(0), PRIOR), np.float64) @ chord.T  # (PRIOR, p)
     along = np.einsum("ptd,pd->pt", codes, chord)
-    spread = np.maximum(prior.std(axis=0), np.finfo(np.float32).tiny)
-    return (along - prior.mean(axis=0)[:, None]) / spread[:, None]
+    spread = prior.std(axis=0)[:, None]
+    away = along - prior.mean(axis=0)[:, None]
+    return np.divide(away, spread, out=np.full_like(away, np.nan), where=spread > 0)
 
 
 def _in_distance(

@@ -11,6 +11,7 @@ import itertools
 import math
 import numbers
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -54,6 +55,9 @@ def configuration(resolution: int) -> dict[str, Any]:
 class BigGANDeep(nn.Module):
     """``condition (z_dim + class_embed_dim,) -> image (H, W, 3)`` in ``(-1, 1)``, ``H = 4 · 2^(blocks that double)``.
 
+    Or one condition a layer, ``(L, z_dim + class_embed_dim)``: row 0 of the projection to the first map, row ``i`` of
+    block ``i``.
+
     Activations: ``project`` (the first map), ``block{i}`` from 1, ``block{i}.preactivation{k}`` and
     ``block{i}.activation{k}`` (before and after the ReLU in front of convolution ``k`` of 0 to 3), ``attention`` in
     front of block ``attention_position + 1``, ``norm.preactivation``, ``norm.activation``, ``output.preactivation``.
@@ -70,12 +74,12 @@ class BigGANDeep(nn.Module):
 
     @nn.compact
     def __call__(self, condition):
-        channels = self.blocks[0][1] * self.width
-        x = tap(self, "project", Dense(4 * 4 * channels, name="project")(condition).reshape(4, 4, channels))
+        channels, of = self.blocks[0][1] * self.width, partial(_row, condition)
+        x = tap(self, "project", Dense(4 * 4 * channels, name="project")(of(0)).reshape(4, 4, channels))
         for i, (up, _, features) in enumerate(self.blocks):
             if i == self.attention_position:
                 x = tap(self, "attention", SelfAttention(name="attention")(x))
-            x = _block(self, f"block{i + 1}", x, condition, features * self.width, up)
+            x = _block(self, f"block{i + 1}", x, of(i + 1), features * self.width, up)
         scale = self.param("norm_scale", nn.initializers.ones, (x.shape[-1],))
         shift = self.param("norm_shift", nn.initializers.zeros, (x.shape[-1],))
         x = tap(self, "norm.activation", nn.relu(tap(self, "norm.preactivation", x * scale + shift)))
@@ -84,11 +88,21 @@ class BigGANDeep(nn.Module):
 
     def first_layers(self, condition):
         """The projection to the first map, and what each block's norms take: gains and shifts."""
-        layers = {"project": products(self, ["project"], condition)}
+        layers = {"project": products(self, ["project"], _row(condition, 0))}
         for i in range(1, len(self.blocks) + 1):
             norms = [f"block{i}_norm{k}" for k in range(4)]
-            layers[f"block{i}"] = products(self, norms, condition, ("gain", "shift"))
+            layers[f"block{i}"] = products(self, norms, _row(condition, i), ("gain", "shift"))
         return layers
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """First and last (exclusive) layer that takes a condition."""
+        return 0, len(self.blocks) + 1
+
+
+def _row(condition: jax.Array, i: int) -> jax.Array:
+    """The condition of one layer."""
+    return condition if condition.ndim == 1 else condition[i]
 
 
 def _block(module: nn.Module, name: str, x: jax.Array, condition: jax.Array, features: int, up: bool) -> jax.Array:
@@ -160,12 +174,28 @@ def _with_noise(context: PyTree, z: jax.Array) -> tuple[jax.Array]:
     return (jnp.concatenate([context["base"], z]),)
 
 
+def _rows_with_class(context: PyTree, z: jax.Array) -> tuple[jax.Array]:
+    rows = z.reshape(-1, len(context["base"]))
+    return (jnp.concatenate([rows, jnp.broadcast_to(context["classes"], (len(rows), context["classes"].shape[1]))], 1),)
+
+
+def _same_noise(params: PyTree, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """One noise for all layers of a code, as the model draws it."""
+    size = len(params["context"]["base"])
+    return jnp.tile(_noise(params, key, (shape[0], size)), (1, shape[1] // size))
+
+
 def _joint(context: PyTree, z: jax.Array) -> tuple[jax.Array]:
     del context
     return (z,)
 
 
-SPACES = {"z": (_with_class, _noise), "class": (_with_noise, _classes), "joint": (_joint, _noise_and_class)}
+SPACES = {
+    "z": (_with_class, _noise),
+    "z+": (_rows_with_class, _same_noise),
+    "class": (_with_noise, _classes),
+    "joint": (_joint, _noise_and_class),
+}
 
 
 def generator(
@@ -182,10 +212,11 @@ def generator(
     Args:
         config: the published configuration.
         params: ``generator`` (all weights but the statistics), ``statistics`` (tables), ``classes`` (embeddings).
-        space: ``"z"``: the noise, for one class. ``"class"``: the class embedding, for one noise. ``"joint"``: the
-            noise, then the class embedding.
-        class_index: number of a class or its ImageNet name. The class of space ``"z"``, by default 0; in the others
-            the only class that the prior draws, by default all.
+        space: ``"z"``: the noise, for one class. ``"z+"``: a noise for each layer that takes one, the projection to the
+            first map and the blocks, row by row, for one class. ``"class"``: the class embedding, for one noise.
+            ``"joint"``: the noise, then the class embedding.
+        class_index: number of a class or its ImageNet name. The class of the spaces ``"z"`` and ``"z+"``, by default
+            0; in the others the only class that the prior draws, by default all.
         truncation: in ``(0, 1]``: picks the statistics (see :func:`statistics`) and scales the noise of the prior.
             Codes are taken as they are. The published code has no default; 0.7 here.
         base: the noise of space ``"class"``, ``(z_dim,)``; by default zero, the centre of its prior.
@@ -197,7 +228,7 @@ def generator(
     truncation = _truncation(truncation)
     classes = np.asarray(params["classes"]["embedding"])
     if class_index is None:
-        classes = classes[:1] if space == "z" else classes
+        classes = classes[:1] if space in ("z", "z+") else classes
     else:
         classes = classes[class_number(class_index, len(classes))][None]
     if base is not None and space != "class":
@@ -205,13 +236,10 @@ def generator(
     context = {"truncation": np.float32(truncation), "classes": classes, "base": _base(base, config["z_dim"])}
     weights = _with_statistics(params["generator"], params["statistics"], truncation, config["eps"])
     enter, prior = SPACES[space]
-    dim = {"z": config["z_dim"], "class": config["class_embed_dim"]}
-    return Settings(
-        InSpace(FlaxFunction(network(config)), enter, space),
-        {"network": weights, "context": context},
-        dim.get(space, sum(dim.values())),
-        prior,
-    )
+    noise, label, module = config["z_dim"], config["class_embed_dim"], network(config)
+    dim = {"z": noise, "z+": module.rows[1] * noise, "class": label, "joint": noise + label}
+    function = InSpace(FlaxFunction(module), enter, space)
+    return Settings(function, {"network": weights, "context": context}, dim[space], prior)
 
 
 def _with_statistics(weights: PyTree, tables: PyTree, truncation: float, eps: float) -> PyTree:

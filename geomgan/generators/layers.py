@@ -13,13 +13,17 @@ from geomgan.backend import backend
 from geomgan.generators.convolutions import convolve, transposed_convolve, upsample, upsample_convolve
 
 ACTIVATIONS = "activations"  # the collection that `tap` fills
+EDITS = "edits"  # the one from which it takes what is added to an activation
 
 
 def tap(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
     """Name an activation so that ``Generator.at(name)`` can reach it; returns ``x``, of any shape, unchanged.
 
-    Works for any value of a network's forward pass, also after a non-linearity. Names are unique in a network.
+    Works for any value of a network's forward pass, also after a non-linearity. Names are unique in a network. Go on
+    with what is returned: where an activation is edited that is ``x`` with what was added to it.
     """
+    if module.has_variable(EDITS, name):
+        x = x + module.get_variable(EDITS, name)
     if module.is_mutable_collection(ACTIVATIONS):
         module.put_variable(ACTIVATIONS, name, x)  # not `sow`: a block and its activation may share a name
     return x

@@ -13,7 +13,7 @@ from flax import traverse_util
 from geomgan.backend import usual_promotion
 from geomgan.brief import brief
 from geomgan.errors import called, check_choice
-from geomgan.generators.layers import ACTIVATIONS
+from geomgan.generators.layers import ACTIVATIONS, EDITS
 
 PyTree = Any
 
@@ -41,6 +41,18 @@ class FlaxFunction:
         _, state = self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])
         # a plain dictionary would sort its keys when it leaves a trace
         return OrderedDict(traverse_util.flatten_dict(state.get(ACTIVATIONS, {}), sep="."))
+
+    @usual_promotion()
+    def edited(self, params: PyTree, layer: str, added: jax.Array, *inputs: jax.Array) -> Any:
+        """The output, with an array of its shape added to the activation ``layer`` where the network computes it."""
+        seen = lambda params, *inputs: self.module.apply({"params": params}, *inputs, mutable=[ACTIVATIONS])[1]
+        places = traverse_util.flatten_dict(jax.eval_shape(seen, params, *inputs)[ACTIVATIONS])
+        (place,) = (place for place in places if ".".join(place) == layer)
+        edits = traverse_util.unflatten_dict({place: added})
+        if self.layer is None:
+            return self.module.apply({"params": params, EDITS: edits}, *inputs)
+        _, state = self.module.apply({"params": params, EDITS: edits}, *inputs, mutable=[ACTIVATIONS])
+        return traverse_util.flatten_dict(state[ACTIVATIONS], sep=".")[self.layer]
 
     @usual_promotion()
     def first_layers(self, params: PyTree, *inputs: jax.Array) -> OrderedDict[str, jax.Array]:

@@ -138,7 +138,7 @@ class Synthesis(nn.Module):
             wide, x = FilteredLayer(layer, last, name=name)(x, styles[name])
             if not last:
                 tap(self, f"{name}.preactivation", wide)
-            tap(self, name, x)
+            x = tap(self, name, x)
         return x
 
 

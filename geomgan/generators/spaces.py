@@ -60,6 +60,10 @@ class InSpace:
         """Every named activation of the network, in its order."""
         return self.network.activations(params["network"], *self.enter(params["context"], z))
 
+    def edited(self, params: PyTree, layer: str, added: jax.Array, z: jax.Array) -> Any:
+        """The output, with an array added to the network's activation ``layer``."""
+        return self.network.edited(params["network"], layer, added, *self.enter(params["context"], z))
+
     def first_layers(self, params: PyTree, z: jax.Array) -> OrderedDict[str, jax.Array]:
         """What the network's layers that take the code make of it."""
         return self.network.first_layers(params["network"], *self.enter(params["context"], z))

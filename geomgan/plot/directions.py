@@ -68,7 +68,7 @@ def traversal(
         rows=walked.names,
         columns=columns,
         right=[_ends(row) for row in sigmas],
-        right_title="ends, in σ\nof the prior",
+        right_title="" if np.isnan(sigmas).all() else "ends, in σ\nof the prior",
         marked=int(middle[0]) if len(middle) else None,
         beyond=beyond if beyond.any() else None,
         side=pixels,
@@ -112,7 +112,8 @@ def traversal_film(
     steps = rows(walked.steps)
     size = int(np.clip(WIDE // max(m, n), SMALLEST, KEPT)) if size is None else check_count(size, 4096, "size")
     labels = [
-        f"{name}: {_ends(sigma)} σ" for name, sigma in zip(np.repeat(walked.names, m), rows(walked.sigmas), strict=True)
+        f"{name}: {_ends(sigma)} σ" if _ends(sigma) else name
+        for name, sigma in zip(np.repeat(walked.names, m), rows(walked.sigmas), strict=True)
     ]
     closed = np.allclose(steps[:, 0], steps[:, -1])
     return animate(
@@ -172,7 +173,9 @@ def _columns(walked: Traversal, code: int) -> tuple[list[str], str]:
 
 def _caption(walked: Traversal) -> str:
     far = float(np.abs(walked.sigmas).max())
-    text = f"{_unit(walked)}; over each, where its ends lie in the prior, in standard deviations σ along it"
+    text = _unit(walked)
+    if not np.isnan(far):
+        text += "; over each, where its ends lie in the prior, in standard deviations σ along it"
     if walked.distances is not None:
         text += f"; all walks of a column go equally far under {walked.measure}"
     return text + (f"; beyond {FAR:g} σ, here up to {far:.2g}, the prior has hardly any codes" if far > FAR else "")
@@ -183,7 +186,8 @@ def _unit(walked: Traversal) -> str:
 
 
 def _ends(sigmas: np.ndarray) -> str:
-    return f"{number(float(sigmas.min()), 1)} to {number(float(sigmas.max()), 1)}"
+    """Nothing where the prior has no width along the walk."""
+    return "" if np.isnan(sigmas).all() else f"{number(float(sigmas.min()), 1)} to {number(float(sigmas.max()), 1)}"
 
 
 def _count(names: Sequence[str]) -> str:

@@ -127,7 +127,8 @@ def _said(walked: Traversal) -> str:
     far = float(np.abs(walked.sigmas).max())
     what = f"{n} direction{'s' * (n > 1)} from {m} code{'s' * (m > 1)}"
     warning = f": beyond {FAR:g} the prior has hardly any codes" if far > FAR else ""
-    return f"{what}; the walks end at most {far:.2g} standard deviations from the prior's mean{warning}."
+    ends = f"; the walks end at most {far:.2g} standard deviations from the prior's mean{warning}"
+    return f"{what}{'' if np.isnan(far) else ends}."
 
 
 def _codes(walked: Traversal, start: np.ndarray, folder: Path, **more: Any) -> None:

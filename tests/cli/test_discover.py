@@ -40,6 +40,16 @@ def test_methods_become_sets_scores_and_a_page(tmp_path, capsys):
     assert "belongs to another run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_trainings_leave_pictures_and_curves(tmp_path):
+    out = tmp_path / "out"
+    given = ["discover", "shapes", "--distance", "mse", "--methods", "warps", "--codes", "2", "--k", "2"]
+    assert main([*given, "--steps", "2", "--predictor-steps", "0", "--reach", "4", "--out", str(out)]) == 0
+    assert (out / "training" / "warps" / "000002.png").stat().st_size > 1000
+    assert (out / "training" / "warps" / "curve.png").stat().st_size > 1000
+    assert gg.directions.load(out / "directions" / "warps.npz", gg.load("shapes")).method == "warps"
+
+
 def test_a_method_that_is_unknown_is_said_before_any_work(tmp_path, capsys):
     assert main(["discover", "shapes", "--distance", "mse", "--methods", "safe", "--out", str(tmp_path)]) == 2
     assert "Did you mean 'sefa'" in capsys.readouterr().err

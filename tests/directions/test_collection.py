@@ -83,7 +83,7 @@ def test_directions_of_w_go_with_w_plus_and_not_with_z(tmp_path):
         load(file, S["z"])
     save(direction_set(S["w"], np.eye(W, 2), "by hand", layers=(0, 2)), file)
     assert load(file, S["w+"]).layers == ((0, 2), (0, 2))
-    with pytest.raises(gg.OptionError, match="move single style layers, and codes of w all"):
+    with pytest.raises(gg.OptionError, match="move single layers, and codes of w all"):
         load(file, S["w"])
     with pytest.raises(gg.OptionError, match="drives style layers 1 to 2 only"):
         load(file, small_style("w+", layers=(1, 3)))
@@ -99,7 +99,7 @@ def test_directions_of_w_go_with_w_plus_and_not_with_z(tmp_path):
         ({"names": ("a", "a", "b")}, "2 different names"),
         ({"names": ["a", "b", "c"]}, "names is a list"),
         ({"scores": {"x": np.ones(2)}}, r"scores\['x'\] has shape \(2,\); expected \(3,\)"),
-        ({"layers": ((0, 1), None, None)}, "are of directions of 'w'"),
+        ({"layers": ((0, 1), None, None), "space": "s"}, "are of directions of 'w' or 'z'"),
         ({"previews": np.zeros((3, 2, 4, 4, 3)), "preview_steps": np.zeros(2)}, "previews"),
         ({"space": 3}, "space is a int"),
     ],

@@ -58,11 +58,11 @@ def test_paths_are_traceable_in_codes_and_directions():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"has 6 dimensions in z, and the code has shape \(12,\)"):
-        Direction(V).path(np.ones(12))
-    with pytest.raises(ValueError, match=r"of style layers 4 to 7, and the code has 1 of 6 numbers.*numpy\.tile"):
+    with pytest.raises(ValueError, match=r"has 6 dimensions in z, and the code has shape \(13,\)"):
+        Direction(V).path(np.ones(13))
+    with pytest.raises(ValueError, match=r"of layers 4 to 7, and the code has 1 of 6 numbers.*numpy\.tile"):
         Direction(V, space="w", layers=(4, 8)).path(Z)
-    with pytest.raises(ValueError, match="style layers 4 to 7, and the code has 5"):
+    with pytest.raises(ValueError, match="layers 4 to 7, and the code has 5"):
         Direction(V, space="w", layers=(4, 8)).path(np.ones(30))
     with pytest.raises(gg.OptionError, match="turns all style layers"):
         Direction(V, space="w", layers=(0, 1)).path(np.ones(12), "spherical")

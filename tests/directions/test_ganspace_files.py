@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import pickle
 
+import jax
 import numpy as np
 import pytest
 
+import geomgan as gg
+from geomgan.directions.fit import check_fits
 from geomgan.directions.ganspace_files import read_ganspace
 from geomgan.errors import CheckpointError, OptionError
 from tests.generators.test_style_spaces import WIDTH, loaded
+from tests.parity import write_config
 from tests.small_models import small_dcgan
+from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
+from tests.weights_convert.torch_models import saved
+from weights_convert.convert import convert
 
 K = 3
 
@@ -112,6 +119,28 @@ def test_code_in_an_export_is_refused_and_not_run(tmp_path, monkeypatch):
 def test_refuses_what_does_not_fit(tmp_path, space, contents, message):
     with pytest.raises(ValueError, match=message):
         read_ganspace(written(tmp_path, contents), loaded(space))
+
+
+def test_an_export_of_z_moves_layers_of_a_biggan(tmp_path):
+    """``edit_start`` 1 and ``edit_end`` 3: the noises of the first two blocks, as GANSpace's viewer edits them."""
+    write_config(tmp_path, SMALL)
+    (tmp_path / "pytorch_model.bin").write_bytes(saved(deep_state()))
+    folder = convert("biggan-deep", tmp_path / "pytorch_model.bin", tmp_path / "model")
+    size, rows = SMALL["z_dim"], len(SMALL["layers"]) + 1
+    contents = export(size, latent_space="Z", lat_stdev=np.float32(1), edit_start=1, edit_end=3)
+    G = gg.load(folder, space="z+")
+    (found,) = (whole := read_ganspace(written(tmp_path, contents), G))
+    assert (found.space, found.layers, G.latent_dim) == ("z", (1, 3), rows * size)
+    moved = found.path(np.zeros(G.latent_dim))(np.array([2.0]))[0].reshape(rows, size)
+    unit = np.arange(1, size + 1) / np.linalg.norm(np.arange(1, size + 1))
+    np.testing.assert_allclose(moved[1:3], np.tile(2 * unit, (2, 1)), rtol=1e-5)
+    assert not moved[[0, *range(3, rows)]].any()
+    check_fits(whole, G)
+    with pytest.raises(OptionError, match=r"move single layers, and codes of z .* space='z\+'"):
+        check_fits(whole, gg.load(folder))
+    z = np.asarray(G.sample_latent(jax.random.key(0), 1))
+    axes = gg.directions.metric_axes(G, gg.distances.mse(), z, 2, layers=(1, 3))
+    assert (axes.space, axes.layers[0], axes.vectors.shape) == ("z", (1, 3), (size, 2))
 
 
 def test_single_layers_of_a_code_without_layers(tmp_path):

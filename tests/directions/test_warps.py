@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import geomgan as gg
-from geomgan.directions import JointOptions, Warp, Warps, initial_warps, train_warps
+from geomgan.directions import JointOptions, Warp, Warps, chords_of, initial_warps, train_warps
 from geomgan.directions.warps import unit_gradient
 from geomgan.runs.results import read_result
 from tests.directions.test_joint_training import D, stripes
-from tests.small_models import largest_difference
+from tests.small_models import largest_difference, linear_generator
 
 DIM, K, DIPOLES = 8, 5, 6
 OPTIONS = JointOptions(batch=8, law="balanced", least=0.25, most=0.45, predictor_learning_rate=1e-3)
@@ -69,6 +69,19 @@ def test_one_distant_dipole_makes_a_straight_path():
     z = jax.random.normal(jax.random.key(4), (DIM,))
     codes = np.asarray(Warp(far, 0, 0.5, 8).path(z)(np.arange(-4.0, 5.0)))
     np.testing.assert_allclose(np.diff(codes, axis=0), np.tile(s / jnp.linalg.norm(s), (8, 1)), atol=3e-3)
+
+
+def test_chords_are_means_of_ends_of_walks(warps):
+    G = linear_generator(np.eye(DIM, dtype=np.float32))
+    codes = np.asarray(G.sample_latent(jax.random.key(6), 7))
+    found = chords_of(G, warps, codes, step=0.5, steps=4, accuracy=np.linspace(0, 1, K))
+    for k in range(K):
+        ends = np.stack([np.asarray(Warp(warps, k, 0.5, 4).path(z)(np.array([-2.0, 2.0]))) for z in codes])
+        chords = ends[:, 1] - ends[:, 0]
+        mean = (chords / np.linalg.norm(chords, axis=1, keepdims=True)).mean(axis=0)
+        assert found.scores["alike"][k] == pytest.approx(np.linalg.norm(mean), abs=1e-5)
+        np.testing.assert_allclose(found.vectors[:, k], mean / np.linalg.norm(mean), atol=1e-5)
+    assert (found.names[2], found.method, found.scores["accuracy"][K - 1]) == ("warp 2", "warps", 1)
 
 
 WIDTH = {"log_widths": jnp.log(jnp.asarray([1e-9]))}

@@ -73,9 +73,10 @@ def deep_state(config: dict[str, Any] = SMALL, seed: int = 0) -> dict[str, torch
 def deep_forward(
     state: dict[str, torch.Tensor], config: dict[str, Any], condition: torch.Tensor, truncation: float
 ) -> torch.Tensor:
-    """Images ``(n, 3, H, W)`` in float64 of conditions ``(n, z_dim + class_embed_dim)``."""
+    """Images ``(n, 3, H, W)`` in float64 of conditions ``(n, c)``, or of one for each layer ``(n, L, c)``."""
     state = {name: tensor.double() for name, tensor in state.items()}
     condition = condition.double()
+    of = lambda layer: condition if condition.ndim == 2 else condition[:, layer]
     at = truncation / (1.0 / (config["n_stats"] - 1))
     row, fraction = int(at), at % 1
 
@@ -94,8 +95,8 @@ def deep_forward(
         mean, var = (published_row(state[f"{name}.running_{part}"])[:, None, None] for part in ("means", "vars"))
         return (x - mean) / (var + config["eps"]) ** 0.5
 
-    def conditional(name: str, x: torch.Tensor) -> torch.Tensor:
-        gain, shift = ((condition @ weight(f"{name}.{part}").T)[..., None, None] for part in ("scale", "offset"))
+    def conditional(name: str, x: torch.Tensor, layer: int) -> torch.Tensor:
+        gain, shift = ((of(layer) @ weight(f"{name}.{part}").T)[..., None, None] for part in ("scale", "offset"))
         return F.relu(normed(name, x) * (1 + gain) + shift)
 
     def attention(name: str, x: torch.Tensor) -> torch.Tensor:
@@ -105,7 +106,7 @@ def deep_forward(
         o = torch.einsum("npq,ncq->ncp", weights, g).unflatten(2, x.shape[2:])
         return x + state[f"{name}.gamma"] * convolve(f"{name}.snconv1x1_o_conv", o)
 
-    first = condition @ weight("generator.gen_z").T + state["generator.gen_z.bias"]
+    first = of(0) @ weight("generator.gen_z").T + state["generator.gen_z.bias"]
     x = first.unflatten(1, (4, 4, -1)).movedim(3, 1)
     i = 0
     for position, (up, before, after) in enumerate(config["layers"]):
@@ -113,7 +114,7 @@ def deep_forward(
             x, i = attention(f"generator.layers.{i}", x), i + 1
         skip = x if before == after else x[:, : x.shape[1] // 2]
         for k in range(4):
-            x = conditional(f"generator.layers.{i}.bn_{k}", x)
+            x = conditional(f"generator.layers.{i}.bn_{k}", x, position + 1)
             if up and k == 1:
                 x, skip = (F.interpolate(part, scale_factor=2, mode="nearest") for part in (x, skip))
             x = convolve(f"generator.layers.{i}.conv_{k}", x)

@@ -127,6 +127,22 @@ def test_the_other_spaces_equal_torch(case, space):
     assert_close(jax.vmap(G)(codes[:, -G.latent_dim :]), theirs, 1e-5)
 
 
+def test_a_noise_for_each_layer_equals_torch(case):
+    """As GANSpace feeds a BigGAN: row 0 to the first map, row ``i`` to block ``i``, the class with each."""
+    config, state, folder = case
+    G = gg.load(folder, space="z+", class_index=5, truncation=0.5)
+    rows, size = len(config["layers"]) + 1, config["z_dim"]
+    codes = np.random.default_rng(4).standard_normal((2, rows, size)).astype(np.float32)
+    e = np.broadcast_to(state["embeddings.weight"][:, 5].numpy(), (2, rows, config["class_embed_dim"]))
+    conditions = torch.as_tensor(np.concatenate([codes, e], 2))
+    theirs = deep_forward(state, config, conditions, 0.5).movedim(1, -1).numpy()
+    assert_close(jax.vmap(G)(codes.reshape(2, -1)), theirs, 1e-5)
+    one = gg.load(folder, class_index=5, truncation=0.5)
+    drawn, key = G.sample_latent(jax.random.key(0), 2), jax.random.key(0)
+    np.testing.assert_array_equal(drawn, np.tile(one.sample_latent(key, 2), (1, rows)))
+    assert_close(jax.vmap(G)(drawn), np.asarray(jax.vmap(one)(drawn[:, :size])), 1e-6)
+
+
 def test_rows_of_the_statistics():
     """Between rows the weights are swapped, as published; rounding of ``truncation / 0.02`` misses some rows."""
     table = np.arange(51.0)[:, None]
