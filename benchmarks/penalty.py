@@ -1,0 +1,114 @@
+"""Whether the training of the Hessian Penalty goes where the penalty is least: its curve without its noise.
+
+python -m benchmarks.penalty MODEL... [--axes 10] [--whole] [--steps 1000] [--batch 16] [--rate 0.01] [--out DIR]
+
+The discovery is the published one, of as many directions in the span of the first metric axes, or with --whole in the
+whole code. What it logs is an estimate from two draws of signs at a few codes, whose noise hides the descent. Beside it
+stands the penalty without signs: from all second derivatives at --samples codes that no step saw, moved by up to
+--path-size along random directions of the space. Among axes it is known of any turn (geomgan.directions.penalty_axes).
+The table has it of random directions, of the metric axes, of the rows with which the training begins and ends, and of
+the turn of the axes that is best at as many other codes; --out keeps the curve as MODEL.csv and MODEL.png, the
+directions, and the state, from which the same command goes on. Seconds are the processor's, of the training with
+compilation and without the curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import geomgan as gg
+from benchmarks.rows import Sink, number, table_row
+from geomgan import plot
+from geomgan.directions.penalty_axes import energies_of, hessian_moment, moved_codes
+from geomgan.directions.rows import orthonormalised
+from geomgan.runs.curve import Curve, read_curve
+
+CODES, TURNS, EVERY = 64, 8, 50
+HEADS = ("model", "random", "metric axes", "start", "trained", "least", "steps", "seconds")
+
+
+def trained(model: str, given: argparse.Namespace) -> list[str]:
+    """The cells of one model; its curve is written."""
+    G, m = gg.load(model), given.axes
+    name, keys = Path(model).name, jax.random.split(jax.random.key(given.seed), 6)
+    axes = gg.directions.metric_axes(G, gg.distances.mse(), G.sample_latent(keys[0], CODES), m).vectors
+    basis = np.linalg.qr(axes.astype(np.float64))[0]
+    space = np.eye(G.latent_dim) if given.whole else basis
+    codes = moved_codes(G, jax.random.split(keys[1], 3), space, given.samples, given.path_size)
+    moment = None if given.whole else hessian_moment(G, codes, basis, progress=True)
+
+    def exact(columns: np.ndarray) -> float:
+        if moment is None:
+            return float(energies_of(hessian_moment(G, codes, columns), np.eye(m))[1].sum())
+        return float(energies_of(moment, basis.T @ columns)[1].sum())
+
+    drawn = np.random.default_rng(given.seed).standard_normal((TURNS, space.shape[1], m))
+    levels = {
+        "random": float(np.mean([exact(space @ np.linalg.qr(one)[0]) for one in drawn])),
+        "metric axes": exact(basis),
+    }
+    if not given.whole:
+        how = {"samples": given.samples, "path_size": given.path_size, "progress": True}
+        levels["least"] = exact(gg.directions.penalty_axes(G, keys[2], within=basis, **how).vectors)
+    first = (2 / m) ** 0.5 * np.asarray(jax.random.normal(keys[3], (m, space.shape[1])))
+    out, seen = given.out / name, given.out / f"{name}.csv"
+    rows = read_curve(seen).rows
+    rows = rows or [{"step": 0, "trained": exact(space @ orthonormalised(first.astype(np.float64)).T), **levels}]
+    spent = 0.0
+
+    def look(found: gg.directions.DirectionSet, step: int) -> None:
+        nonlocal spent
+        start = time.process_time()
+        rows.append({"step": step, "trained": exact(found.vectors.astype(np.float64)), **levels})
+        Curve(rows).write(seen)
+        spent += time.process_time() - start
+
+    options = gg.directions.PenaltyOptions(
+        ndirs=m, path_size=given.path_size, steps=given.steps, batch=given.batch, learning_rate=given.rate
+    )
+    start, within = time.process_time(), None if given.whole else basis
+    gg.directions.discover_by_penalty(
+        G, keys[4], options, start=first, within=within, out=out, picture=look, picture_every=given.every
+    )
+    seconds = time.process_time() - start - spent
+    logged = {row["step"]: row["penalty"] for row in read_curve(out / "checkpoint.csv").rows}
+    full = [{**row, "logged": logged.get(row["step"], float("nan"))} for row in rows]
+    Curve(full).write(seen)
+    where = "the whole code" if given.whole else f"its first {m} metric axes"
+    plot.save(
+        plot.training_curves(full, f"Hessian Penalty of {m} directions of {name}, in {where}"),
+        given.out / f"{name}.png",
+    )
+    ends = [levels["random"], levels["metric axes"], rows[0]["trained"], rows[-1]["trained"], levels.get("least")]
+    return [name, *(number(np.nan if x is None else x) for x in ends), str(given.steps), f"{seconds:.0f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="names of the zoo, or folders")
+    parser.add_argument("--axes", type=int, default=10, help="directions, and metric axes in whose span they are")
+    parser.add_argument("--whole", action="store_true", help="search the whole code")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--path-size", type=float, default=5.0)
+    parser.add_argument("--samples", type=int, default=64, help="codes of the curve without noise")
+    parser.add_argument("--every", type=int, default=EVERY, help="steps between two of its points")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/penalty"))
+    given = parser.parse_args()
+    line = Sink(given.out / "table.md")
+    line(table_row(*HEADS))
+    line(table_row(*["---"] * len(HEADS)))
+    for model in given.models:
+        line(table_row(*trained(model, given)))
+    line.close()
+
+
+if __name__ == "__main__":
+    main()
