@@ -25,7 +25,7 @@ needs_chromium = pytest.mark.skipif(
 LAUNCHER = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
-KEYS = {"Tab": 9, "Enter": 13, " ": 32, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "End": 35, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
 
 
 class Browser:
@@ -88,6 +88,15 @@ class Browser:
                 return answer["result"]
             self.events.append(answer)
 
+    def event(self, method: str) -> dict:
+        """The next event of a kind that has not been asked for yet."""
+        deadline = time.monotonic() + 30
+        while True:
+            for i, event in enumerate(self.events):
+                if event.get("method") == method:
+                    return self.events.pop(i)["params"]
+            self.events.append(self._next(deadline))
+
     def _next(self, deadline: float) -> dict:
         while b"\0" not in self._buffer:
             if not select.select([self._from], [], [], max(0, deadline - time.monotonic()))[0]:
@@ -119,7 +128,7 @@ class Browser:
     def until(self, condition: str, seconds: float = 30) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + seconds
-        while not self.run(condition):
+        while not self.run(f"Boolean({condition})"):
             assert time.monotonic() < deadline, f"never true: {condition}"
             time.sleep(0.05)
 
@@ -135,9 +144,11 @@ class Browser:
     def type(self, text: str) -> None:
         self.call("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
-        code = {"key": key, "windowsVirtualKeyCode": KEYS[key], "code": "Space" if key == " " else key}
-        text = {"Enter": "\r", " ": " "}.get(key)
+    def press(self, key: str, shift: bool = False) -> None:
+        """A real key, by its name or its letter."""
+        code = {"key": key, "windowsVirtualKeyCode": KEYS.get(key) or ord(key.upper()), "modifiers": 8 * shift}
+        code["code"] = "Space" if key == " " else key
+        text = "\r" if key == "Enter" else key if len(key) == 1 else None
         self.call("Input.dispatchKeyEvent", type="keyDown", **code, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **code)
 

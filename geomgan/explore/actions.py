@@ -43,7 +43,11 @@ def _move(session: Session, axis: int, s: float, scale: int, gesture: str) -> No
     if scale not in session.told:
         raise OptionError("this scale is of another session; reload the page.")
     session.active, session.drawn = axis, False
-    session.scene = scenes.moved(session.scene, axis, session.told[scale].step(s), gesture)
+    along = session.told[scale]
+    if session.slow:  # to where pictures are made ahead
+        positions = session.positions(along)
+        s = float(positions[np.abs(positions - s).argmin()])
+    session.scene = scenes.moved(session.scene, axis, along.step(s), gesture)
 
 
 def _grab(session: Session, axis: int) -> None:
@@ -81,11 +85,18 @@ def _new(session: Session) -> None:
 def _here(session: Session, layers: list[int] | None) -> None:
     pair = None if layers is None else (layers[0], layers[-1])
     what = "axes from here" if pair is None else f"axes of style layers {pair[0]} to {pair[1] - 1}"
-    _start(session, session.scene.place.code, what, pair)
+    place = session.scene.place
+    _start(session, place.code, what, pair, place.target)
 
 
-def _start(session: Session, code: np.ndarray, what: str, layers: tuple[int, int] | None = None) -> None:
-    session.restart(code, what, layers)
+def _start(
+    session: Session,
+    code: np.ndarray,
+    what: str,
+    layers: tuple[int, int] | None = None,
+    target: np.ndarray | None = None,
+) -> None:
+    session.restart(code, what, layers, target)
     session.tell_scene()
     session.tell("Sliders start from this code.")
 
@@ -200,10 +211,10 @@ def _project(session: Session, file: str, body: bytes) -> None:
     session.tell("Looking for the code of the image …")
 
     def found() -> Callable[[], None]:
-        code, text = projected(of.G, of.D, body)
+        code, target, text = projected(of.G, of.D, body)
 
         def arrived() -> None:
-            _start(session, code, f"projected {file}")
+            _start(session, code, f"projected {file}", target=target)
             session.tell(text)
 
         return arrived

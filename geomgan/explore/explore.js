@@ -2,7 +2,7 @@
 // what the hand does; all numbers come from the other side. Every text is set as text, so that names are only names.
 
 const ACTIONS = [
-  ["new", "New code", "n", "another code of the prior"],
+  ["new", "New", "n", "another code of the prior"],
   ["undo", "Undo", "u", ""],
   ["redo", "Redo", "r", ""],
   ["zero", "Reset", "0", "all sliders to zero"],
@@ -10,8 +10,16 @@ const ACTIONS = [
   ["here", "Axes here", "h", "find the axes of the metric at this code"],
 ];
 const KEYS = Object.fromEntries(ACTIONS.map(([action, , key]) => [key, action]));
+const MORE_KEYS = [ // what else a key does, for the list of keys
+  ["1 … 9", "to a slider"], ["← →", "move it, Page further"], ["e", "rename it"], ["x", "remove it"],
+  ["s", "to the spectrum"], ["Enter", "there: add or remove a slider"], ["k", "to the name"],
+  ["Enter", "there: keep this code"], ["Shift Enter", "there: name this change"], ["a", "to the kept codes"],
+  ["d", "save directions"], ["c", "save codes"], ["t", "save a strip"], ["f", "save a film"],
+  ["o", "open directions or codes"], ["i", "open an image"], ["l", "listen, or stop"], ["y", "to the history"],
+  ["?", "these keys"],
+];
+const LARGEST = 64 * 2 ** 20; // bytes of a file that is sent
 const GESTURE = 1000; // milliseconds without a move that end a gesture of the keyboard
-const STEPS = 200; // of the widest slider
 
 // Messages: the length of the header in four bytes, the header as JSON, a file.
 export function packed(header, body = new Uint8Array()) {
@@ -40,16 +48,18 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-const shown = (x) => (x === null || x === undefined ? "?" : Math.abs(x) >= 100 ? x.toFixed(0) : x.toPrecision(2).replace("-", "−"));
+const shown = (x) => (x === null || x === undefined ? "?" : x === 0 ? "0" : Math.abs(x) >= 100 ? x.toFixed(0) : x.toPrecision(2).replace("-", "−"));
 const signed = (x) => (Math.abs(x) < 5e-4 ? "0" : (x > 0 ? "+" : "") + shown(x));
 let mounted = 0; // explorers of this document, for ids
 
 export function mount(root, link) {
   const id = `gx${++mounted}`;
   const ask = (request, body) => link.send(request, body);
-  let scene = null, gesture = 0, lastMove = 0, held = null, step = 0.01, cursor = 1;
+  let scene = null, gesture = 0, lastMove = 0, held = null, cursor = 1;
   const rows = new Map(); // slider -> its elements
-  const thumbs = new Map(); // kept code -> address of its picture
+  const addresses = new Map(); // kept code -> address of its picture; nothing -> that of the sound
+  const painted = new Map(); // canvas -> which picture it shows
+  let turns = 0, pixels = null; // of the picture beside
 
   // The parts
 
@@ -58,24 +68,28 @@ export function mount(root, link) {
   const status = make("p", { className: "gx-status", role: "status", textContent: "Connecting …" });
   const canvas = (label) => make("canvas", { width: 1, height: 1, role: "img", "aria-label": label });
   const now = canvas("picture of the code"), beside = canvas("picture of the start"), change = canvas("difference of the two");
+  change.className = "gx-coarse";
   const besideCaption = make("figcaption", { textContent: "Start" });
   const sound = make("audio", { controls: true, hidden: true, "aria-label": "sound of the code" });
+  sound.addEventListener("play", () => { sound.autoplay = true; }); // who listens hears what comes next, too
+  sound.addEventListener("pause", () => { sound.autoplay = sound.ended; });
+  const marks = ["gx-brighter", "gx-darker"].map((kind) => make("span", { className: `gx-key ${kind}`, "aria-hidden": "true" }));
   const pictures = make("div", { className: "gx-pictures" },
     make("figure", { className: "gx-now" }, now, make("figcaption", { textContent: "Now" })),
     make("figure", {}, beside, besideCaption),
-    make("figure", {}, change, make("figcaption", {}, "Difference", make("span", { className: "gx-more", textContent: ": brighter orange, darker blue" }))));
+    make("figure", {}, change, make("figcaption", {}, "Difference", make("span", { className: "gx-more" }, ...marks.flatMap((mark, i) => [" ", mark, [" brighter", " darker"][i]])))));
   const numbers = make("dl", { className: "gx-numbers" });
   const toolbar = make("div", { className: "gx-toolbar", role: "group", "aria-label": "Actions" });
-  const buttons = {};
+  const buttons = {}, mark = (key) => make("kbd", { textContent: key, "aria-hidden": "true" });
   for (const [name, text, key, what] of ACTIONS) {
     buttons[name] = make("button", { type: "button", title: what, "aria-keyshortcuts": key, onclick: () => act(name) },
-      text, " ", make("kbd", { textContent: key, "aria-hidden": "true" }));
+      text, mark(key));
     if (name !== "here") toolbar.append(buttons[name]); // that one is beside the spectrum
   }
   const stage = make("section", { className: "gx-stage", "aria-label": "Pictures" }, pictures, sound, numbers, toolbar);
 
   const list = make("ul", { className: "gx-sliders" });
-  const empty = make("p", { className: "gx-hint", textContent: "No slider yet: choose an axis in the spectrum." });
+  const empty = make("p", { className: "gx-hint", hidden: true, textContent: "No slider yet: choose an axis in the spectrum." });
   const sliders = make("section", { "aria-labelledby": `${id}-sliders` },
     make("h2", { id: `${id}-sliders`, textContent: "Sliders" }),
     make("p", { className: "gx-hint" },
@@ -87,32 +101,40 @@ export function mount(root, link) {
     "aria-label": "Axes of the metric by eigenvalue, largest first", onkeydown: onBarKey });
   const picked = make("p", { className: "gx-hint" });
   const layerFrom = make("input", { type: "number", min: 0, value: 0, id: `${id}-from` });
-  const layerTo = make("input", { type: "number", min: 1, value: 1, id: `${id}-to` });
+  const layerTo = make("input", { type: "number", min: 0, value: 0, id: `${id}-to` });
   const layers = make("form", { className: "gx-row", hidden: true, onsubmit: (event) => {
     event.preventDefault();
-    ask({ do: "here", layers: [Number(layerFrom.value), Number(layerTo.value)] });
+    ask({ do: "here", layers: [Number(layerFrom.value), Number(layerTo.value) + 1] });
   } }, make("label", { htmlFor: `${id}-from`, textContent: "Style layers" }), layerFrom,
-    make("label", { htmlFor: `${id}-to`, textContent: "to, without" }), layerTo,
+    make("label", { htmlFor: `${id}-to`, textContent: "to" }), layerTo,
     make("button", { type: "submit", textContent: "Axes of these" }));
+  const spectrumTitle = make("h2", { id: `${id}-spectrum`, textContent: "Spectrum" });
   const spectrum = make("section", { "aria-labelledby": `${id}-spectrum` },
-    make("div", { className: "gx-line" }, make("h2", { id: `${id}-spectrum`, textContent: "Spectrum" }), buttons.here),
+    make("div", { className: "gx-line" }, spectrumTitle, buttons.here),
     bars, picked, layers);
 
   const name = make("input", { type: "text", id: `${id}-name`, maxLength: 80, placeholder: "a word or two",
-    autocomplete: "off" });
+    autocomplete: "off", onkeydown: (event) => {
+      if (event.key === "Enter") { event.preventDefault(); named(event.shiftKey ? "name" : "keep")(); }
+      if (event.key === "Escape") back();
+    } });
   const named = (what) => () => {
     if (!name.value.trim()) { say("Type a name first.", true); name.focus(); return; }
     ask({ do: what, name: name.value.trim() });
     name.value = "";
+    if (document.activeElement === name) back();
   };
   const shelf = make("ul", { className: "gx-shelf" });
-  const file = (text, accept, what) => {
-    const input = make("input", { type: "file", accept, className: "gx-file", id: `${id}-${what}`,
+  const files = {};
+  const file = (text, key, accept, what) => {
+    const input = make("input", { type: "file", accept, className: "gx-file", id: `${id}-${what}`, "aria-keyshortcuts": key,
       onchange: async () => { if (input.files[0]) await send(what, input.files[0]); input.value = ""; } });
-    return [input, make("label", { htmlFor: input.id, className: "gx-button", textContent: text })];
+    files[what] = input;
+    return [input, make("label", { htmlFor: input.id, className: "gx-button" }, text, mark(key))];
   };
-  const save = (what, text) => make("button", { type: "button", textContent: text,
-    onclick: () => ask({ do: "save", what, axis: held }) });
+  const save = (what, key, text) => make("button", { type: "button", "aria-keyshortcuts": key,
+    onclick: () => saving(what) }, text, mark(key));
+  const along = make("p", { className: "gx-hint" });
   const keep = make("section", { "aria-labelledby": `${id}-keep` },
     make("h2", { id: `${id}-keep`, textContent: "Keep and share" }),
     make("div", { className: "gx-row" }, make("label", { htmlFor: name.id, textContent: "Name" }), name,
@@ -120,37 +142,42 @@ export function mount(root, link) {
       make("button", { type: "button", textContent: "Name this change", title: "the way from the start to here, as a direction", onclick: named("name") })),
     shelf,
     make("div", { className: "gx-row", role: "group", "aria-label": "Save" }, make("span", { textContent: "Save" }),
-      save("directions", "Directions"), save("codes", "Codes"), save("strip", "Strip"), save("film", "Film")),
+      save("directions", "d", "Directions"), save("codes", "c", "Codes"), save("strip", "t", "Strip"), save("film", "f", "Film")),
+    along,
     make("div", { className: "gx-row", role: "group", "aria-label": "Open" }, make("span", { textContent: "Open" }),
-      ...file("Directions or codes …", ".npz,.npy", "open"), ...file("Image to project …", "image/*", "project")));
+      ...file("Directions or codes …", "o", ".npz,.npy", "open"), ...file("Image to project …", "i", "image/*", "project")));
 
   const past = make("ol", { className: "gx-history" });
   const pastTitle = make("summary", { textContent: "History" });
   const history = make("details", {}, pastTitle, past);
   const help = make("details", {}, make("summary", { textContent: "Keys" }), make("ul", { className: "gx-keys" },
-    ...ACTIONS.map(([, text, key]) => make("li", {}, make("kbd", { textContent: key }), ` ${text}`)),
-    make("li", {}, make("kbd", { textContent: "1" }), "…", make("kbd", { textContent: "9" }), " to a slider"),
-    make("li", {}, make("kbd", { textContent: "←" }), make("kbd", { textContent: "→" }), " move it; ", make("kbd", { textContent: "Page" }), " further"),
-    make("li", {}, make("kbd", { textContent: "s" }), " to the spectrum"),
-    make("li", {}, make("kbd", { textContent: "k" }), " to the name")));
+    ...[...ACTIONS.map(([, text, key]) => [key, text]), ...MORE_KEYS].map(([keys, text]) => make("li", {},
+      ...keys.split(" ").map((key) => make("kbd", { textContent: key })), ` ${text}`))));
 
   root.classList.add("gx");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.replaceChildren(make("header", {}, title, about, status),
     make("div", { className: "gx-layout" }, stage,
       make("div", { className: "gx-side" }, sliders, spectrum, keep, history, help)));
-  root.addEventListener("keydown", onKey);
+  const hears = root.closest(".gx-page") ? document : root; // a notebook's other cells have keys of their own
+  root.tabIndex = -1; // a click into it brings the keys here
+  hears.addEventListener("keydown", onKey);
   pictures.addEventListener("dragover", (event) => event.preventDefault());
   pictures.addEventListener("drop", async (event) => {
     event.preventDefault();
     if (event.dataTransfer.files[0]) await send("project", event.dataTransfer.files[0]);
   });
 
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", compare);
+
   // What the hand does
 
   function act(what) { ask(what === "here" ? { do: "here", layers: null } : { do: what }); }
 
+  function saving(what) { ask({ do: "save", what, axis: held }); }
+
   async function send(what, chosen) {
+    if (chosen.size > LARGEST) { say(`${chosen.name} has ${(chosen.size / 2 ** 20).toFixed(0)} MiB; expected at most 64.`, true); return; }
     ask({ do: what, file: chosen.name.slice(0, 80) }, new Uint8Array(await chosen.arrayBuffer()));
   }
 
@@ -163,20 +190,48 @@ export function mount(root, link) {
       return;
     }
     if (event.key in KEYS) act(KEYS[event.key]);
+    else if (event.key in also) also[event.key]();
     else if (event.key >= "1" && event.key <= "9") [...rows.values()][Number(event.key) - 1]?.range.focus();
-    else if (event.key === "s") bars.querySelector("[tabindex='0']")?.focus();
-    else if (event.key === "k") name.focus();
     else return;
     event.preventDefault();
   }
+
+  const also = {
+    s: () => bars.querySelector("[tabindex='0']")?.focus(),
+    k: () => name.focus(),
+    a: () => shelf.querySelector("button")?.focus(),
+    d: () => saving("directions"),
+    c: () => saving("codes"),
+    t: () => saving("strip"),
+    f: () => saving("film"),
+    o: () => files.open.click(),
+    i: () => { if (scene?.kind === "image") files.project.click(); },
+    e: () => { if (rows.has(held)) renaming(rows.get(held)); },
+    x: () => { if (rows.has(held)) ask({ do: "drop", axis: held }); },
+    l: () => { if (!sound.hidden) sound[sound.paused ? "play" : "pause"](); },
+    y: () => { history.open = true; past.querySelector("[aria-current]")?.focus(); },
+    "?": () => { help.open = true; help.firstChild.focus(); },
+  };
 
   function onMove(axis, range) {
     const time = performance.now();
     if (time - lastMove > GESTURE) gesture += 1;
     lastMove = time;
-    held = axis.number;
+    hold(axis.number);
     label(axis.number, Number(range.value));
     ask({ do: "move", axis: axis.number, s: Number(range.value), scale: axis.scale, gesture: `${id}-${gesture}` });
+  }
+
+  function hold(number) {
+    held = number;
+    const called = rows.get(number)?.axis.name;
+    along.textContent = called ? `Strip and film go along ${called}, the slider last touched.` : "";
+  }
+
+  // From the name back to the slider last touched.
+  function back() {
+    if (rows.has(held)) rows.get(held).range.focus();
+    else name.blur();
   }
 
   function onBarKey(event) {
@@ -198,17 +253,28 @@ export function mount(root, link) {
     if (header.is === "said") say(header.text, header.bad);
     else if (header.is === "scene") draw(header);
     else if (header.is === "axis") { merge(header); }
-    else if (header.is === "frame") { await paint(now, body); compare(); root.dataset.frames = Number(root.dataset.frames ?? 0) + 1; }
-    else if (header.is === "reference") { await paint(beside, body); compare(); }
+    else if (header.is === "frame") {
+      if (!await paint(now, body)) return;
+      compare();
+      for (const kind of header.sharp ? ["frames", "sharp"] : ["frames"]) root.dataset[kind] = Number(root.dataset[kind] ?? 0) + 1;
+    }
+    else if (header.is === "reference") { if (await paint(beside, body)) { pixels = read(beside); compare(); } }
     else if (header.is === "numbers") tellNumbers(header);
-    else if (header.is === "thumb") { thumbs.set(header.name, address(body, "image/png")); drawShelf(); }
-    else if (header.is === "sound") { sound.hidden = false; sound.src = address(body, "audio/wav"); }
+    else if (header.is === "thumb") { address(header.name, body, "image/png"); drawShelf(); }
+    else if (header.is === "sound") { sound.hidden = false; sound.src = address("", body, "audio/wav"); }
     else if (header.is === "file") {
-      const link = make("a", { href: address(body, "application/octet-stream"), download: header.name });
-      link.click();
+      const href = URL.createObjectURL(new Blob([body], { type: "application/octet-stream" }));
+      make("a", { href, download: header.name }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60000);
     }
   });
-  const address = (bytes, type) => URL.createObjectURL(new Blob([bytes], { type }));
+
+  // The address of a file in place of that of the last of its name.
+  function address(called, bytes, type) {
+    if (addresses.has(called)) URL.revokeObjectURL(addresses.get(called));
+    addresses.set(called, URL.createObjectURL(new Blob([bytes], { type })));
+    return addresses.get(called);
+  }
 
   function say(text, bad = false) {
     status.textContent = text;
@@ -216,39 +282,47 @@ export function mount(root, link) {
   }
 
   const pen = (of) => of.getContext("2d", { willReadFrequently: true });
+  const read = (from) => pen(from).getImageData(0, 0, from.width, from.height).data;
 
+  // Whether the picture is shown: not if a later one was decoded first.
   async function paint(target, bytes) {
+    const turn = ++turns;
     const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-    target.width = bitmap.width;
-    target.height = bitmap.height;
+    if (turn < (painted.get(target) ?? 0)) return false;
+    painted.set(target, turn);
+    if (target.width !== bitmap.width) target.width = bitmap.width;
+    if (target.height !== bitmap.height) target.height = bitmap.height;
+    target.classList.toggle("gx-coarse", bitmap.width < 48);
     pen(target).drawImage(bitmap, 0, 0);
+    bitmap.close();
+    return true;
   }
 
-  // Where the picture is brighter than the one beside: orange; darker: blue; the same: nearly white.
+  // Where the picture is brighter than the one beside: orange; darker: blue; the same: the ground.
+  const ink = (of) => getComputedStyle(of).backgroundColor.match(/[\d.]+/g).map(Number);
   function compare() {
-    if (now.width !== beside.width || now.height !== beside.height || now.width < 2) return;
-    const read = (from) => pen(from).getImageData(0, 0, now.width, now.height).data;
-    const [a, b] = [read(now), read(beside)];
-    change.width = now.width;
-    change.height = now.height;
-    const made = pen(change).createImageData(now.width, now.height);
-    for (let i = 0; i < a.length; i += 4) {
-      const by = (a[i] + a[i + 1] + a[i + 2] - b[i] - b[i + 1] - b[i + 2]) / 765;
-      const most = Math.max(...[0, 1, 2].map((c) => Math.abs(a[i + c] - b[i + c]))) / 255;
-      const [red, green, blue] = by >= 0 ? [201, 92, 0] : [24, 84, 158];
-      made.data.set([red, green, blue].map((c) => 247 + (c - 247) * most), i);
-      made.data[i + 3] = 255;
+    const { width, height } = now, wide = beside.width, every = Math.round(wide / width); // pixels of a small frame
+    if (!pixels || width < 2 || Math.ceil(wide / every) !== width || Math.ceil(beside.height / every) !== height) return;
+    change.width = width;
+    change.height = height;
+    const [ground, ...inks] = [change, ...marks].map(ink);
+    const a = read(now), made = pen(change).createImageData(width, height), out = made.data;
+    for (let y = 0, i = 0; y < height; y++) for (let x = 0; x < width; x++, i += 4) {
+      const j = 4 * every * (y * wide + x);
+      const red = a[i] - pixels[j], green = a[i + 1] - pixels[j + 1], blue = a[i + 2] - pixels[j + 2];
+      const most = Math.max(Math.abs(red), Math.abs(green), Math.abs(blue)) / 255;
+      const into = inks[red + green + blue >= 0 ? 0 : 1];
+      for (let c = 0; c < 3; c++) out[i + c] = ground[c] + (into[c] - ground[c]) * most;
+      out[i + 3] = 255;
     }
     pen(change).putImageData(made, 0, 0);
   }
 
   function tellNumbers(told) {
     const line = (term, value, what) => [make("dt", { textContent: term, title: what }), make("dd", { textContent: shown(value) })];
-    const pinned = scene && told.reference !== told.start;
-    besideCaption.textContent = pinned ? "Pinned" : "Start";
     numbers.replaceChildren(...[
       line("from the start", told.start, `distance under ${told.distance}`),
-      ...(pinned ? [line("from the pinned", told.reference, `distance under ${told.distance}`)] : []),
+      ...(told.beside === "start" ? [] : [line(`from the ${told.beside}`, told.reference, `distance under ${told.distance}`)]),
       line("prior distance", told.prior, "about 1 for codes of the prior"),
     ].map((pair) => make("div", {}, ...pair)));
     now.setAttribute("aria-label", `picture of the code, ${shown(told.start)} from the start`);
@@ -259,25 +333,32 @@ export function mount(root, link) {
     title.textContent = told.model;
     about.textContent = `Distance ${told.distance} · codes in ${told.space}`;
     root.dataset.ready = told.ready;
+    besideCaption.textContent = { start: "Start", pinned: "Pinned", image: "Image" }[told.beside];
+    spectrumTitle.textContent = told.spectrum.layers ? `Spectrum of layers ${told.spectrum.layers[0]} to ${told.spectrum.layers[1] - 1}` : "Spectrum";
+    files.project.hidden = files.project.nextSibling.hidden = told.kind !== "image";
     buttons.undo.disabled = told.at === 0;
     buttons.redo.disabled = told.at === told.history.length - 1;
-    step = Math.max(...told.axes.map((axis) => axis.high - axis.low), 1e-9) / STEPS;
+    const focused = [...rows.values()].findIndex(({ item }) => item.contains(document.activeElement));
     for (const number of rows.keys()) {
       if (!told.axes.some((axis) => axis.number === number)) { rows.get(number).item.remove(); rows.delete(number); }
     }
     for (const axis of told.axes) drawSlider(axis);
     list.append(...told.axes.filter((axis, i) => list.children[i] !== rows.get(axis.number).item).map((axis) => rows.get(axis.number).item));
+    if (focused >= 0 && !list.contains(document.activeElement)) { // its slider is gone: to the one in its place
+      ([...rows.values()].at(Math.min(focused, rows.size - 1))?.range ?? bars.querySelector("[tabindex='0']"))?.focus();
+    }
     empty.hidden = told.axes.length > 0 || !told.ready;
     drawBars();
     drawShelf();
     drawHistory();
     layers.hidden = !told.rows;
-    if (told.rows) layerFrom.max = layerTo.max = told.rows;
+    if (told.rows && !layerTo.max) layerFrom.max = layerTo.max = layerTo.value = told.rows - 1;
+    if (!rows.has(held)) hold(null);
   }
 
   function merge(axis) {
     if (!scene) return;
-    scene.axes = scene.axes.map((other) => (other.number === axis.number ? axis : other));
+    scene.axes = scene.axes.map((other) => (other.number === axis.number ? axis : { ...other, step: axis.step }));
     draw(scene);
   }
 
@@ -297,7 +378,7 @@ export function mount(root, link) {
         make("div", { className: "gx-ends", "aria-hidden": "true" }, row.low, row.trust, row.high));
       rows.set(axis.number, row);
       range.addEventListener("input", () => onMove(row.axis, range));
-      range.addEventListener("focus", () => { held = axis.number; ask({ do: "grab", axis: axis.number }); });
+      range.addEventListener("focus", () => { hold(axis.number); ask({ do: "grab", axis: axis.number }); });
       range.addEventListener("pointerdown", () => { gesture += 1; lastMove = performance.now(); row.down = true; });
       for (const kind of ["pointerup", "pointercancel", "blur"]) range.addEventListener(kind, () => {
         if (row.down) { row.down = false; draw(scene); }
@@ -310,7 +391,7 @@ export function mount(root, link) {
     row.rename.setAttribute("aria-label", `Rename ${axis.name}`);
     row.drop.setAttribute("aria-label", `Remove ${axis.name}`);
     if (!row.down) { // the grid holds zero
-      const { range } = row;
+      const { range } = row, { step } = axis;
       range.step = step;
       range.min = -Math.max(Math.floor(-axis.low / step + 1e-6), 1) * step;
       range.max = Math.max(Math.floor(axis.high / step + 1e-6), 1) * step;
@@ -349,8 +430,9 @@ export function mount(root, link) {
       row.rename.focus();
     };
     input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") end(true);
-      if (event.key === "Escape") end(false);
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault(); // or the button that has the focus next takes the key, too
+      end(event.key === "Enter");
     });
     input.addEventListener("blur", () => end(true));
     row.text.replaceWith(input);
@@ -397,26 +479,28 @@ export function mount(root, link) {
 
   function drawShelf() {
     if (!scene) return;
-    const focused = document.activeElement?.dataset?.kept;
+    const inside = shelf.contains(document.activeElement), focused = document.activeElement?.dataset?.kept;
     shelf.replaceChildren(...scene.kept.map((kept) => {
       const button = (text, what, label) => make("button", { type: "button", className: "gx-small", textContent: text,
         "aria-label": label, title: label, onclick: () => ask({ do: what, name: kept }) });
-      const picture = make("img", { alt: "", src: thumbs.get(kept) ?? "data:," });
+      const picture = make("img", { alt: "", src: addresses.get(kept) ?? "data:," });
       const go = make("button", { type: "button", className: "gx-thumb", "aria-label": `Go to ${kept}`,
         onclick: () => ask({ do: "go", name: kept }) }, picture, make("span", { textContent: kept }));
       go.dataset.kept = kept;
-      return make("li", {}, go, button("⇢", "towards", `Slider towards ${kept}`), button("×", "forget", `Forget ${kept}`));
+      return make("li", {}, go, button("slide to", "towards", `Slide to ${kept}`), button("×", "forget", `Forget ${kept}`));
     }));
-    if (focused) [...shelf.querySelectorAll(".gx-thumb")].find((one) => one.dataset.kept === focused)?.focus();
+    if (inside) ([...shelf.querySelectorAll(".gx-thumb")].find((one) => one.dataset.kept === focused) ?? shelf.querySelector("button") ?? name).focus();
   }
 
   function drawHistory() {
     pastTitle.textContent = `History (${scene.history.length})`;
+    const inside = past.contains(document.activeElement);
     past.replaceChildren(...scene.history.map((text, i) => make("li", {}, make("button", { type: "button", textContent: text,
       "aria-current": i === scene.at ? "step" : null, onclick: () => ask({ do: "jump", at: i }) }))));
+    if (inside) past.querySelector("[aria-current]")?.focus();
   }
 
-  return () => root.removeEventListener("keydown", onKey);
+  return () => hears.removeEventListener("keydown", onKey);
 }
 
 // A notebook's widget.

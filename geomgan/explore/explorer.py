@@ -100,8 +100,18 @@ class Explorer:
             self._widget = widget(self._subject)
         return self._widget
 
+    def _ipython_display_(self) -> None:
+        """The widget, and below it pictures, which the widget's style hides: they are seen where no widget lives."""
+        from IPython.display import display
+
+        bundle = self._repr_mimebundle_()
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        pictures = {"text/html": data.pop("text/html"), "text/plain": ""}
+        display(data, metadata=metadata, raw=True)
+        display(pictures, raw=True)
+
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        """A notebook takes the richest that it can show: the widget, else pictures."""
+        """All that a notebook may choose from: the widget, pictures, a line of text."""
         bundle = {"text/plain": repr(self), "text/html": self.static()}
         try:
             more: Any = self.widget._repr_mimebundle_()
@@ -127,7 +137,8 @@ class Explorer:
             label = f"axis {rank}, eigenvalue {spectrum.values[rank - 1]:.3g}"
             rows.append(f'<figure style="margin:.4em 0"><figcaption>{label}</figcaption>{images}</figure>')
         how = (
-            "Sliders need a notebook that shows widgets (<code>pip install 'geomgan[explore]'</code> and reload the "
-            "page), or <code>.serve()</code>, which opens a page of its own."
+            "Sliders need a notebook that shows widgets (<code>pip install 'geomgan[explore]'</code>, also where the "
+            "notebook's server runs, and reload the page), or <code>.serve()</code>, which opens a page of its own."
         )
-        return f"<div><p>{html.escape(of.G.name)} under {html.escape(of.D.name)}. {how}</p>{''.join(rows)}</div>"
+        title = html.escape(f"{of.G.name} under {of.D.name}.")
+        return f'<div class="gx-static"><p>{title} {how}</p>{"".join(rows)}</div>'

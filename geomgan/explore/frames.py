@@ -73,6 +73,12 @@ def frame(G: Generator, z: np.ndarray, bounds: tuple[float, float], stride: int,
     return Frame(png(_drawn(sample, bounds)), _wav(sample, rate), bool(np.isfinite(sample).all()), True)
 
 
+def picture(sample: np.ndarray, bounds: tuple[float, float]) -> bytes:
+    """A sample that is an image, as a file."""
+    shown = (np.asarray(sample, np.float64) - bounds[0]) / (bounds[1] - bounds[0])
+    return png(np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8))
+
+
 def stride_of(G: Generator) -> int:
     """Which pixels a small frame has, at most ``SMALL`` to a side; 0 of audio."""
     shape = G.sample_shape.shape

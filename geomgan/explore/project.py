@@ -15,8 +15,8 @@ from geomgan.optimize import invert, read_images
 RESTARTS, POOL = 4, 256
 
 
-def projected(G: Generator, D: Distance, content: bytes) -> tuple[np.ndarray, str]:
-    """The code ``(d,)`` whose sample is nearest to an image file, and how near in one sentence.
+def projected(G: Generator, D: Distance, content: bytes) -> tuple[np.ndarray, np.ndarray, str]:
+    """The code ``(d,)`` whose sample is nearest to an image file, the image as a sample, how near it is in a sentence.
 
     Raises:
         OptionError: it is no image.
@@ -29,4 +29,4 @@ def projected(G: Generator, D: Distance, content: bytes) -> tuple[np.ndarray, st
     best = int(found.best[0])
     far, prior = float(max(found.losses[0, best], 0.0)) ** 0.5, float(found.prior_distance[0, best])
     text = f"The nearest code found is {far:.3g} away from the image; its prior distance is {prior:.2f}."
-    return np.asarray(found.codes[0, best], np.float64), text
+    return np.asarray(found.codes[0, best], np.float64), targets[0], text

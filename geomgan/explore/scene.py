@@ -20,6 +20,7 @@ class Place:
     Attributes:
         start: ``(d,)`` float64, the code at which all sliders are zero.
         reference: ``(d,)``, the code whose picture is beside.
+        target: ``(H, W, C)``, the image that was projected, which is beside instead; None for none.
         spectrum: of the metric that the axes are of.
         axes: the sliders.
         offsets: of each the step ``t``.
@@ -34,6 +35,14 @@ class Place:
     offsets: tuple[float, ...]
     said: str
     gesture: str = ""
+    target: np.ndarray | None = None
+
+    @property
+    def beside(self) -> str:
+        """What the picture beside is of: ``"start"``, ``"pinned"`` or ``"image"``."""
+        if self.target is not None:
+            return "image"
+        return "start" if np.array_equal(self.reference, self.start) else "pinned"
 
     def index(self, number: int) -> int:
         """Where a slider is among them.
@@ -117,9 +126,11 @@ def moved(scene: Scene, number: int, t: float, gesture: str) -> Scene:
     return went(scene, new)
 
 
-def restarted(scene: Scene, start: np.ndarray, spectrum: Spectrum, axes: tuple[Axis, ...], said: str) -> Scene:
-    """Another start: all sliders at zero, and its picture beside."""
-    return went(scene, Place(start, start, spectrum, axes, (0.0,) * len(axes), said))
+def restarted(
+    scene: Scene, start: np.ndarray, spectrum: Spectrum, said: str, target: np.ndarray | None = None
+) -> Scene:
+    """Another start, without sliders yet; beside is its picture, or that of the image that it was projected from."""
+    return went(scene, Place(start, start, spectrum, (), (), said, target=target))
 
 
 def added(scene: Scene, axis: Axis) -> Scene:
@@ -152,7 +163,7 @@ def zeroed(scene: Scene) -> Scene:
 
 def pinned(scene: Scene) -> Scene:
     """The picture that is shown is the one beside, too."""
-    return went(scene, replace(scene.place, reference=scene.place.code, said="pinned", gesture=""))
+    return went(scene, replace(scene.place, reference=scene.place.code, target=None, said="pinned", gesture=""))
 
 
 def jumped(scene: Scene, at: int) -> Scene:

@@ -6,6 +6,7 @@ Only the thread of :mod:`geomgan.explore.worker` calls a session; what it says g
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,10 +21,10 @@ from geomgan.distances.distance import Distance
 from geomgan.errors import NotFiniteError, check_code, said
 from geomgan.explore import scene as scenes
 from geomgan.explore.axes import Axis, Spectrum, axis_of, metric_axis, spectrum_at
-from geomgan.explore.frames import RATE, Frame, bounds_of, check_shown, frame, stride_of
+from geomgan.explore.frames import RATE, Frame, bounds_of, check_shown, frame, picture, stride_of
 from geomgan.explore.messages import number
 from geomgan.explore.scene import Kept, Place, Scene
-from geomgan.explore.travel import CELLS, COARSE, Travel, measuring, predicted
+from geomgan.explore.travel import CELLS, COARSE, PIECE, Travel, measuring, predicted
 from geomgan.generators import Generator
 from geomgan.metric.pair import check_types
 from geomgan.optimize.prior import Prior, prior_of
@@ -31,6 +32,8 @@ from geomgan.paths.measure import measure
 
 SLOW = 0.25  # seconds of a frame from which nothing is computed that nobody has asked for
 SLIDERS = 6  # axes at first
+STEPS = 200  # of the widest slider
+PICTURES = 64  # that are remembered
 Say = Callable[[dict[str, Any], bytes], None]
 
 
@@ -101,6 +104,7 @@ class Session:
         self.grabbed: int | None = None
         self.active: int | None = None
         self._piece: tuple[int, bytes, Iterator[Travel | None]] | None = None
+        self._pictures = OrderedDict[tuple[bytes, int], Frame]()
         self._beside = b""  # the code of the reference picture that listeners have
         self.draws, self._seconds, self.drawn = 0, 0.0, True
         nothing = Spectrum(of.code, np.zeros(0), np.zeros((of.G.latent_dim, 0)), 0.0)
@@ -110,20 +114,24 @@ class Session:
 
     def begin(self) -> None:
         """Compile, show the first picture, find the axes."""
+        of = self.subject
+        self.tell_scene()
         self.tell("Compiling the model …")
         self.show(sharp=False)
         start = time.perf_counter()
-        self._frame(self.scene.place.code, self.subject.stride)
+        frame(of.G, of.code, of.bounds, of.stride, of.rate)  # compiled now
         self._seconds = time.perf_counter() - start
-        if self.subject.stride > 1:
+        if of.stride > 1:
             self.show(sharp=True)
+        work = f", about the work of {of.G.latent_dim} pictures of {self._seconds:.2g} s" if self.slow else ""
+        self.tell(f"Finding the axes of the metric{work} …")
         self._find_axes(None)
         self.ready = True
         self.greet()
         if self.slow:
             self.tell(
-                f"One picture takes {self._seconds:.2g} s here: it follows when the hand rests, and scales of sliders "
-                "are measured coarsely, when they are taken. A smaller resolution of the model is faster."
+                f"One picture takes {self._seconds:.2g} s here: sliders go in {2 * COARSE} strides, whose pictures are "
+                "made ahead along the slider that is taken. A smaller resolution of the model is faster."
             )
         else:
             self.tell("Ready.")
@@ -147,7 +155,8 @@ class Session:
 
     def show(self, sharp: bool) -> None:
         """The picture of the code that is shown; where it is not finite the scene goes back."""
-        place, stride = self.scene.place, min(self.subject.stride, 1) if sharp else self.subject.stride
+        place, full = self.scene.place, min(self.subject.stride, 1)
+        stride = full if sharp or self.slow else self.subject.stride  # of a slow model a picture is made once
         drawn = self._frame(place.code, stride)
         if not drawn.finite:
             if self.scene.at == 0:
@@ -161,11 +170,13 @@ class Session:
         self.say({"is": "frame", "sharp": drawn.sharp, "code": self.scene.at}, drawn.png)
         if drawn.sound and sharp:
             self.say({"is": "sound"}, drawn.sound)
-        reference = place.reference.tobytes()
+        reference = (place.reference if place.target is None else place.target).tobytes()
         if reference != self._beside:
             self._beside = reference
-            beside = self._frame(place.reference, min(self.subject.stride, 1))
-            self.say({"is": "reference"}, beside.png)
+            if place.target is None:
+                self.say({"is": "reference"}, self._frame(place.reference, min(self.subject.stride, 1)).png)
+            else:
+                self.say({"is": "reference"}, picture(place.target, self.subject.bounds))
 
     def rest(self) -> None:
         """The hand rests: a sharp picture, and the numbers that go with it."""
@@ -175,7 +186,10 @@ class Session:
         code, references = place.code, np.stack([place.start, place.reference])
         far = measure(of.G, of.D, references, np.stack([code, code])[:, None], batch=4).distances[:, 0]
         far = np.where((references == code).all(axis=1), 0.0, far)  # without rounding
+        if place.target is not None:
+            far[1] = max(float(of.D(place.target, of.G(code.astype(of.G.dtype)))), 0.0) ** 0.5
         numbers: dict[str, Any] = {"start": number(far[0]), "reference": number(far[1]), "distance": of.D.name}
+        numbers["beside"] = place.beside
         numbers["prior"] = number(of.prior.distance(jnp.asarray(code, of.G.dtype)))
         self.say({"is": "numbers", **numbers}, b"")
         self.tell_scene()
@@ -191,6 +205,7 @@ class Session:
         }
         scene = {"model": of.G.name, "distance": of.D.name, "space": of.G.space, "kind": of.kind, "ready": self.ready}
         scene |= {"rows": rows[1] if rows else None, "spectrum": spectrum, "at": self.scene.at}
+        scene["beside"] = place.beside
         scene |= {"history": [one.said for one in self.scene.places], "kept": [one.name for one in self.scene.kept]}
         scene["axes"] = [self._axis(axis, t) for axis, t in zip(place.axes, place.offsets, strict=True)]
         self.say({"is": "scene", **scene}, b"")
@@ -198,13 +213,19 @@ class Session:
     def _axis(self, axis: Axis, t: float) -> dict[str, Any]:
         version, scale = self.scale(axis)
         (low, high), (near, far) = scale.ends, scale.trust
-        said = {"low": low, "high": high, "trust": [number(near), number(far)], "measured": scale.measured}
+        said = {"low": low, "high": high, "trust": [number(near), number(far)], "step": self.step}
         told = {"number": axis.number, "name": axis.name, "rank": axis.rank, "value": number(axis.value)}
-        return told | {"scale": version, "s": scale.arc(t), "method": axis.move.method} | said
+        told["method"] = axis.move.method
+        return told | {"scale": version, "s": scale.arc(t), "measured": scale.measured} | said
 
     def _frame(self, code: np.ndarray, stride: int) -> Frame:
-        of = self.subject
-        return frame(of.G, code, of.bounds, stride, of.rate)
+        of, key = self.subject, (code.tobytes(), stride)
+        if key not in self._pictures:
+            self._pictures[key] = frame(of.G, code, of.bounds, stride, of.rate)
+            if len(self._pictures) > PICTURES:
+                self._pictures.popitem(last=False)
+        self._pictures.move_to_end(key)
+        return self._pictures[key]
 
     def thumb(self, one: Kept) -> None:
         self.say({"is": "thumb", "name": one.name}, self._frame(one.code, self.subject.stride).png)
@@ -221,6 +242,17 @@ class Session:
         self._numbers += 1
         self._scales[slider] = (base, self._numbers, scale)
         self.told[self._numbers] = scale
+
+    @property
+    def step(self) -> float:
+        """The distance between neighbouring positions of all sliders: few strides of a slow model."""
+        ends = [self.scale(axis)[1].ends for axis in self.scene.place.axes]
+        return max([high - low for low, high in ends], default=1.0) / (2 * COARSE if self.slow else STEPS)
+
+    def positions(self, scale: Travel) -> np.ndarray:
+        """All positions of a slider, ascending, with zero."""
+        low, high = (end / self.step for end in scale.ends)
+        return self.step * np.arange(np.ceil(low), np.floor(high) + 1)
 
     def next_number(self) -> int:
         self._numbers += 1
@@ -250,12 +282,18 @@ class Session:
         of = self.subject
         return axis_of(of.G, of.D, z, spectrum, move, self.next_number(), of.radius, ends)
 
-    def restart(self, code: np.ndarray, text: str, layers: tuple[int, int] | None = None) -> None:
+    def restart(
+        self,
+        code: np.ndarray,
+        text: str,
+        layers: tuple[int, int] | None = None,
+        target: np.ndarray | None = None,
+    ) -> None:
         """Another start: its picture at once, then its axes."""
         spectrum = self.scene.place.spectrum
         nothing = replace(spectrum, code=code, values=spectrum.values[:0], vectors=spectrum.vectors[:, :0])
         before = self.scene
-        self.scene = scenes.restarted(before, code, nothing, (), text)
+        self.scene = scenes.restarted(before, code, nothing, text, target)
         self.show(sharp=False)
         if self.scene.place.said != text:
             return  # it was not finite
@@ -274,11 +312,12 @@ class Session:
         if self._piece is None:
             slider = self._wanted(place)
             if slider is None:
-                return False
+                return self._ahead(place)
             axis, base = place.axes[place.index(slider)], place.base(slider)
             along = lambda t: place.along(slider, t)
-            of, cells = self.subject, COARSE if self.slow else CELLS
-            self._piece = slider, base, measuring(of.G, of.D, along, axis.ends, axis.speed, cells)
+            of, fine = self.subject, (COARSE, 2) if self.slow else (CELLS, PIECE)
+            speed = axis.speed if base == place.start.tobytes() else np.nan  # known at the start alone
+            self._piece = slider, base, measuring(of.G, of.D, along, axis.ends, speed, *fine)
         slider, base, pieces = self._piece
         if self.grabbed not in (None, slider) or slider not in [axis.number for axis in place.axes]:
             self._piece = None
@@ -296,6 +335,21 @@ class Session:
             i = place.index(slider)
             self.say({"is": "axis", **self._axis(place.axes[i], place.offsets[i])}, b"")
         return True
+
+    def _ahead(self, place: Place) -> bool:
+        """Of a slow model the next picture along the slider that was taken last; false where all are there."""
+        slider = self.active
+        if not self.slow or slider is None or slider not in [axis.number for axis in place.axes]:
+            return False
+        i = place.index(slider)
+        scale = self.scale(place.axes[i])[1]
+        here = scale.arc(place.offsets[i])
+        for s in sorted(self.positions(scale), key=lambda s: abs(s - here)):
+            code = scenes.moved(self.scene, slider, scale.step(s), "").place.code
+            if (code.tobytes(), min(self.subject.stride, 1)) not in self._pictures:
+                self._frame(code, min(self.subject.stride, 1))
+                return True
+        return False
 
     def _wanted(self, place: Place) -> int | None:
         """The slider to be measured next: the one in the hand if others have moved since, else one that never was."""

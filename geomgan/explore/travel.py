@@ -17,7 +17,7 @@ from geomgan.paths.measure import measure, neighbour_distances
 CELLS = 60  # intervals of a measured scale to each side
 POWER = 1.5  # of the grid: finest at zero, where the trust radius is
 COARSE = 6  # the same of a slow model
-PIECE = 16  # codes measured in one go: the hand on a slider waits for no more
+PIECE = 15  # distances measured in one go: the hand on a slider waits for no more
 TOLERANCE = 0.1  # of the distance within the trust radius
 
 
@@ -70,6 +70,7 @@ def measuring(
     ends: tuple[float, float],
     speed: float,
     cells: int = CELLS,
+    piece: int = PIECE,
 ) -> Iterator[Travel | None]:
     """Measure a scale in pieces: yields None after each, and the scale at last.
 
@@ -81,8 +82,9 @@ def measuring(
         D: the squared distance.
         path: ``t (T,) -> codes (T, d)``.
         ends: ``(low, high)`` of ``t``, around zero.
-        speed: ``√λ``, for the trust radius; NaN for none.
+        speed: ``√λ``, for the trust radius; NaN takes the slope of the nearest distances, to both sides.
         cells: intervals to each side.
+        piece: distances measured in one go.
 
     Raises:
         ValueError: the path does not change the sample to both sides.
@@ -90,23 +92,23 @@ def measuring(
     u = np.linspace(0, 1, cells + 1) ** POWER
     t = np.concatenate([ends[0] * u[:0:-1], ends[1] * u])
     codes, far = np.asarray(path(t), np.float64), np.full(len(t), np.nan)
-    for first in range(0, len(t), PIECE - 1):
-        part = slice(first, first + PIECE - 1)
-        far[part] = measure(G, D, codes[None, cells], codes[None, part], batch=PIECE).distances[0]
+    for first in range(0, len(t), piece):
+        part = slice(first, first + piece)
+        far[part] = measure(G, D, codes[None, cells], codes[None, part], batch=piece + 1).distances[0]
         yield None
-    coarse = _scale(t, (yield from _between(G, D, codes)), cells)
+    coarse = _scale(t, (yield from _between(G, D, codes, piece)), cells)
     sides = np.linspace(coarse.ends[0], 0, cells + 1), np.linspace(0, coarse.ends[1], cells + 1)
     even = np.array([coarse.step(s) for s in (*sides[0][:-1], *sides[1])])
-    scale = _scale(even, (yield from _between(G, D, np.asarray(path(even), np.float64))), cells)
+    scale = _scale(even, (yield from _between(G, D, np.asarray(path(even), np.float64), piece)), cells)
     yield replace(scale, trust=_trust(scale, t, far, cells, speed))
 
 
-def _between(G: Generator, D: Distance, codes: np.ndarray) -> Generator_[None, None, np.ndarray]:
+def _between(G: Generator, D: Distance, codes: np.ndarray, piece: int) -> Generator_[None, None, np.ndarray]:
     """Distances of neighbours, in pieces."""
     between = np.empty(len(codes) - 1)
-    for first in range(0, len(codes) - 1, PIECE - 1):
-        part = slice(first, min(first + PIECE, len(codes)))
-        between[first : part.stop - 1] = neighbour_distances(G, D, codes[None, part], batch=PIECE)[0]
+    for first in range(0, len(codes) - 1, piece):
+        part = slice(first, min(first + piece + 1, len(codes)))
+        between[first : part.stop - 1] = neighbour_distances(G, D, codes[None, part], batch=piece + 1)[0]
         yield None
     return between
 
@@ -124,7 +126,10 @@ def _scale(t: np.ndarray, between: np.ndarray, cells: int) -> Travel:
 
 def _trust(scale: Travel, t: np.ndarray, far: np.ndarray, cells: int, speed: float) -> tuple[float, float]:
     """Where distances ``far (T,)`` from the start leave ``speed · |t|``, on a scale."""
-    if not (np.isfinite(speed) and speed > 0):
+    if not np.isfinite(speed):
+        near = np.r_[cells - max(cells // 20, 1) : cells, cells + 1 : cells + 1 + max(cells // 20, 1)]
+        speed = float(np.median(far[near] / np.abs(t[near])))
+    if not speed > 0:
         return -np.inf, np.inf
     sides = ((-t[:cells][::-1], far[:cells][::-1]), (t[cells + 1 :], far[cells + 1 :]))
     left, right = (crossing(x, np.abs(d - speed * x) / (TOLERANCE * speed * x)) for x, d in sides)

@@ -1,9 +1,12 @@
 """The explorer in a headless browser, from the command line to saved files."""
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +147,84 @@ def test_a_notebook_mounts_the_same_module(browser):
         "const text = el.querySelector('[role=status]').textContent; end(); el.remove(); return [sent, text]; })"
     )
     assert found == [[{"do": "hello"}], "<i>x</i>"]
+
+
+def test_every_action_has_a_key(browser):
+    sliders, focus = "document.querySelectorAll('.gx-sliders li').length", "document.activeElement"
+    browser.run(f"{focus}.blur()")  # keys of the page need no focus
+    before = browser.run("document.querySelectorAll('.gx-history li').length")
+    browser.press("n")
+    browser.until(f"document.querySelectorAll('.gx-history li').length === {before + 1}")
+    browser.press("k")
+    browser.type("here")
+    browser.press("Enter")
+    browser.until("document.querySelector('.gx-shelf img')?.naturalWidth === 32")
+    browser.run(f"{focus}.blur()")
+    browser.press("a")
+    assert browser.run(f"{focus}.getAttribute('aria-label')") == "Go to here"
+    browser.press("2")
+    browser.press("ArrowRight")
+    browser.until("document.querySelector('.gx-history li:last-child').textContent === 'moved axis 2'")
+    browser.press("e")
+    browser.type("slant")
+    browser.press("Enter")
+    browser.until("document.querySelectorAll('.gx-sliders label')[1].textContent === 'slant'")
+    browser.press("2")
+    count = browser.run(sliders)
+    for key, ending in {"d": "directions.npz", "c": "codes.npz", "t": "strip.png", "f": "film.gif"}.items():
+        browser.press(key)
+        assert downloaded(browser, ending).stat().st_size > 1000
+    browser.press("x")
+    browser.until(f"{sliders} === {count - 1}")
+    assert browser.run(f"{focus}.type") == "range"  # of the next slider
+    browser.press("y")
+    assert browser.run(f"{focus}.getAttribute('aria-current')") == "step"
+    browser.press("u")
+    browser.until(f"{sliders} === {count}")
+    assert browser.run(f"{focus}.getAttribute('aria-current')") == "step"
+    browser.press("?")
+    listed = browser.run("[...document.querySelectorAll('.gx-keys kbd')].map((key) => key.textContent)")
+    assert {*"nur0phsekxadctfoily?"} <= {*listed}
+
+    browser.call("Page.setInterceptFileChooserDialog", enabled=True)
+    for key in ("i", "o"):
+        browser.press(key)
+        chooser = browser.event("Page.fileChooserOpened")
+    codes = str(downloaded(browser, "codes.npz"))
+    browser.call("DOM.setFileInputFiles", files=[codes], backendNodeId=chooser["backendNodeId"])
+    status(browser, "Sliders start from this code")
+    browser.until("document.querySelector('.gx-history li:last-child').textContent.startsWith('opened digits')")
+
+
+def axe():
+    """The source of axe-core: that of GEOMGAN_AXE, or of a package."""
+    if "GEOMGAN_AXE" in os.environ:
+        return Path(os.environ["GEOMGAN_AXE"]).read_text()
+    package = importlib.util.find_spec("axe_core_python")
+    if package is None:
+        pytest.skip("pip install 'geomgan[test]', or let GEOMGAN_AXE name an axe.min.js (npm pack axe-core)")
+    return next(Path(package.origin).parent.glob("axe.min.js")).read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_serious(browser, width):
+    source = axe()
+    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600)
+    drag(browser, 0, 0.9)
+    browser.press("p")
+    browser.press("k")
+    browser.type("one")
+    browser.press("Enter")
+    browser.until("document.querySelector('.gx-shelf img')?.naturalWidth === 32")
+    browser.run("document.querySelectorAll('.gx details').forEach((one) => { one.open = true; })")
+    browser.run(source + "; true")
+    for scheme in ("light", "dark"):
+        media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # colours change at once
+        features = [{"name": name, "value": value} for name, value in media.items()]
+        browser.call("Emulation.setEmulatedMedia", features=features)
+        found = browser.run(
+            "axe.run().then(({violations, passes}) => [passes.length, violations.map(({id, impact, nodes}) =>"
+            "[impact, id, nodes.map((node) => node.html.slice(0, 120))])])"
+        )
+        assert found[0] > 20
+        assert found[1] == [], scheme

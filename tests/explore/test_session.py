@@ -12,6 +12,7 @@ import geomgan as gg
 from geomgan.directions import Direction, random_directions
 from geomgan.errors import OptionError
 from geomgan.explore import session as sessions
+from geomgan.explore.frames import frame
 from geomgan.explore.session import subject
 from tests.explore.sessions import Heard
 from tests.small_models import linear_generator, smooth_generator
@@ -149,6 +150,18 @@ def test_strips_films_and_projection(heard, model):
     heard.ask("project", buffer.getvalue(), file="<b>.png")
     assert heard.place.said == "projected <b>.png"
     assert float(model[1](model[0](heard.place.start.astype(np.float32)), target)) < 1e-3
+    np.testing.assert_array_equal(pixels(heard.last("reference")[1]), pixels(buffer.getvalue()))
+    heard.move(heard.axis()["high"])
+    heard.rest()
+    numbers, x = heard.last("numbers")[0], np.asarray(model[0](heard.place.code.astype(np.float32)), np.float64)
+    image = pixels(buffer.getvalue()).reshape(x.shape) / 127.5 - 1
+    assert numbers["beside"] == "image"
+    assert numbers["reference"] == pytest.approx(np.sqrt(np.mean((x - image) ** 2)), rel=1e-4)
+    heard.ask("here", layers=None)
+    assert heard.last("scene")[0]["beside"] == "image"
+    heard.ask("pin")
+    assert heard.last("scene")[0]["beside"] == "start"
+    np.testing.assert_array_equal(pixels(heard.last("reference")[1]), picture(model[0], heard.place.code))
     heard.ask("project", b"GIF", file="x")
     assert heard.last("said")[0]["bad"]
 
@@ -174,7 +187,19 @@ def test_a_slow_model_says_so_and_measures_what_is_asked_for(model, monkeypatch)
     assert not heard.axis()["measured"]
     heard.ask("grab", axis=heard.axis()["number"])
     heard.rest()
-    assert heard.axis()["measured"]
+    axis = heard.axis()
+    assert axis["measured"]
+    made = []
+    monkeypatch.setattr(sessions, "frame", lambda *a: made.append(a) or frame(*a))
+    for share in (0.3, -0.8, 1.0, 0.31):
+        heard.move(share * axis["high"])
+        strides = np.arange(-12, 13) * axis["step"]
+        strides = strides[(strides >= axis["low"]) & (strides <= axis["high"])]
+        nearest = strides[np.abs(strides - share * axis["high"]).argmin()]
+        assert heard.axis()["s"] == pytest.approx(nearest)
+        np.testing.assert_array_equal(pixels(heard.last("frame")[1]), picture(model[0], heard.place.code))
+    assert not made  # the pictures were there
+    assert axis["step"] == pytest.approx(max(a["high"] - a["low"] for a in heard.last("scene")[0]["axes"]) / 12)
 
 
 def test_sound_is_shown_as_its_wave_and_sent_with_the_sharp_frame():
