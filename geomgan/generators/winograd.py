@@ -54,7 +54,7 @@ PLAIN_3 = Scheme(  # 3 taps, zeros around: F(2, 3), 16 products for 36
     takes=(0, 1, 2, 3),
     taps=((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)),
     outputs=((1, 1, 1, 0), (0, 1, -1, -1)),
-    width=96,
+    width=64,
 )
 UPSAMPLED_3 = Scheme(  # the same of an input that is repeated twice: 9 products for 36
     name="upsampled_3",

@@ -19,6 +19,8 @@ from geomgan.backend import backend
 from geomgan.eigen.threads import one_blas_thread
 from geomgan.metric.split import split_gram
 
+_HOST_COLUMNS = 1024  # of a block for BLAS: fewer cost as much in sums of whole matrices as in products (d = 2,048)
+
 
 def tensor_of(leaves: Sequence[Any], jacobian: bool, gram: Callable[[Sequence[Any]], Any]) -> Any:
     """``g (..., d, d)``, symmetric, from the rows ``(..., d, ...)`` of all unit vectors.
@@ -62,14 +64,13 @@ def gram_on_host(leaves: Sequence[np.ndarray]) -> np.ndarray:
     """
     codes, dim = leaves[0].shape[:2]
     total = np.zeros((codes, dim, dim))
-    width = _block_width(dim)
+    width = max(_HOST_COLUMNS, _block_width(dim))
     with one_blas_thread(dim):
         for rows in (as_rows(leaf, 2) for leaf in leaves):
             for i in range(codes):
-                for start in range(0, rows.shape[-1], width):
-                    part = rows[i, :, start : start + width]
-                    bits = np.bitwise_or.reduce(part.view(f"u{part.itemsize}"), axis=0)
-                    block = part[:, np.flatnonzero(bits != 0)].astype(np.float64)
+                used = np.flatnonzero(np.bitwise_or.reduce(rows[i].view(f"u{rows.itemsize}"), axis=0))
+                for start in range(0, len(used), width):
+                    block = rows[i][:, used[start : start + width]].astype(np.float64)
                     total[i] += block @ block.T  # numpy calls syrk
     return total
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -16,13 +15,17 @@ from geomgan.backend import FLOAT32, backend, epsilon, format_of, in_float32, me
 from geomgan.brief import brief
 from geomgan.distances.distance import Distance
 from geomgan.eigen.operator import Cost
-from geomgan.errors import as_array, check_not_traced
+from geomgan.errors import as_array, check_not_traced, is_concrete
 from geomgan.generators.generator import Generator
 from geomgan.metric.chunks import tangents_at_once
 from geomgan.metric.differences import warn_if_rough
+from geomgan.metric.fewer import fewer
 from geomgan.metric.gram import gram_where_it_lies, tensor_of
 from geomgan.metric.maps import LinearMap, Product, Pushforward, map_of
 from geomgan.metric.pair import Pair, checked
+from geomgan.metric.side_by_side import side_by_side, threads_of
+
+_LEAST = 4  # columns for which a thread is worth while: with fewer, its start costs what it gains (DCGAN-64, LPIPS)
 
 
 @brief
@@ -92,7 +95,12 @@ class MetricOperator:
         if np.ndim(V) != 2 or np.shape(V)[0] != self.dim:
             raise ValueError(f"block has shape {np.shape(V)}; expected ({self.dim}, k): tangents are columns.")
         V = _cast(V, self.dtype)
-        blocks = [_matmat(self, V[:, i : i + self.chunk]) for i in range(0, V.shape[1], self.chunk)]
+        apart = all(map(is_concrete, jax.tree.leaves((self, V))))
+        share = -(-V.shape[1] // threads_of(V.shape[1] // _LEAST)) if apart else self.chunk
+        size = min(self.chunk, share)
+        parts = [V[:, i : i + size] for i in range(0, V.shape[1], size)]
+        fn = partial(_matmat, self)
+        blocks = side_by_side(fn, parts) if apart else list(map(fn, parts))
         return blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=1)
 
     def to_dense(self) -> np.ndarray:
@@ -174,16 +182,14 @@ def _all_rows(op: MetricOperator) -> Sequence[Any]:
     A program that loops over chunks leaves a CPU's other cores free: shares of the tangents go side by side, as many as
     a field has steps under way. The last one begins early enough to be as large as the others.
     """
-    here, chunks = backend(), -(-op.dim // op.chunk)
-    shares = min(here.steps, chunks) if here.host_threads and isinstance(op.map, Pushforward | Product) else 1
+    chunks = -(-op.dim // op.chunk)
+    shares = threads_of(chunks) if isinstance(op.map, Pushforward | Product) else 1
     if shares == 1:
         return _rows(op, jnp.eye(op.dim, dtype=op.dtype))
     size = -(-chunks // shares) * op.chunk
     starts = [min(i * size, op.dim - size) for i in range(shares)]
     units = np.eye(op.dim, dtype=op.dtype)
-    with ThreadPoolExecutor(shares) as pool:
-        share = lambda start: jax.block_until_ready(_rows(op, units[start : start + size]))
-        parts = list(pool.map(share, starts))
+    parts = side_by_side(partial(_rows, op), [units[start : start + size] for start in starts])
     new = [i * size - start for i, start in enumerate(starts)]
     leaves = []
     while parts[0]:  # a leaf of each is let go when it is part of the whole
@@ -194,4 +200,7 @@ def _all_rows(op: MetricOperator) -> Sequence[Any]:
 @jax.jit
 def _rows(op: MetricOperator, tangents: jax.Array) -> list[jax.Array]:
     with in_float32():
-        return list(op.map.rows(tangents, op.chunk))
+        linear = op.map
+        if isinstance(linear, Pushforward) and format_of(linear.precision, op.dtype) == FLOAT32:
+            linear = replace(linear, push=fewer(linear.push, tangents[0], op.chunk))
+        return list(linear.rows(tangents, op.chunk))

@@ -146,3 +146,19 @@ def test_taef2_metric_against_float64(taef2):
         J = np.stack([push(v) for v in V.T])
     exact = J @ J.T / J.shape[1]
     assert np.linalg.norm(V.T @ g @ V - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+@NEEDS
+@pytest.mark.slow
+def test_taef2_lpips_metric_against_float64_entry_by_entry(taef2):
+    G = gg.load(taef2, resolution=32)
+    D = gg.distances.lpips("alex", input_range=G.output_range)
+    z = np.asarray(gg.load(taef2, part="encoder", resolution=32)(photographs((32, 32))[names().index("astronaut")]))
+    g = gg.metric_operator(G, D, z).to_dense()
+    with jax.enable_x64(True):
+        wide = [jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), tree) for tree in (G, D)]
+        push = jax.jit(lambda G, D, z, V: jax.vmap(lambda v: jax.jvp(lambda z: D.embed(G(z)), (z,), (v,))[1])(V))
+        units = np.eye(z.size)
+        J = np.concatenate([push(*wide, z.astype(float), units[i : i + 32]) for i in range(0, z.size, 32)])
+    exact = J @ J.T
+    assert np.abs(g - exact).max() <= 1e-5 * np.abs(exact).max()
