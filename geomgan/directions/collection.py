@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -191,6 +193,14 @@ def save(found: DirectionSet, file: str | os.PathLike[str]) -> DirectionSet:
     if not isinstance(found, DirectionSet):
         raise TypeError(f"found is {type(found).__name__}; expected a DirectionSet, of direction_set or a method.")
     return write_result(file, found, DirectionSet)
+
+
+def content(found: DirectionSet) -> bytes:
+    """The bytes of the file that :func:`save` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "directions.npz"
+        save(found, file)
+        return file.read_bytes()
 
 
 def load(file: str | os.PathLike[str], G: Generator | None = None, *, transfer: bool = False) -> DirectionSet:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from geomgan.directions import Direction, DirectionSet, direction_set, load, save, traverse
+from geomgan.directions import Direction, DirectionSet, direction_set, load, traverse
+from geomgan.directions.collection import content
 from geomgan.errors import OptionError, check_codes, reading
 from geomgan.explore.scene import Kept, Place
 from geomgan.explore.travel import Travel
@@ -53,10 +54,7 @@ def directions_file(G: Generator, place: Place) -> bytes:
         scales=[float(move.scale) for move in moves],
         layers=[move.layers for move in moves],
     )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "directions.npz"
-        save(found, file)
-        return file.read_bytes()
+    return content(found)
 
 
 def codes_file(G: Generator, place: Place, kept: Sequence[Kept]) -> bytes:
@@ -67,7 +65,7 @@ def codes_file(G: Generator, place: Place, kept: Sequence[Kept]) -> bytes:
     return buffer.getvalue()
 
 
-def opened(G: Generator, content: bytes) -> DirectionSet | list[Kept]:
+def opened(G: Generator, data: bytes) -> DirectionSet | list[Kept]:
     """The directions or codes of a file, which is read as data.
 
     Raises:
@@ -75,7 +73,7 @@ def opened(G: Generator, content: bytes) -> DirectionSet | list[Kept]:
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "opened"
-        file.write_bytes(content)
+        file.write_bytes(data)
         fix = "Expected a file of geomgan.directions.save, or codes (d,) or (n, d) as .npy, or as 'codes' in an .npz."
         with reading("The file", fix, error=OptionError):
             arrays: Any = np.load(file, allow_pickle=False)

@@ -17,6 +17,7 @@ from geomgan.paths.path import Path, ends_of
 from geomgan.paths.walks import Walks, checked_steps, codes_of, several, walk
 
 FINE = 30  # samples on each side of the reference from which equal distances are found
+ROUNDS = 3  # of spacing samples anew by the distances between them
 
 
 def equal_distance_steps(walks: Walks, count: int) -> tuple[np.ndarray, float]:
@@ -157,6 +158,49 @@ def constant_speed_walk(G: Generator, D: Distance, paths: Path | Sequence[Path],
     steps, lengths = constant_speed_steps(G, D, paths, frames, **options)
     shown = {name: options[name] for name in ("batch", "progress") if name in options}
     return replace(walk(G, D, paths, steps, **shown), spacing="arc length", gaps=lengths / (frames - 1))
+
+
+def even_steps(
+    G: Generator, D: Distance, paths: Path | Sequence[Path], count: int, *, reach: float
+) -> tuple[list[np.ndarray], float]:
+    """Steps ``t`` at one distance from neighbour to neighbour, the same on all paths, counted from the reference.
+
+    No path ends where another one does: that with the longest way has about ``count`` steps, the others fewer. What is
+    equal are distances between the samples at these steps, found by measuring and spacing them anew ``ROUNDS`` times.
+    Arc lengths over a fine grid are more than that where samples do not move smoothly.
+
+    Args:
+        G: the generator.
+        D: the squared distance.
+        paths: one, or several.
+        count: steps of the longest path, odd.
+        reach: the largest ``|t|``.
+
+    Returns:
+        ``t`` of each path, ascending, with zero, and the distance.
+
+    Raises:
+        ValueError: no path moves the sample, or distances are not finite.
+    """
+    paths = several(paths)
+    t = np.array(checked_steps(np.linspace(-reach, reach, count), len(paths)))
+    zero, each = np.full(len(t), count // 2), np.arange(len(t))
+    for _ in range(ROUNDS):
+        between = neighbour_distances(G, D, codes_of(G, paths, t))
+        check_finite(between, "the distances along the walks")
+        arcs = np.pad(np.cumsum(between, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+        arcs -= arcs[each, zero, None]
+        gap = float(np.ptp(arcs, axis=1).max()) / (count - 1)
+        if not gap > 0:
+            raise ValueError("no walk changes the sample: no steps are equal in distance.")
+        before, after = ((side / gap + 1e-6).astype(int) for side in (-arcs[:, 0], arcs[:, -1]))
+        k = (
+            np.arange(count + 2) - before[:, None] - 1
+        )  # the ends stay, so that what is beyond the last step is measured
+        t = np.stack([np.interp(gap * k[i], arcs[i], t[i], left=-reach, right=reach) for i in each])
+        t[:, 0], t[k > after[:, None]] = -reach, reach
+        t[each, zero := before + 1] = 0.0
+    return [row[1 : at + last + 1] for row, at, last in zip(t, zero, after, strict=True)], gap
 
 
 def _at_equal_arcs(t: np.ndarray, arcs: np.ndarray, first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:

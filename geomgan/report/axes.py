@@ -1,24 +1,21 @@
-"""What a report shows of the axes at one code: pictures, a film, and how far each of them goes."""
+"""What a report shows of the axes at one code: pictures, and how far each of them goes."""
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from geomgan import plot
 from geomgan.brief import brief
-from geomgan.paths import Walks, constant_speed_walk, equal_distance_steps, equal_distance_walk, lines, walk
+from geomgan.paths import Walks, equal_distance_steps, equal_distance_walk, lines, walk
 from geomgan.report.pictures import BYTES, kept
 from geomgan.report.section import Section, matrix_columns
 from geomgan.report.subject import Subject
 from geomgan.report.triple import Results, Triple
 
 REACH, CURVE_STEPS, MONTAGE_SIDE = 3.0, 61, 5  # latent units to each side; samples a curve; images to each side
-ANIMATED, FRAMES, PIXELS = 4, 40, 160  # axes side by side, frames of a way, pixels of a panel
 REFERENCES = 5  # codes that one axis is applied to
 
 
@@ -57,8 +54,8 @@ class OneAxis:
     sides: np.ndarray
 
 
-def _kept(walks: Walks, subject: Subject, **options: Any) -> Walks:
-    return replace(walks, samples=kept(walks.samples, subject.G, **options))
+def _kept(walks: Walks, subject: Subject) -> Walks:
+    return replace(walks, samples=kept(walks.samples, subject.G))
 
 
 def _with_radii(walks: Walks, ranks: np.ndarray, results: Results) -> OwnAxes:
@@ -67,7 +64,7 @@ def _with_radii(walks: Walks, ranks: np.ndarray, results: Results) -> OwnAxes:
     return OwnAxes(walks, ranks, trust.sides[ranks - 1], 100 * trust.tolerance)
 
 
-def _moving(results: Results, most: int) -> np.ndarray:
+def moving_ranks(results: Results, most: int) -> np.ndarray:
     """Ranks of the first axes along which the sample changes to both sides, by more than rounding.
 
     The others have no steps of equal distance.
@@ -83,7 +80,7 @@ def _moving(results: Results, most: int) -> np.ndarray:
     return ranks
 
 
-def _left_out(ranks: np.ndarray, last: int) -> tuple[str, dict[str, Any]]:
+def left_out(ranks: np.ndarray, last: int) -> tuple[str, dict[str, Any]]:
     """A sentence on the axes up to the ``last`` that are not among these, and its facts; nothing where all are."""
     still = sorted({*range(1, last + 1)} - {*ranks.tolist()})
     if not still:
@@ -93,8 +90,9 @@ def _left_out(ranks: np.ndarray, last: int) -> tuple[str, dict[str, Any]]:
     }
 
 
-def _radii(result: OwnAxes) -> dict[str, Any]:
-    return {"trust radius towards -t": result.sides[:, 0], "trust radius towards +t": result.sides[:, 1]}
+def radii(sides: np.ndarray) -> dict[str, Any]:
+    """Two columns of a table: trust radii ``(n, 2)``."""
+    return {"trust radius towards -t": sides[:, 0], "trust radius towards +t": sides[:, 1]}
 
 
 def _curves(subject: Subject, results: Results) -> OwnAxes:
@@ -121,7 +119,7 @@ def _tell_curves(subject: Subject, result: OwnAxes) -> Section:
 
 def _montage(subject: Subject, results: Results) -> OwnAxes:
     (z, vectors, _), curves = subject.axes, results("curves").walks
-    ranks = _moving(results, subject.top)
+    ranks = moving_ranks(results, subject.top)
     chosen = replace(curves, steps=curves.steps[ranks - 1], distances=curves.distances[ranks - 1])
     steps, gap = equal_distance_steps(chosen, MONTAGE_SIDE)
     walks = walk(subject.G, subject.D, lines(z, vectors[:, ranks - 1]), steps)
@@ -136,7 +134,7 @@ def _draw_montage(subject: Subject, result: OwnAxes) -> Any:
 
 def _tell_montage(subject: Subject, result: OwnAxes) -> Section:
     values, steps = subject.axes[2][result.ranks - 1], result.walks.steps
-    still, named = _left_out(result.ranks, subject.top)
+    still, named = left_out(result.ranks, subject.top)
     see = (
         "Each row walks along one eigenvector of the metric tensor at code {code}, the largest eigenvalue on "
         "top. Columns are equally far from the reference in distance: look for what one row changes and the others "
@@ -145,41 +143,9 @@ def _tell_montage(subject: Subject, result: OwnAxes) -> Section:
         "radii its ends are away."
     ) + still
     facts = {"code": subject.first, "tolerance": result.tolerance} | named
-    numbers = {"rank": result.ranks, "eigenvalue": values} | _radii(result)
+    numbers = {"rank": result.ranks, "eigenvalue": values} | radii(result.sides)
     numbers |= matrix_columns(steps, [f"t of column {i + 1}" for i in range(steps.shape[1])])
     return Section("axes", "What the axes do", see, facts, numbers)
-
-
-def _film(subject: Subject, results: Results) -> OwnAxes:
-    z, vectors = subject.axes[:2]
-    ranks = _moving(results, ANIMATED)
-    few = lines(z, vectors[:, ranks - 1])
-    walks = constant_speed_walk(subject.G, subject.D, few, FRAMES, reach=REACH, same_length=True)
-    return _with_radii(_kept(walks, subject, side=PIXELS), ranks, results)
-
-
-def _draw_film(subject: Subject, result: OwnAxes) -> bytes:
-    values = subject.axes[2][result.ranks - 1]
-    with tempfile.TemporaryDirectory() as folder:
-        shown: dict[str, Any] = {"ranks": result.ranks, "size": PIXELS, "progress": False}
-        path = plot.animate(Path(folder, "axes.gif"), result.walks, values, BYTES, **shown)
-        return path.read_bytes()
-
-
-def _tell_film(_: Subject, result: OwnAxes) -> Section:
-    steps = result.walks.steps
-    table = {
-        "axis": result.ranks,
-        "t from": steps[:, 0],
-        "to": steps[:, -1],
-    } | _radii(result)
-    see = (
-        "The first {axes} axes that move, there and back at constant perceptual speed: every frame is as far from the "
-        "last one in distance. Where a mark moves fast, the sample hardly changes. The ends can be beyond the trust "
-        "radius."
-    )
-    numbers = matrix_columns(steps.T, [f"t of axis {rank}" for rank in result.ranks])
-    return Section("walk", "The axes, moving", see, {"axes": len(steps)}, numbers, table)
 
 
 def _one_axis(subject: Subject, results: Results) -> OneAxis:
@@ -218,7 +184,6 @@ def _images(subject: Subject) -> bool:
 
 
 MONTAGE = Triple("axes", _tell_montage, OwnAxes, _montage, _draw_montage, _images)
-FILM = Triple("walk", _tell_film, OwnAxes, _film, _draw_film, _images)
 CURVES = Triple("curves", _tell_curves, OwnAxes, _curves, _draw_curves)
 ONE_AXIS = Triple(
     "one_axis",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomgan.brief import brief
+from geomgan.report.strip import Strip
 from geomgan.runs.cells import csv_text
 
 Columns = Mapping[str, Any]
@@ -36,6 +37,8 @@ class Section:
         picture: the figure as PNG, if there is one.
         width: of the figure, in inches.
         film: a GIF, if there is one.
+        strips: walks to move along by hand.
+        carried: names of ``files`` that are also in the page, to download.
         missing: whether it could not be computed; ``see`` says why.
     """
 
@@ -50,6 +53,8 @@ class Section:
     picture: bytes = b""
     width: float = 0.0
     film: bytes = b""
+    strips: Sequence[Strip] = ()
+    carried: Sequence[str] = ()
     missing: bool = False
 
     @property

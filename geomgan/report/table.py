@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from geomgan.report import alike, axes, layers, other, reach, spectra, use
+from geomgan.report import alike, axes, layers, moving, other, reach, spectra, use
 from geomgan.report.triple import Triple
 
 TRIPLES: tuple[Triple, ...] = (
     axes.MONTAGE,
-    axes.FILM,
+    moving.MOVING,
     spectra.SPECTRUM,
     spectra.ANISOTROPY,
     spectra.RANDOM_DIRECTIONS,

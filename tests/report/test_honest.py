@@ -140,7 +140,8 @@ def test_files_that_are_gone_are_made_again(tmp_path):
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.suffix in (".png", ".svg", ".csv", ".npz")}
     gone = [path for path in files if path.parent.name != "parts"]
     assert {path.name for path in gone} == {
-        *("spectrum.png", "spectrum.svg", "spectrum.csv", "directions.csv", "directions.npz")
+        *("spectrum.png", "spectrum.svg", "spectrum.csv", "directions.csv", "directions.npz"),
+        *("axes-mean.npz", "axes-code0.npz"),
     }
     for path in gone:
         path.unlink()
