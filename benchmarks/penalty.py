@@ -1,15 +1,16 @@
 """Whether the training of the Hessian Penalty goes where the penalty is least: its curve without its noise.
 
 python -m benchmarks.penalty MODEL... [--axes 10] [--whole] [--steps 1000] [--batch 16] [--rate 0.01] [--out DIR]
+python -m benchmarks.penalty --draw FILE.csv... --out DIR
 
 The discovery is the published one, of as many directions in the span of the first metric axes, or with --whole in the
 whole code. What it logs is an estimate from two draws of signs at a few codes, whose noise hides the descent. Beside it
 stands the penalty without signs: from all second derivatives at --samples codes that no step saw, moved by up to
 --path-size along random directions of the space. Among axes it is known of any turn (geomgan.directions.penalty_axes).
 The table has it of random directions, of the metric axes, of the rows with which the training begins and ends, and of
-the turn of the axes that is best at as many other codes; --out keeps the curve as MODEL.csv and MODEL.png, the
-directions, and the state, from which the same command goes on. Seconds are the processor's, of the training with
-compilation and without the curve.
+the turn of the axes that is best at as many other codes; --out keeps the curve as MODEL.csv, the directions, and the
+state, from which the same command goes on, and penalty.png shows the curves. Seconds are the processor's, of the
+training, with compilation and without the curve.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,9 +28,11 @@ from benchmarks.rows import Sink, number, table_row
 from geomgan import plot
 from geomgan.directions.penalty_axes import energies_of, hessian_moment, moved_codes
 from geomgan.directions.rows import orthonormalised
+from geomgan.plot.style import CYCLE, PAGE, figure, legend_below, logarithmic, styled
 from geomgan.runs.curve import Curve, read_curve
 
 CODES, TURNS, EVERY = 64, 8, 50
+PICTURE = "penalty.png"
 HEADS = ("model", "random", "metric axes", "start", "trained", "least", "steps", "seconds")
 
 
@@ -77,20 +81,33 @@ def trained(model: str, given: argparse.Namespace) -> list[str]:
     )
     seconds = time.process_time() - start - spent
     logged = {row["step"]: row["penalty"] for row in read_curve(out / "checkpoint.csv").rows}
-    full = [{**row, "logged": logged.get(row["step"], float("nan"))} for row in rows]
-    Curve(full).write(seen)
-    where = "the whole code" if given.whole else f"its first {m} metric axes"
-    plot.save(
-        plot.training_curves(full, f"Hessian Penalty of {m} directions of {name}, in {where}"),
-        given.out / f"{name}.png",
-    )
+    Curve([{**row, "logged": logged.get(row["step"], float("nan"))} for row in rows]).write(seen)
     ends = [levels["random"], levels["metric axes"], rows[0]["trained"], rows[-1]["trained"], levels.get("least")]
     return [name, *(number(np.nan if x is None else x) for x in ends), str(given.steps), f"{seconds:.0f}"]
 
 
+@styled
+def curves(files: list[Path]) -> Any:
+    """A panel for each curve: dashed what does not train, and dots for what the training logs."""
+    fig, axes = figure(PAGE, 2.6, 1, len(files))
+    for ax, file in zip(axes[0], files, strict=True):
+        rows = read_curve(file).rows
+        steps = [row["step"] for row in rows]
+        for colour, name in zip(CYCLE, ("trained", "logged", "random", "metric axes", "least"), strict=False):
+            if name in rows[0]:
+                look = {"trained": {"lw": 1.6}, "logged": {"lw": 0, "marker": ".", "ms": 4}}.get(name, {"ls": "--"})
+                ax.plot(steps, [row[name] for row in rows], color=colour, label=name, **{"lw": 1, **look})
+        ax.set(xlabel="step", title=file.stem, yscale="log")
+        logarithmic(ax)
+    axes[0, 0].set_ylabel("Hessian Penalty")
+    legend_below(fig)
+    return fig
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="names of the zoo, or folders")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="names of the zoo, or folders")
+    parser.add_argument("--draw", nargs="+", type=Path, default=[], metavar="FILE", help="curves that are there")
     parser.add_argument("--axes", type=int, default=10, help="directions, and metric axes in whose span they are")
     parser.add_argument("--whole", action="store_true", help="search the whole code")
     parser.add_argument("--steps", type=int, default=1000)
@@ -102,11 +119,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/penalty"))
     given = parser.parse_args()
+    if given.draw:
+        plot.save(curves(given.draw), given.out / PICTURE)
+        return
     line = Sink(given.out / "table.md")
     line(table_row(*HEADS))
     line(table_row(*["---"] * len(HEADS)))
     for model in given.models:
         line(table_row(*trained(model, given)))
+    plot.save(curves([given.out / f"{Path(model).name}.csv" for model in given.models]), given.out / PICTURE)
     line.close()
 
 

@@ -1,6 +1,6 @@
 """What the Hessian Penalty does to a progressive GAN that trains with it.
 
-python -m benchmarks.progressive DATA [--penalty 0.01 0.1] [--steps 8000] [--start 0] [--warm-up 2000] [--out DIR]
+python -m benchmarks.progressive DATA [--penalty 0.001 0.01] [--steps 8000] [--start 0] [--warm-up 2000] [--out DIR]
 
 DATA is mnist.npz or its folder; digits are brought to 16 pixels. One training without the penalty, and one with each
 weight, from the same start and with the same images. The table says, of the trained generators at 200
@@ -94,7 +94,7 @@ def pictures(G: gg.Generator, out: Path, name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("data", type=Path, help="mnist.npz, or its folder")
-    parser.add_argument("--penalty", type=float, nargs="+", default=[0.01, 0.1], help="weights beside 0")
+    parser.add_argument("--penalty", type=float, nargs="+", default=[0.001, 0.01], help="weights beside 0")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--grow", type=int, default=800, help="steps in which a scale is faded in")
     parser.add_argument("--start", type=int, default=0, help="step at which the penalty begins")

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("-k", "--k", type=int, default=10, help="directions of each method")
     parser.add_argument("--steps", type=int, default=1000, help="training steps of the methods that train")
+    parser.add_argument("--classes", help="all, or 3,17,...: trainings by samples draw one of these for every code")
     parser.add_argument(
         "--predictor-steps", type=int, default=500, help="training steps of the predictors that judge; 0: none"
     )
@@ -66,7 +67,16 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     how = {"reach": arguments.reach, "first": arguments.show}
     picture = training_pictures(G, codes[0], out / TRAININGS, **how)
     sets = directions.discover(
-        G, D, codes, key_find, methods, k=arguments.k, steps=arguments.steps, out=out / "found", picture=picture
+        G,
+        D,
+        codes,
+        key_find,
+        methods,
+        k=arguments.k,
+        steps=arguments.steps,
+        classes=None if arguments.classes is None else class_rows(arguments.model, arguments.classes),
+        out=out / "found",
+        picture=picture,
     )
     curve_pictures(list(sets), out / "found", out / TRAININGS)
     for method, found in sets.items():
@@ -107,11 +117,26 @@ def discover(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     return discovery_page(page, out)
 
 
+def class_rows(model: str, classes: str) -> Any:
+    """The embeddings ``(m, e)`` of the classes of a model that ``"all"`` or ``"3,17"`` names.
+
+    Raises:
+        OptionError: the model has no classes, or not these.
+    """
+    import numpy as np
+
+    from geomgan.generators.class_names import class_number
+    from geomgan.zoo import load_generator
+
+    table = np.asarray(load_generator(model, space="class").params["context"]["classes"])
+    return table if classes == "all" else table[[class_number(one, len(table)) for one in classes.split(",")]]
+
+
 def _words(arguments: argparse.Namespace, own: dict[str, Any]) -> Sequence[str]:
     """The command, as it was given."""
     words = ["geomgan", "discover", arguments.model, *options.model_words(own)]
-    for name in ("distance", "resize", "sample_rate", "methods", "k", "steps", "predictor_steps", "show", "reach",
-                 "codes", "seed"):  # fmt: skip
+    for name in ("distance", "resize", "sample_rate", "methods", "k", "steps", "classes", "predictor_steps", "show",
+                 "reach", "codes", "seed"):  # fmt: skip
         x = getattr(arguments, name)
         words += [] if x is None else [f"--{name.replace('_', '-')}", str(x)]
     return words

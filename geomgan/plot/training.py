@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from geomgan.plot.style import CYCLE, PAGE, figure, heading, legend_below, styled
 
 
@@ -15,8 +13,7 @@ def training_curves(rows: Sequence[Mapping[str, float]], title: str | None = Non
     """What a training's scalars were at each step, those of one size in one panel.
 
     Args:
-        rows: of a loss curve, ``{"step": ..., name: mean over a window, ...}``, as ``geomgan.runs.curve`` keeps them; a
-            curve has a gap where it is NaN.
+        rows: of a loss curve, ``{"step": ..., name: mean over a window, ...}``, as ``geomgan.runs.curve`` keeps them.
         title: over the figure.
 
     Returns:
@@ -28,7 +25,7 @@ def training_curves(rows: Sequence[Mapping[str, float]], title: str | None = Non
     if not rows:
         raise ValueError("there are no rows; expected those of a loss curve, {'step': ..., name: ...}.")
     names = [name for name in rows[0] if name != "step"]
-    panels = _together({name: float(np.nanmax([abs(row[name]) for row in rows])) for name in names})
+    panels = _together({name: max(abs(row[name]) for row in rows) for name in names})
     fig, axes = figure(PAGE, 2.4, 1, len(panels))
     steps, marker = [row["step"] for row in rows], "." if len(rows) < 20 else ""
     for ax, of_panel in zip(axes[0], panels, strict=True):

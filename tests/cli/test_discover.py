@@ -7,6 +7,11 @@ import pytest
 
 import geomgan as gg
 from geomgan.cli import main
+from geomgan.cli.discover import class_rows
+from tests.parity import write_config
+from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
+from tests.weights_convert.torch_models import saved
+from weights_convert.convert import convert
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +43,19 @@ def test_methods_become_sets_scores_and_a_page(tmp_path, capsys):
     assert before == {file: file.stat().st_mtime_ns for file in (out / "scores" / "parts").iterdir()}
     assert main([*given, "--seed", "1"]) == 2
     assert "belongs to another run" in capsys.readouterr().err
+
+
+def test_classes_by_number(tmp_path):
+    write_config(tmp_path, SMALL)
+    (tmp_path / "pytorch_model.bin").write_bytes(saved(state := deep_state()))
+    folder = str(convert("biggan-deep", tmp_path / "pytorch_model.bin", tmp_path / "model"))
+    table = state["embeddings.weight"].numpy().T
+    np.testing.assert_array_equal(class_rows(folder, "all"), table)
+    np.testing.assert_array_equal(class_rows(folder, "5,2"), table[[5, 2]])
+    with pytest.raises(gg.OptionError, match="class_index='7' is no class of this model"):
+        class_rows(folder, "1,7")
+    with pytest.raises(TypeError, match="space"):
+        class_rows("shapes", "all")
 
 
 @pytest.mark.slow

@@ -10,7 +10,5 @@ def test_curves_of_one_size_share_a_panel():
     assert [set(panel) for panel in drawn] == [{"loss"}, {"kl", "hinge"}, {"mse"}]
     assert list(drawn[1]["kl"]) == [row["kl"] for row in rows]
     assert plot.training_curves(rows[:1]).axes[0].get_lines()[0].get_marker() == "."
-    gap = [{"step": 0, "loss": 5.0, "logged": float("nan")}, {"step": 50, "loss": 4.0, "logged": 4.5}]
-    assert len(plot.training_curves(gap).axes) == 1
     with pytest.raises(ValueError, match="there are no rows"):
         plot.training_curves([])
