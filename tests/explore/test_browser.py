@@ -1,18 +1,15 @@
 """The explorer in a headless browser, from the command line to saved files."""
 
-import importlib.util
 import json
-import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import geomgan as gg
-from tests.browser import Browser, needs_chromium
+from tests.browser import Browser, axe_core, needs_chromium
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 FRAMES = "Number(document.getElementById('explorer').dataset.frames ?? 0)"
@@ -196,19 +193,9 @@ def test_every_action_has_a_key(browser):
     browser.until("document.querySelector('.gx-history li:last-child').textContent.startsWith('opened digits')")
 
 
-def axe():
-    """The source of axe-core: that of GEOMGAN_AXE, or of a package."""
-    if "GEOMGAN_AXE" in os.environ:
-        return Path(os.environ["GEOMGAN_AXE"]).read_text()
-    package = importlib.util.find_spec("axe_core_python")
-    if package is None:
-        pytest.skip("pip install 'geomgan[test]', or let GEOMGAN_AXE name an axe.min.js (npm pack axe-core)")
-    return next(Path(package.origin).parent.glob("axe.min.js")).read_text()
-
-
 @pytest.mark.parametrize("width", [1280, 360])
 def test_axe_finds_nothing_serious(browser, width):
-    source = axe()
+    source = axe_core()
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600)
     drag(browser, 0, 0.9)
     browser.press("p")
