@@ -19,7 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from geomgan.explore.messages import LARGEST, packed, unpacked
-from geomgan.explore.session import Subject
+from geomgan.explore.subject import Subject
 from geomgan.explore.worker import Worker
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -19,6 +19,7 @@ const MORE_KEYS = [ // what else a key does, for the list of keys
   ["?", "these keys"],
 ];
 const LARGEST = 64 * 2 ** 20; // bytes of a file that is sent
+const LATE = 5000; // milliseconds that an answer to a move may take
 const GESTURE = 1000; // milliseconds without a move that end a gesture of the keyboard
 
 // Messages: the length of the header in four bytes, the header as JSON, a file.
@@ -54,7 +55,10 @@ let mounted = 0; // explorers of this document, for ids
 
 export function mount(root, link) {
   const id = `gx${++mounted}`;
-  const ask = (request, body) => link.send(request, body);
+  const ask = (request, body) => {
+    if (request.do !== "move" && request.do !== "grab") for (const row of rows.values()) row.sent = null;
+    link.send(request, body);
+  };
   let scene = null, gesture = 0, lastMove = 0, held = null, cursor = 1;
   const rows = new Map(); // slider -> its elements
   const addresses = new Map(); // kept code -> address of its picture; nothing -> that of the sound
@@ -74,10 +78,11 @@ export function mount(root, link) {
   sound.addEventListener("play", () => { sound.autoplay = true; }); // who listens hears what comes next, too
   sound.addEventListener("pause", () => { sound.autoplay = sound.ended; });
   const marks = ["gx-brighter", "gx-darker"].map((kind) => make("span", { className: `gx-key ${kind}`, "aria-hidden": "true" }));
+  const legend = make("span", { className: "gx-more" }, ...marks.flatMap((mark, i) => [" ", mark, [" brighter", " darker"][i]]));
   const pictures = make("div", { className: "gx-pictures" },
     make("figure", { className: "gx-now" }, now, make("figcaption", { textContent: "Now" })),
     make("figure", {}, beside, besideCaption),
-    make("figure", {}, change, make("figcaption", {}, "Difference", make("span", { className: "gx-more" }, ...marks.flatMap((mark, i) => [" ", mark, [" brighter", " darker"][i]])))));
+    make("figure", {}, change, make("figcaption", {}, "Difference", legend)));
   const numbers = make("dl", { className: "gx-numbers" });
   const toolbar = make("div", { className: "gx-toolbar", role: "group", "aria-label": "Actions" });
   const buttons = {}, mark = (key) => make("kbd", { textContent: key, "aria-hidden": "true" });
@@ -219,6 +224,7 @@ export function mount(root, link) {
     lastMove = time;
     hold(axis.number);
     label(axis.number, Number(range.value));
+    rows.get(axis.number).sent = { s: Number(range.value), scale: axis.scale };
     ask({ do: "move", axis: axis.number, s: Number(range.value), scale: axis.scale, gesture: `${id}-${gesture}` });
   }
 
@@ -335,6 +341,7 @@ export function mount(root, link) {
     root.dataset.ready = told.ready;
     besideCaption.textContent = { start: "Start", pinned: "Pinned", image: "Image" }[told.beside];
     spectrumTitle.textContent = told.spectrum.layers ? `Spectrum of layers ${told.spectrum.layers[0]} to ${told.spectrum.layers[1] - 1}` : "Spectrum";
+    legend.hidden = told.kind !== "image"; // of waves it says nothing
     files.project.hidden = files.project.nextSibling.hidden = told.kind !== "image";
     buttons.undo.disabled = told.at === 0;
     buttons.redo.disabled = told.at === told.history.length - 1;
@@ -395,7 +402,10 @@ export function mount(root, link) {
       range.step = step;
       range.min = -Math.max(Math.floor(-axis.low / step + 1e-6), 1) * step;
       range.max = Math.max(Math.floor(axis.high / step + 1e-6), 1) * step;
-      range.value = axis.s;
+      // What is told may be older than what the hand has done since.
+      const ahead = row.sent?.scale === axis.scale && performance.now() - lastMove < LATE && Math.abs(axis.s - row.sent.s) > 0.51 * step;
+      const s = ahead ? row.sent.s : axis.s;
+      range.value = s;
       const at = (s, end) => (s === null ? end : Math.min(Math.max((s - range.min) / (range.max - range.min), 0), 1));
       row.track.style.setProperty("--from", at(axis.trust[0], 0));
       row.track.style.setProperty("--to", at(axis.trust[1], 1));
@@ -406,7 +416,7 @@ export function mount(root, link) {
       const reach = axis.trust.every((x) => x === null) ? "" : `trusted ${axis.trust[0] === null ? "all" : shown(axis.trust[0])} to ${axis.trust[1] === null ? "all" : "+" + shown(axis.trust[1])}`;
       const value = axis.value === null ? axis.method : `λ ${shown(axis.value)}`;
       row.trust.textContent = axis.measured ? [value, reach].filter(Boolean).join(" · ") : `${value} · predicted`;
-      label(axis.number, axis.s);
+      label(axis.number, s);
     }
   }
 

@@ -15,7 +15,7 @@ from geomgan.distances.distance import Distance
 from geomgan.explore.axes import metric_axis, spectrum_at
 from geomgan.explore.frames import RATE, frame
 from geomgan.explore.serve import serving
-from geomgan.explore.session import SLIDERS, Subject, subject
+from geomgan.explore.subject import SLIDERS, Subject, subject
 from geomgan.generators import Generator
 
 STATIC_AXES, STATIC_FRAMES = 3, 7  # of a notebook that shows no widgets

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from geomgan.errors import OptionError
-from geomgan.explore.session import Subject
+from geomgan.explore.subject import Subject
 
 PORT, TRIED = 8250, 20
 MISSING = (

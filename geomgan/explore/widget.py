@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from geomgan.explore.session import Subject
+from geomgan.explore.subject import Subject
 from geomgan.explore.worker import Worker
 
 MISSING = "the widget needs anywidget, which is not installed: pip install 'geomgan[explore]'."

@@ -11,7 +11,8 @@ from geomgan.errors import said
 from geomgan.explore.actions import answer
 from geomgan.explore.mailbox import Mailbox
 from geomgan.explore.messages import checked
-from geomgan.explore.session import Session, Subject
+from geomgan.explore.session import Session
+from geomgan.explore.subject import Subject
 
 REST = 0.15  # seconds without a move after which the hand rests
 Listener = Callable[[dict[str, Any], bytes], None]

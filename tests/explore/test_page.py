@@ -11,7 +11,7 @@ import geomgan as gg
 from geomgan.cli import main
 from geomgan.errors import OptionError
 from geomgan.explore.serve import PORT, bound_socket
-from geomgan.explore.session import subject
+from geomgan.explore.subject import subject
 from tests.small_models import smooth_generator
 
 EXTRA = "pip install 'geomgan[test]' to run this"

@@ -13,7 +13,7 @@ from geomgan.directions import Direction, random_directions
 from geomgan.errors import OptionError
 from geomgan.explore import session as sessions
 from geomgan.explore.frames import frame
-from geomgan.explore.session import subject
+from geomgan.explore.subject import subject
 from tests.explore.sessions import Heard
 from tests.small_models import linear_generator, smooth_generator
 
