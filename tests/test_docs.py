@@ -122,7 +122,7 @@ def test_the_first_minute_with_a_module_of_ones_own(tmp_path, monkeypatch):
 
 
 def test_links_of_the_documentation_exist():
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
