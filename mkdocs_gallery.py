@@ -78,7 +78,10 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Under the code is what it printed in this build."""
+    """Under the code is what it printed in this build; there are no sections to list beside it."""
+    if not page.file.src_uri.startswith("gallery"):
+        return markdown
+    page.meta["hide"] = ["toc"]
     printed = _printed.get(page.file.src_uri)
     return markdown if printed is None else with_printed(markdown, printed)
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import jax
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from PIL import Image
 
 from tests.fixtures import ROOT
@@ -30,7 +31,9 @@ def ran(tmp_path, monkeypatch, capsys):
             assert lines.count(old) == 1, old
             lines = lines.replace(old, new)
         names: dict = {}
-        exec(compile(lines, f"{name}.md", "exec"), names)
+        with plt.rc_context():
+            exec(compile(lines, f"{name}.md", "exec"), names)
+        plt.close("all")
         with Image.open(tmp_path / f"{name}.webp") as picture:
             assert min(picture.size) >= 300
         return names, capsys.readouterr().out
