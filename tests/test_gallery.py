@@ -93,7 +93,7 @@ def test_layers(ran):
     through = names["through"]
     assert through.names == ("block1", "block2", "block3", "sample")
     np.testing.assert_allclose(through.amplification[0, 0], names["layers"].values[0], rtol=1e-3)
-    shares = [float(share) for share in re.findall(r"([\d.]+)%", printed)]
+    shares = [float(share) for share in re.findall(r"([\d.]+) %", printed)]
     assert shares[-1] < shares[0] / 3  # later layers make the differences larger
     ends = names["walks"].distances[:, [0, -1]].mean(axis=1)
     assert ends[:3].min() > 3 * ends[3:].max()
@@ -107,7 +107,7 @@ def test_shorter_paths(ran):
     straight, found = (np.sqrt((np.diff(x, axis=0) ** 2).sum(axis=(1, 2, 3))).sum() for x in samples)
     np.testing.assert_allclose((straight, found), names["lengths"], rtol=0.02)
     assert found < straight
-    assert int(re.search(r"(\d+)% shorter", printed)[1]) == pytest.approx(100 * (1 - found / straight), abs=2)
+    assert int(re.search(r"(\d+) % shorter", printed)[1]) == pytest.approx(100 * (1 - found / straight), abs=2)
     for way in (line, path):
         np.testing.assert_allclose(way(np.array([0.0, 1.0])), [names["start"], names["end"]], atol=1e-5)
 
