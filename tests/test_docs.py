@@ -123,7 +123,8 @@ def test_the_first_minute_with_a_module_of_ones_own(tmp_path, monkeypatch):
 
 def test_links_of_the_documentation_exist():
     for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        for target in re.findall(r"\]\((?!http)([^)#]+)", path.read_text()):
+        prose = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\((?!http)([^)#]+)", prose):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
