@@ -184,7 +184,8 @@ def _tell_holding(_: Any, found: Found) -> Section:
     return Section(
         "holding",
         "How far the quadratic holds",
-        f"The squared distance is within 20 % of the quadratic up to steps of {parts} ({{label}}, medians).",
+        f"The squared distance is within 20 % of the quadratic up to steps of {parts} ({{label}}, medians; 0: not even "
+        "at the smallest that was tried).",
         {"label": next(iter(found)), **steps},
         numbers={"step": one.steps, **{f"{label} {name}": row for label, x in found.items()
                  for name, row in zip(x.axes, np.median(x.holding, axis=0), strict=True)}},
@@ -197,10 +198,10 @@ def _tell_noise(_: Any, found: Found) -> Section:
     return Section(
         "noise",
         "What noise in a latent costs",
-        "A diffusion model's latents keep some noise: the last step of a usual schedule leaves about 0.02 to 0.1. Of "
-        "{label} noise of {low:.2g} costs {measured_low:.2g} ({db_low:.1f} dB to the clean picture), of {high:.2g} "
-        "{measured_high:.2g} ({db_high:.1f} dB). Measured over σ² tr g it is {ratio_low:.2f} at the least noise and "
-        "{ratio_high:.2f} at the most.",
+        "A diffusion model's latents keep some noise: the last step of a usual schedule leaves about 0.02 to 0.1. In "
+        "{label}, noise of deviation {low:.2g} costs {measured_low:.2g} ({db_low:.1f} dB to the clean picture), and "
+        "noise of {high:.2g} costs {measured_high:.2g} ({db_high:.1f} dB). That is {ratio_low:.2f} of σ² tr g at the "
+        "least noise, and {ratio_high:.2f} of it at the most.",
         {
             "label": next(iter(found)),
             "low": float(one.noise[0]),
