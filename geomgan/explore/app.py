@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from geomgan.errors import OptionError
 from geomgan.explore.messages import LARGEST, packed, unpacked
 from geomgan.explore.subject import Subject
 from geomgan.explore.worker import Worker
@@ -128,11 +129,12 @@ def app(of: Subject, token: str, workers: Workers) -> Starlette:
         try:
             while True:
                 message = await connection.receive_bytes()
-                if len(message) <= LARGEST:
-                    try:
-                        worker.ask(*unpacked(message))
-                    except ValueError as error:
-                        outbox.put({"is": "said", "text": str(error), "bad": True}, b"")
+                try:
+                    if len(message) > LARGEST:
+                        raise OptionError(f"a file has {len(message):,} bytes; expected at most {LARGEST:,}.")
+                    worker.ask(*unpacked(message))
+                except ValueError as error:
+                    outbox.put({"is": "said", "text": str(error), "bad": True}, b"")
         except (WebSocketDisconnect, RuntimeError, KeyError):
             pass
         finally:

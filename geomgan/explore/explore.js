@@ -59,7 +59,7 @@ export function mount(root, link) {
     if (request.do !== "move" && request.do !== "grab") for (const row of rows.values()) row.sent = null;
     link.send(request, body);
   };
-  let scene = null, gesture = 0, lastMove = 0, held = null, cursor = 1;
+  let scene = null, gesture = 0, lastMove = 0, held = null, cursor = 1, said = performance.now();
   const rows = new Map(); // slider -> its elements
   const addresses = new Map(); // kept code -> address of its picture; nothing -> that of the sound
   const painted = new Map(); // canvas -> which picture it shows
@@ -69,7 +69,8 @@ export function mount(root, link) {
 
   const title = make("h1", { textContent: "Explorer" });
   const about = make("p", { className: "gx-about" });
-  const status = make("p", { className: "gx-status", role: "status", textContent: "Connecting …" });
+  const status = make("span", { role: "status", textContent: "Connecting …" });
+  const clock = make("span", { "aria-hidden": "true" }); // how long that takes
   const canvas = (label) => make("canvas", { width: 1, height: 1, role: "img", "aria-label": label });
   const now = canvas("picture of the code"), beside = canvas("picture of the start"), change = canvas("difference of the two");
   change.className = "gx-coarse";
@@ -91,7 +92,8 @@ export function mount(root, link) {
       text, mark(key));
     if (name !== "here") toolbar.append(buttons[name]); // that one is beside the spectrum
   }
-  const stage = make("section", { className: "gx-stage", "aria-label": "Pictures" }, pictures, sound, numbers, toolbar);
+  const stage = make("section", { className: "gx-stage", "aria-label": "Pictures" }, pictures, sound, numbers, toolbar,
+    make("p", { className: "gx-status" }, status, clock)); // seen wherever the page is scrolled to
 
   const list = make("ul", { className: "gx-sliders" });
   const empty = make("p", { className: "gx-hint", hidden: true, textContent: "No slider yet: choose an axis in the spectrum." });
@@ -161,7 +163,7 @@ export function mount(root, link) {
 
   root.classList.add("gx");
   root.setAttribute("data-lm-suppress-shortcuts", "true");
-  root.replaceChildren(make("header", {}, title, about, status),
+  root.replaceChildren(make("header", {}, title, about),
     make("div", { className: "gx-layout" }, stage,
       make("div", { className: "gx-side" }, sliders, spectrum, keep, history, help)));
   const hears = root.closest(".gx-page") ? document : root; // a notebook's other cells have keys of their own
@@ -174,6 +176,11 @@ export function mount(root, link) {
   });
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", compare);
+
+  const ticking = setInterval(() => {
+    const seconds = Math.floor((performance.now() - said) / 1000);
+    clock.textContent = seconds >= 2 && status.textContent.endsWith("…") ? ` ${seconds} s` : "";
+  }, 1000);
 
   // What the hand does
 
@@ -284,6 +291,8 @@ export function mount(root, link) {
 
   function say(text, bad = false) {
     status.textContent = text;
+    clock.textContent = "";
+    said = performance.now();
     status.classList.toggle("gx-bad", Boolean(bad));
   }
 
@@ -510,7 +519,10 @@ export function mount(root, link) {
     if (inside) past.querySelector("[aria-current]")?.focus();
   }
 
-  return () => hears.removeEventListener("keydown", onKey);
+  return () => {
+    clearInterval(ticking);
+    hears.removeEventListener("keydown", onKey);
+  };
 }
 
 // A notebook's widget.

@@ -85,6 +85,9 @@ def test_two_pages_have_scenes_of_their_own_and_a_reload_keeps_its(client):
         ask(one, do="nonsense")
         while not hear(one, "said")[0]["bad"]:
             pass
+        one.send_bytes(bytes(2**26 + 1))
+        while "67,108,865 bytes" not in hear(one, "said")[0]["text"]:
+            pass
     with connected(client, "b") as other:
         assert hear(other, "scene")[0]["at"] == 0
     with connected(client) as again:
