@@ -88,17 +88,20 @@ def trained(model: str, given: argparse.Namespace) -> list[str]:
 
 @styled
 def curves(files: list[Path]) -> Any:
-    """A panel for each curve: dashed what does not train, and dots for what the training logs."""
+    """A panel for each file: what trains, dots for what the training logs, dashed what stays as it is."""
     fig, axes = figure(PAGE, 2.6, 1, len(files))
     for ax, file in zip(axes[0], files, strict=True):
         rows = read_curve(file).rows
         steps = [row["step"] for row in rows]
-        for colour, name in zip(CYCLE, ("trained", "logged", "random", "metric axes", "least"), strict=False):
-            if name in rows[0]:
-                look = {"trained": {"lw": 1.6}, "logged": {"lw": 0, "marker": ".", "ms": 4}}.get(name, {"ls": "--"})
-                ax.plot(steps, [row[name] for row in rows], color=colour, label=name, **{"lw": 1, **look})
-        ax.set(xlabel="step", title=file.stem, yscale="log")
-        logarithmic(ax)
+        for colour, name in zip(CYCLE, [name for name in rows[0] if name != "step"], strict=False):
+            values = [row[name] for row in rows]
+            look: dict[str, Any] = {"ls": "--", "lw": 1} if len(set(values)) == 1 else {"lw": 1.6}
+            ax.plot(steps, values, color=colour, label=name, **({"lw": 0, "marker": "."} if name == "logged" else look))
+        ax.set(xlabel="step", title=file.stem.removeprefix("penalty-"))
+        low, high = np.nanquantile([x for row in rows for name, x in row.items() if name != "step"], [0, 1])
+        if low < 0.1 * high:
+            ax.set_yscale("log")
+            logarithmic(ax)
     axes[0, 0].set_ylabel("Hessian Penalty")
     legend_below(fig)
     return fig
