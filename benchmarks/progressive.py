@@ -26,11 +26,12 @@ import numpy as np
 import geomgan as gg
 from benchmarks.rows import Sink, table_row
 from geomgan import plot
+from geomgan.plot.images import labelled_grid
 from geomgan.training.data import load_mnist
 from geomgan.training.judge import digit_features, frechet_distance, judged
 from geomgan.training.progressive import ProgressiveOptions, train_progressive
 
-CODES, DRAWS, JUDGED = 200, 8, 2000
+CODES, DRAWS, JUDGED, SHOWN = 200, 8, 2000, 14
 ACTIVE = 0.1
 HEADS = (
     "penalty weight",
@@ -80,12 +81,22 @@ def figures(G: gg.Generator, key: jax.Array, real: np.ndarray) -> tuple[list[str
     return cells, shares_of
 
 
-def pictures(G: gg.Generator, out: Path, name: str) -> None:
-    """Samples, and one code along each coordinate."""
-    codes = np.asarray(G.sample_latent(jax.random.key(2), 32))
-    plot.save(plot.image_grid(jax.vmap(G)(codes), 8, (-1, 1)), out / f"{name}-samples.png")
+def samples(generators: dict[str, gg.Generator]) -> Any:
+    """The same codes in two rows for each generator, by the name of its weight."""
+    drawn = [np.asarray(jax.vmap(G)(G.sample_latent(jax.random.key(2), 2 * SHOWN))) for G in generators.values()]
+    rows = [name for weight in generators for name in (f"penalty {weight}", "")]
+    none = [""] * len(rows)
+    return labelled_grid(
+        np.stack(drawn).reshape(len(rows), SHOWN, *drawn[0].shape[1:]), (-1, 1), title="", below="", rows=rows,
+        columns=[""] * SHOWN, right=none, right_title="",
+    )  # fmt: skip
+
+
+def coordinates(G: gg.Generator, out: Path, name: str) -> None:
+    """A picture of one code along each coordinate."""
     axes = gg.directions.direction_set(G, np.eye(G.latent_dim), "coordinates")
-    walked = gg.directions.traverse(G, axes, codes[0], 2 * gg.directions.schedule("linear", 9))
+    z = np.asarray(G.sample_latent(jax.random.key(2), 1)[0])
+    walked = gg.directions.traverse(G, axes, z, 2 * gg.directions.schedule("linear", 9))
     plot.save(
         plot.traversal(walked, (-1, 1), title=f"{name}: one code along its coordinates"), out / f"{name}-axes.png"
     )
@@ -110,6 +121,7 @@ def main() -> None:
     line = Sink(given.out / "table.md")
     line(table_row(*HEADS))
     line(table_row(*["---"] * len(HEADS)))
+    found: dict[str, gg.Generator] = {}
     for weight in (0.0, *given.penalty):
         options = ProgressiveOptions(
             features=(32, 24, 16),
@@ -126,7 +138,9 @@ def main() -> None:
         cells, shares = figures(G, jax.random.key(given.seed + 1), real)
         line(table_row(f"{weight:g}", *cells, f"{seconds:.0f}"))
         line(f"> {weight:g}: coordinates have shares {shares} of what they do together.")
-        pictures(G, given.out, f"penalty-{weight:g}")
+        coordinates(G, given.out, f"penalty-{weight:g}")
+        found[f"{weight:g}"] = G
+    plot.save(samples(found), given.out / "samples.png")
     line.close()
 
 

@@ -9,8 +9,6 @@ import geomgan as gg
 from geomgan.cli import main
 from geomgan.cli.discover import class_rows
 from tests.parity import write_config
-from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
-from tests.weights_convert.torch_models import saved
 from weights_convert.convert import convert
 
 
@@ -46,6 +44,9 @@ def test_methods_become_sets_scores_and_a_page(tmp_path, capsys):
 
 
 def test_classes_by_number(tmp_path):
+    from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
+    from tests.weights_convert.torch_models import saved
+
     write_config(tmp_path, SMALL)
     (tmp_path / "pytorch_model.bin").write_bytes(saved(state := deep_state()))
     folder = str(convert("biggan-deep", tmp_path / "pytorch_model.bin", tmp_path / "model"))

@@ -8,7 +8,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
-import torch
 
 import geomgan as gg
 from geomgan.directions import activation_components, activation_edits, traverse
@@ -16,7 +15,6 @@ from geomgan.errors import OptionError
 from geomgan.generators import tap
 from geomgan.generators.layers import Dense
 from tests.small_models import smooth_generator
-from tests.weights_convert.torch_models import saved, tutorial_dcgan
 from weights_convert.convert import convert
 
 KEY = jax.random.key(0)
@@ -67,6 +65,10 @@ def test_a_component_is_added_where_it_was_found(two):
 
 
 def test_a_convolutional_map_equals_torch_with_a_hook(tmp_path):
+    import torch
+
+    from tests.weights_convert.torch_models import saved, tutorial_dcgan
+
     module = tutorial_dcgan(4, (6, 5), 3).eval()
     (tmp_path / "weights.pth").write_bytes(saved(module.state_dict()))
     G = gg.load(convert("dcgan-tutorial", tmp_path / "weights.pth", tmp_path / "model"))

@@ -16,8 +16,6 @@ from geomgan.errors import CheckpointError, OptionError
 from tests.generators.test_style_spaces import WIDTH, loaded
 from tests.parity import write_config
 from tests.small_models import small_dcgan
-from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
-from tests.weights_convert.torch_models import saved
 from weights_convert.convert import convert
 
 K = 3
@@ -123,6 +121,9 @@ def test_refuses_what_does_not_fit(tmp_path, space, contents, message):
 
 def test_an_export_of_z_moves_layers_of_a_biggan(tmp_path):
     """``edit_start`` 1 and ``edit_end`` 3: the noises of the first two blocks, as GANSpace's viewer edits them."""
+    from tests.weights_convert.torch_biggan_deep import SMALL, deep_state
+    from tests.weights_convert.torch_models import saved
+
     write_config(tmp_path, SMALL)
     (tmp_path / "pytorch_model.bin").write_bytes(saved(deep_state()))
     folder = convert("biggan-deep", tmp_path / "pytorch_model.bin", tmp_path / "model")
