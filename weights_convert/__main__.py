@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-h", "--help", nargs=0, action=Help, default=argparse.SUPPRESS, help="explain, also one FAMILY"
     )
     parser.add_argument("family", metavar="FAMILY", help="of the checkpoint, or auto to be told; --help lists them")
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, or a folder where a model has several files")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", nargs="?", help="a file, or a folder where a model has several files"
+    )
     parser.add_argument("out", metavar="OUT_DIR", nargs="?", help="the folder to write")
     parser.add_argument(
         "--option",
@@ -41,15 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert as the arguments say, and print the folder, or the error."""
+    say = lambda text: print(text, file=sys.stderr)
+    if arguments.out is None:
+        say(f"error: {_incomplete(arguments.family, arguments.checkpoint)}")
+        return 2
     from geomgan.errors import GeomganError
     from geomgan.models.families import FAMILIES
     from weights_convert.auto import NAME, convert_any
     from weights_convert.convert import convert
 
-    say = lambda text: print(text, file=sys.stderr)
     try:
-        if arguments.out is None:
-            raise ValueError(_incomplete(arguments.family, arguments.checkpoint))
         pairs = [option.partition("=") for option in arguments.option]
         unpaired = [key for key, equals, _ in pairs if not equals]
         if unpaired:
@@ -63,12 +66,18 @@ def run(arguments: argparse.Namespace) -> int:
     except (GeomganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Converted to {folder}. Open it with {FAMILIES[family].use(repr(str(folder)))}.")
+    generates = "geomgan.load(" in FAMILIES[family].call
+    report = f", or report on it: geomgan analyze {shlex.quote(arguments.out)}" if generates else ""
+    print(f"Converted to {folder}. Open it with {FAMILIES[family].use(repr(str(folder)))}{report}.")
     return 0
 
 
-def _incomplete(first: str, second: str) -> str:
-    """What is said where one of the three arguments is missing."""
+def _incomplete(first: str, second: str | None) -> str:
+    """What is said where one or two of the three arguments are missing."""
+    if second is None:
+        file = shlex.quote(first) if os.path.exists(first) else "CHECKPOINT"
+        family = "auto" if os.path.exists(first) else first
+        return f"expected FAMILY CHECKPOINT OUT_DIR, got {first}: `geomgan convert {family} {file} OUT_DIR`."
     if os.path.exists(first):
         return f"FAMILY is missing: `geomgan convert auto {shlex.quote(first)} {shlex.quote(second)}` finds it."
     return f"OUT_DIR is missing: geomgan convert {first} {shlex.quote(second)} OUT_DIR."

@@ -6,6 +6,7 @@ Commands import the library in ``run``, so that ``--help`` and usage errors answ
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 import warnings
 from typing import Any
@@ -71,7 +72,10 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """``geomgan COMMAND ...``, see ``COMMANDS``; gives the exit status."""
-    parsed = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        parser().error(_unknown(words[0]))
+    parsed = parser().parse_args(words)
     if arguments is None:  # a command of its own, not a call from Python
         warnings.showwarning = lambda text, *_, **__: print(
             f"warning: {of_command(str(text), parsed)}", file=sys.stderr
@@ -84,7 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         from geomgan.errors import GeomganError, OptionError
 
-        if not isinstance(error, GeomganError | ValueError | TypeError | OSError):
+        extra = isinstance(error, ImportError) and error.name is None  # raised here: the message says what to install
+        if not (extra or isinstance(error, GeomganError | ValueError | TypeError | OSError)):
             raise
         print(f"error: {of_command(str(error), parsed, family=isinstance(error, OptionError))}", file=sys.stderr)
         return 2
@@ -107,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
         command.add_arguments(one)
         one.set_defaults(run=command.run, usage=one.format_usage())
     return parser
+
+
+def _unknown(word: str) -> str:
+    """What is said of a first word that is no command."""
+    close = difflib.get_close_matches(word, COMMANDS, n=2)
+    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{word!r} is no command. {hint}`geomgan --help` lists them."
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -16,7 +16,9 @@ HELP = "find the codes of images, and show what the model makes of them"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     options.model(parser)
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="files: PNG, JPEG and what else pillow reads")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="files: PNG, JPEG and what else pillow reads; or folders of such"
+    )
     options.distance(parser)
     parser.add_argument(
         "--method", default="levenberg-marquardt",
@@ -53,10 +55,12 @@ def invert(arguments: argparse.Namespace, out: Path) -> tuple[str, Path]:
     from geomgan.optimize import invert, read_images
     from geomgan.report.inversion import inversion_page
     from geomgan.report.short import Asked
+    from geomgan.training.image_folders import images_in
     from geomgan.zoo import load_generator
 
     own = options.model_options(arguments)
     G = load_generator(arguments.model, **own)
+    arguments.images = [str(file) for word in arguments.images for file in images_in(Path(word)) or [word]]
     targets = read_images(arguments.images, G, crop=arguments.crop)
     D = named_distance(arguments.distance, arguments.resize, sample_rate=arguments.sample_rate)
     # LPIPS is reported whatever was minimised; small samples are enlarged for it

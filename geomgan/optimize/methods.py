@@ -51,11 +51,13 @@ METHODS = {
 }
 """Local methods by the names that :func:`invert` takes, with their steps and patience."""
 DEFAULT = "levenberg-marquardt"
+SHORT = {"lm": DEFAULT}
 
 
 def named_method(method: str | Method, steps: int | None, patience: int | None) -> tuple[str, Method, int, int | None]:
     """Name, method, steps and patience: of a name with its defaults, or of a method of one's own."""
     if isinstance(method, str):
+        method = SHORT.get(method, method)
         check_choice(method, METHODS, "method")
         named = METHODS[method]
         return method, named.make(), steps or named.steps, named.patience if patience is None else patience

@@ -72,6 +72,8 @@ def check_targets(G: Generator, distances: Sequence[Distance], targets: Any) -> 
             f"targets have shape {np.shape(targets)}; expected (B, {', '.join(map(str, shape))}): samples as {G.name} "
             "makes them. geomgan.optimize.read_images crops and resizes files and arrays to that."
         )
+    if np.asarray(targets).dtype == np.uint8:
+        raise TypeError("targets are bytes; expected samples as G makes them: geomgan.optimize.read_images(targets, G).")
     check_floating(targets, "targets")
     check_finite(targets, "targets")
     values = np.asarray(targets)
@@ -115,7 +117,8 @@ def _opened(file: str | os.PathLike[str]) -> Any:
 
     path = local_path(file)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is no file; expected an image. Check the name.")
+        what, fix = ("a folder", "Name the files in it") if path.is_dir() else ("no file", "Check the name")
+        raise FileNotFoundError(f"{path} is {what}; expected an image. {fix}.")
     with reading(path, "Give a PNG or JPEG file.", error=OptionError, found="is no image that can be read"):
         with Image.open(path) as opened:
             opened.load()

@@ -23,7 +23,7 @@ def read_image_folder(
     Raises:
         ValueError: there are too few images, or a file that is called an image cannot be read.
     """
-    files = {name: _images_in(folder / name if name else folder) for name in _labels(folder)}
+    files = {name: images_in(folder / name if name else folder) for name in _labels(folder)}
     count = sum(map(len, files.values()))
     if any(len(of_label) < TEST_EVERY for of_label in files.values()) or count == 0:
         few = {name or folder.name: len(of_label) for name, of_label in files.items() if len(of_label) < TEST_EVERY}
@@ -45,12 +45,13 @@ def read_image_folder(
 
 def _labels(folder: Path) -> list[str]:
     """The names of sub-folders with images; one empty name where the folder itself has the images."""
-    if not folder.is_dir() or _images_in(folder):
+    if not folder.is_dir() or images_in(folder):
         return [""]
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and _images_in(path)) or [""]
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and images_in(path)) or [""]
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder itself, in the order of their names; none where it is no folder."""
     if not folder.is_dir():
         return []
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))

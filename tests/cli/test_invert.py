@@ -44,3 +44,8 @@ def test_what_is_no_image_is_said_in_one_line(tmp_path, capsys):
     assert "is no image that can be read" in capsys.readouterr().err
     assert main(["invert", "digits-dcgan", str(tmp_path / "b.png"), "--out", str(tmp_path / "out")]) == 2
     assert "is no file; expected an image" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert main(["invert", "digits-dcgan", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]) == 2
+    assert "empty is a folder; expected an image. Name the files in it." in capsys.readouterr().err
+    assert main(["invert", "digits-dcgan", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert f"{tmp_path / 'a.png'} is no image that can be read" in capsys.readouterr().err  # a folder: its images

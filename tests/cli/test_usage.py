@@ -1,5 +1,7 @@
 """What is asked before anything is computed answers at once."""
 
+import sys
+
 import pytest
 
 from geomgan.cli import COMMANDS, main
@@ -51,7 +53,7 @@ def test_every_command_says_its_defaults_and_no_empty_ones(name, capsys):
         (["analyze", "x", "--codes", "many"], "argument --codes: invalid int value: 'many'"),
         (["plan", "x", "--option", "space"], "argument --option: 'space'; expected KEY=VALUE"),
         (["plan", "x", "--layers-range", "1"], "argument --layers-range: expected 2 arguments"),
-        (["analyse", "x"], "invalid choice: 'analyse'"),
+        (["analyse", "x"], "'analyse' is no command. Did you mean 'analyze'? `geomgan --help` lists them."),
     ],
 )
 def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
@@ -59,3 +61,17 @@ def test_usage_errors_say_what_is_wrong(arguments, message, capsys):
         main(arguments)
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_extra_that_is_missing_is_an_error_in_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    assert main(["explore", "digits-dcgan"]) == 2
+    assert capsys.readouterr().err.startswith("error: serving the explorer needs starlette")
+
+
+def test_a_folder_whose_name_is_mistyped_is_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my-faces").mkdir()
+    (tmp_path / "my-faces" / "model.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["analyze", "my-face"]) == 2
+    assert "Did you mean 'my-faces'?" in capsys.readouterr().err

@@ -123,5 +123,7 @@ def test_an_argument_that_is_missing_is_named(file, capsys):
     path = file(dcgan())
     assert main(["convert", str(path), "out"]) == 2
     assert capsys.readouterr().err == f"error: FAMILY is missing: `geomgan convert auto {path} out` finds it.\n"
+    assert main(["convert", str(path)]) == 2
+    assert f"got {path}: `geomgan convert auto {path} OUT_DIR`.\n" in capsys.readouterr().err
     assert main(["convert", "auto", str(path)]) == 2
     assert capsys.readouterr().err == f"error: OUT_DIR is missing: geomgan convert auto {path} OUT_DIR.\n"

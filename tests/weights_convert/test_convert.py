@@ -219,7 +219,9 @@ def test_command_line_converts(tmp_path, checkpoint, capsys):
     out = tmp_path / "model"
     assert main(["dcgan-tutorial", str(checkpoint), str(out)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"Converted to {out}. Open it with geomgan.load({str(out)!r}).\n"
+    assert printed.out == (
+        f"Converted to {out}. Open it with geomgan.load({str(out)!r}), or report on it: geomgan analyze {out}.\n"
+    )
     assert "assumed, because the file does not say: stride=1,2, padding=0,1, " in printed.err
     assert printed.err.count("\n") == 1
     assert gg.load(out).latent_dim == 3
