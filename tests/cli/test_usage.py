@@ -74,4 +74,4 @@ def test_a_folder_whose_name_is_mistyped_is_found(tmp_path, monkeypatch, capsys)
     (tmp_path / "my-faces" / "model.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     assert main(["analyze", "my-face"]) == 2
-    assert "Did you mean 'my-faces'?" in capsys.readouterr().err
+    assert "Did you mean 'my-faces'" in capsys.readouterr().err

@@ -54,6 +54,8 @@ def test_deep_grey_images_keep_their_brightness(tmp_path):
 
 def test_what_is_no_image_is_said(tmp_path):
     G = smooth_generator()
+    with pytest.raises(FileNotFoundError, match="is a folder; expected an image"):
+        go.read_images(tmp_path, G)
     (tmp_path / "a.png").write_bytes(b"no image at all")
     with pytest.raises(gg.OptionError, match=r"a\.png is no image that can be read"):
         go.read_images(tmp_path / "a.png", G)
