@@ -19,7 +19,7 @@ from geomgan.runs.kinds import check_json
 from geomgan.runs.results import read_result, write_result
 
 ORTHONORMAL = 1e-3  # of |VᵀV - I|, for directions that are claimed to be orthonormal
-_FIX = "Name a file of geomgan.directions.save, or find the directions again."
+_FIX = "Name a file of geomgan.directions.save (of geomgan analyze: axes-mean.npz), or find the directions again."
 
 
 @dataclass(frozen=True, eq=False)

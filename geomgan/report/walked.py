@@ -18,6 +18,7 @@ from geomgan.generators import Generator
 from geomgan.pictures import png
 from geomgan.plot import save, traversal, traversal_film
 from geomgan.plot.directions import FAR
+from geomgan.plot.encoders import encoder
 from geomgan.plot.images import KEPT, is_image, pixels, shared_range
 from geomgan.report.pictures import BYTES
 from geomgan.runs.files import local_path, write_whole, written
@@ -98,6 +99,8 @@ def write_traversal(
         raise ValueError(f"samples of {G.name} have shape {shape}; expected images (H, W, 1) or (H, W, 3).")
     if not reach > 0:
         raise OptionError(f"reach={reach} is not positive; expected the largest step to both sides.")
+    for film in films:
+        encoder(f".{film}", "the film", fps)  # before any work
     order_of_frames = schedule(order, check_count(frames, np.inf, "frames")) if films else np.zeros(0)
     options: dict[str, Any] = {"D": D, "spacing": spacing, "kind": kind, "centred": centred, "progress": progress}
     walked = traverse(G, found, codes, reach * schedule("linear", STILLS), **options)

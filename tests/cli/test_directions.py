@@ -59,7 +59,7 @@ def test_walks_are_strips_and_films(file, tmp_path, capsys):
         assert np.ptp(np.diff(walked["steps"][0, 0])) > 0.01
 
 
-def test_what_does_not_fit_is_said_in_one_line(file, tmp_path, capsys):
+def test_what_does_not_fit_is_said_in_one_line(file, tmp_path, monkeypatch, capsys):
     def refused(*given, says):
         assert main([*given, "--out", str(tmp_path / "out")]) == 2
         assert says in capsys.readouterr().err
@@ -74,6 +74,8 @@ def test_what_does_not_fit_is_said_in_one_line(file, tmp_path, capsys):
     refused("apply", "digits-dcgan", str(file), "--name", "tal", says="Did you mean 'tall'")
     refused("traverse", "digits-dcgan", str(file), "--schedule", "smoth", says="Did you mean 'smooth'")
     refused("traverse", "digits-dcgan", str(file), "--reach", "-1", says="--reach -1.0 is not positive")
+    monkeypatch.setattr("geomgan.plot.encoders.find_spec", lambda name: None)
+    refused("traverse", "digits-dcgan", str(file), "--film", "gif", "--film", "mp4", says="error: MP4 needs PyAV")
     refused("apply", "digits-dcgan", str(tmp_path / "no.npz"), says="Name a file of geomgan.directions.save")
     np.save(tmp_path / "short.npy", np.ones(5))
     refused(
