@@ -20,6 +20,7 @@ from geomgan.runs.files import local_path
 
 CODES = "codes.npz"
 READ = """\
+import geomgan
 import numpy as np
 
 found = np.load("codes.npz")
