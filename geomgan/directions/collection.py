@@ -149,7 +149,7 @@ def direction_set(
     """
     vectors = np.asarray(as_array(vectors, "vectors"))
     if vectors.ndim != 2 or 0 in vectors.shape:
-        raise ValueError(f"vectors have shape {vectors.shape}; expected (d, n): directions are columns.")
+        raise ValueError(f"vectors have shape {vectors.shape}; expected columns (d, n); one is v[:, None].")
     (d, n), settings = vectors.shape, dict(settings or {})
     if space in (None, G.space) and d != G.latent_dim:
         raise ValueError(f"vectors have {d} rows; expected {G.latent_dim}, the dimensions of a code of {G.name}.")
@@ -191,7 +191,9 @@ def save(found: DirectionSet, file: str | os.PathLike[str]) -> DirectionSet:
         StoreError: the file cannot be written.
     """
     if not isinstance(found, DirectionSet):
-        raise TypeError(f"found is {type(found).__name__}; expected a DirectionSet, of direction_set or a method.")
+        raise TypeError(
+            f"found is {type(found).__name__}; expected a DirectionSet: direction_set(G, vectors, 'by hand')."
+        )
     return write_result(file, found, DirectionSet)
 
 
@@ -243,7 +245,10 @@ def checked(found: DirectionSet) -> DirectionSet:
         if array is not None and not np.isfinite(array).all():
             raise ValueError(f"{name} hold NaN or infinity; expected finite numbers.")
     if not (len(found.names) == len(set(found.names)) == len(found.layers) == n):
-        raise ValueError(f"{n} directions have {len(set(found.names))} different names and {len(found.layers)} layers.")
+        raise ValueError(
+            f"{n} directions have {len(set(found.names))} different names and {len(found.layers)} layers; "
+            "expected one for each."
+        )
     if any(not (0 <= pair[0] < pair[1]) for pair in found.layers if pair is not None):
         raise ValueError(f"layers are {found.layers}; expected (a, b) with 0 <= a < b for each, or None.")
     if found.space not in ROWS.values() and any(found.layers):

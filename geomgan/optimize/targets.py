@@ -73,7 +73,7 @@ def check_targets(G: Generator, distances: Sequence[Distance], targets: Any) -> 
             "makes them. geomgan.optimize.read_images crops and resizes files and arrays to that."
         )
     if np.asarray(targets).dtype == np.uint8:
-        raise TypeError("targets are bytes; expected floating point: geomgan.optimize.read_images(images, G) takes bytes.")
+        raise TypeError("targets are bytes; expected floating point. geomgan.optimize.read_images takes bytes.")
     check_floating(targets, "targets")
     check_finite(targets, "targets")
     values = np.asarray(targets)

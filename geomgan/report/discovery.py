@@ -25,6 +25,8 @@ from geomgan.runs.files import local_path, write_whole
 
 PAGE, SUMMARY, TABLE = "report.html", "summary.json", "scoreboard"
 READ = """\
+import jax
+
 import geomgan as gg
 
 G = {opened}

@@ -37,6 +37,7 @@ SHOWN, FILMED, FRAMES, PANEL = 4, 2, 40, 160  # pairs in figures and films, fram
 POOL = 512  # draws from the prior for a path through them
 POINTS = (51, 101, 201, 401)  # of a path whose length converges
 READ = """\
+import jax
 import numpy as np
 
 import geomgan as gg

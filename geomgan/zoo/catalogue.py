@@ -102,5 +102,5 @@ def catalogue() -> dict[str, Entry]:
 
 def entry(name: str, others: Sequence[str] = ()) -> Entry:
     """One model of the catalogue; ``ValueError`` with the nearest names, also of ``others``, if there is none such."""
-    check_choice(name, [*others, *catalogue()], "model", "It is no folder here; `geomgan models` lists those that are known.")
+    check_choice(name, [*others, *catalogue()], "model", "It is no folder here; `geomgan models` lists the known.")
     return catalogue()[name]

@@ -176,7 +176,7 @@ def test_a_plan_is_printed_and_nothing_computed(capsys, monkeypatch):
         (["plan", "digits-dcgan", "--distance", "mse", "--codes", "0"], "positive integer"),
         (["analyze", "faces64"], "run `geomgan fetch faces64`"),
         (["fetch", "face64"], "Did you mean 'faces64'"),
-        (["models", "qqqq"], "model='qqqq' is not known. It is no folder here; `geomgan models` lists"),
+        (["models", "qqqq"], "model='qqqq' is not known. It is no folder here; `geomgan models` lists the known."),
         (["models", "face64"], "Did you mean 'faces64'"),
         (["models", "faces64", "--check"], "run `geomgan fetch faces64`"),
         (["fetch", "mnist-vae"], "cannot be fetched: get the folder TrainedModels"),
