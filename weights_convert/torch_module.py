@@ -62,8 +62,17 @@ def _defined(parts: Mapping[str, Part], options: Options) -> Iterator[Line]:
     """The whole module, in the order of its definition."""
     assumed = [path for path, part in parts.items() if not part.own and _below(parts, path)]
     if assumed:
-        options.assumed["order"] = [child for path in assumed for child in _below(parts, path) if child not in assumed]
+        options.assumed["order"] = list(_in_order(parts, "", assumed))
     yield from _lines(parts, "")
+
+
+def _in_order(parts: Mapping[str, Part], path: str, assumed: Sequence[str]) -> Iterator[str]:
+    """What ``order`` would name: the parts below one as they run, of classes of the author's their children."""
+    for child in _below(parts, path):
+        if any(f"{one}.".startswith(f"{child}.") for one in assumed):
+            yield from _in_order(parts, child, assumed)
+        else:
+            yield child
 
 
 def _ordered(parts: Mapping[str, Part], options: Options) -> Iterator[Line]:

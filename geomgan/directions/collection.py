@@ -149,7 +149,7 @@ def direction_set(
     """
     vectors = np.asarray(as_array(vectors, "vectors"))
     if vectors.ndim != 2 or 0 in vectors.shape:
-        raise ValueError(f"vectors have shape {vectors.shape}; expected columns (d, n); one is v[:, None].")
+        raise ValueError(f"vectors have shape {vectors.shape}; expected (d, n), columns: one is v[:, None].")
     (d, n), settings = vectors.shape, dict(settings or {})
     if space in (None, G.space) and d != G.latent_dim:
         raise ValueError(f"vectors have {d} rows; expected {G.latent_dim}, the dimensions of a code of {G.name}.")

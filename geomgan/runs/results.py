@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from geomgan.errors import reading
+from geomgan.errors import StoreError, reading
 from geomgan.runs.files import written
 
 T = TypeVar("T")
@@ -73,6 +73,8 @@ def read_result(file: str | os.PathLike[str], kind: type[T], fix: str = AGAIN) -
         StoreError: the file is missing or damaged, or another version wrote it, whose dataclasses had other fields.
     """
     file, known = Path(file), _dataclasses_of(kind)
+    if not file.exists():
+        raise StoreError(f"{file} is not there; expected a file. {fix}")
     with reading(file, fix, found="cannot be read: it is damaged, or another version wrote it"):
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()  # checksums first: what is read below is what was written

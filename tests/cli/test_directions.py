@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_said_in_one_line(file, tmp_path, monkeypatch, caps
     refused("traverse", "digits-dcgan", str(file), "--reach", "-1", says="--reach -1.0 is not positive")
     monkeypatch.setattr("geomgan.plot.encoders.find_spec", lambda name: None)
     refused("traverse", "digits-dcgan", str(file), "--film", "gif", "--film", "mp4", says="error: MP4 needs PyAV")
-    refused("apply", "digits-dcgan", str(tmp_path / "no.npz"), says="Name a file of geomgan.directions.save")
+    refused("apply", "digits-dcgan", str(tmp_path / "no.npz"), says="no.npz is not there; expected a file.")
     np.save(tmp_path / "short.npy", np.ones(5))
     refused(
         "apply", "digits-dcgan", str(file), "--code", str(tmp_path / "short.npy"), says="expected codes of 64 numbers"

@@ -125,6 +125,8 @@ def test_parts_of_the_authors_run_as_they_are_defined_and_that_is_said(tmp_path)
     G, said = generator(net, tmp_path)
     assert_same(G, net)
     assert "order=fc,up1,up2, view=4,2,2" in said
+    G, said = generator(nn.Sequential(trained(Author()), nn.Upsample(scale_factor=2)), tmp_path)
+    assert "order=0.fc,0.up1,0.up2,1" in said  # complete, so that it can be given as an option
     reshaped = trained(nn.Sequential(Reshape(-1, 6, 1, 1), nn.ConvTranspose2d(6, 3, 4), nn.Tanh()))
     G, said = generator(reshaped, tmp_path)
     assert_same(G, reshaped)
