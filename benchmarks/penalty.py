@@ -89,16 +89,20 @@ def trained(model: str, given: argparse.Namespace) -> list[str]:
 @styled
 def curves(files: list[Path]) -> Any:
     """A panel for each file: what trains, dots for what the training logs, dashed what stays as it is."""
+    every = [read_curve(file).rows for file in files]
     fig, axes = figure(PAGE, 2.6, 1, len(files))
-    for ax, file in zip(axes[0], files, strict=True):
-        rows = read_curve(file).rows
-        steps = [row["step"] for row in rows]
-        for colour, name in zip(CYCLE, [name for name in rows[0] if name != "step"], strict=False):
-            values = [row[name] for row in rows]
-            look: dict[str, Any] = {"ls": "--", "lw": 1} if len(set(values)) == 1 else {"lw": 1.6}
-            ax.plot(steps, values, color=colour, label=name, **({"lw": 0, "marker": "."} if name == "logged" else look))
+    colours = dict(
+        zip(dict.fromkeys(name for rows in every for name in rows[0] if name != "step"), CYCLE, strict=False)
+    )
+    for ax, file, rows in zip(axes[0], files, every, strict=True):
+        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        steps = columns.pop("step")
+        for name, values in columns.items():
+            look: dict[str, Any] = {"ls": "--", "lw": 1} if np.ptp(values) == 0 else {"lw": 1.6}
+            look = {"lw": 0, "marker": "."} if name == "logged" else look
+            ax.plot(steps, values, color=colours[name], label=name, **look)
         ax.set(xlabel="step", title=file.stem.removeprefix("penalty-"))
-        low, high = np.nanquantile([x for row in rows for name, x in row.items() if name != "step"], [0, 1])
+        low, high = np.nanquantile(np.stack(list(columns.values())), [0, 1])
         if low < 0.1 * high:
             ax.set_yscale("log")
             logarithmic(ax)
