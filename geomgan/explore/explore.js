@@ -238,7 +238,7 @@ export function mount(root, link) {
   function hold(number) {
     held = number;
     const called = rows.get(number)?.axis.name;
-    along.textContent = called ? `Strip and film go along ${called}, the slider last touched.` : "";
+    along.textContent = called ? `Strip and film go along ${called}, the slider last touched or added.` : "";
   }
 
   // From the name back to the slider last touched.
@@ -358,6 +358,7 @@ export function mount(root, link) {
     for (const number of rows.keys()) {
       if (!told.axes.some((axis) => axis.number === number)) { rows.get(number).item.remove(); rows.delete(number); }
     }
+    const added = rows.size ? told.axes.filter((axis) => !rows.has(axis.number)) : [];
     for (const axis of told.axes) drawSlider(axis);
     list.append(...told.axes.filter((axis, i) => list.children[i] !== rows.get(axis.number).item).map((axis) => rows.get(axis.number).item));
     if (focused >= 0 && !list.contains(document.activeElement)) { // its slider is gone: to the one in its place
@@ -369,7 +370,8 @@ export function mount(root, link) {
     drawHistory();
     layers.hidden = !told.rows;
     if (told.rows && !layerTo.max) layerFrom.max = layerTo.max = layerTo.value = told.rows - 1;
-    if (!rows.has(held)) hold(null);
+    if (added.length === 1) hold(added[0].number); // a change that was just named is what is filmed
+    else if (!rows.has(held)) hold(null);
   }
 
   function merge(axis) {

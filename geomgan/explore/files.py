@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import tempfile
 from collections.abc import Sequence
@@ -27,22 +28,28 @@ def file_name(G: Generator, what: str, ending: str) -> str:
     return f"{plain[:100] or 'explored'}.{ending}"
 
 
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, each with the first number that tells it from those before: axis 1, axis 1 (2)."""
+    found: list[str] = []
+    for name in names:
+        others = (f"{name} ({i})" for i in itertools.count(2))
+        found.append(name if name not in found else next(other for other in others if other not in (*found, *names)))
+    return found
+
+
 def directions_file(G: Generator, place: Place) -> bytes:
     """All straight directions of the sliders as one file of ``geomgan.directions.save``.
 
     Raises:
-        OptionError: there are none, or two of one name.
+        OptionError: there are none, or they are of several spaces.
     """
     straight = [(axis.name, axis.move) for axis in place.axes if isinstance(axis.move, Direction)]
     spaces = {move.space for _, move in straight}
     if not straight or len(spaces) > 1:
         got = f"directions of {' and '.join(sorted(spaces))}" if straight else "no straight direction"
         raise OptionError(f"there are {got} among the sliders; expected some, of one space. Remove the others.")
-    names = [name for name, _ in straight]
+    names = _distinct([name for name, _ in straight])
     moves = [move for _, move in straight]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise OptionError(f"two sliders are called {twice!r}; expected different names. Rename one.")
     methods = sorted({move.method for move in moves if move.method})
     found = direction_set(
         G,
