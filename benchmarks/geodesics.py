@@ -36,7 +36,7 @@ from benchmarks.measure import matrix_product
 from benchmarks.random_models import faces64, lpips_alex, stylegan2
 from benchmarks.rows import table_row
 from geomgan.geodesics import Schedule, chords, energies, leading_axes, lengths, shorten, shortest_paths, springs
-from geomgan.geodesics.shortest import through
+from geomgan.geodesics.through import through
 from geomgan.paths import between
 
 EUCLIDEAN = gg.distances.euclidean()

@@ -22,12 +22,14 @@ from geomgan.geodesics.batches import Chain
 from geomgan.geodesics.chords import Rows, at, chords_along
 from geomgan.geodesics.descent import MEMORY
 from geomgan.geodesics.springs import KNOTS
+from geomgan.geodesics.through import through
 from geomgan.metric.pair import Pair, bound, check_types, profile_of
 from geomgan.paths.curves import BSpline, Polyline
 
 METHODS = ("gauss-newton", "matrix-free", "georce")
 FINER = 4  # times as many chords as a chain has measure the length that is reported
-DENSE, LOOSE = (400, 64), 1e-2  # chords that measure it at least; the second where the tolerance is so loose
+DENSE, LOOSE = (64, 400), 1e-2  # chords that measure it at least; fewer first where the tolerance is so loose
+DOUBT = 1e-2  # of a length that may be missing before more chords measure it
 EVEN = 1e-3  # of the steps between nodes that is not the chords'
 ROUNDED = 0.25  # spacings of numbers: eigenvalues below, of the largest, may be zero
 COARSE = 4  # a chain is first found with so many times fewer chords
@@ -44,7 +46,7 @@ class Shortest:
         steps: ``(n, T + 1)``, ``t`` at the nodes, from 0 to 1: the share of the chords up to each. Paths then run at
             constant speed.
         lengths: ``(n,)``, of the paths: of ``4 T`` chords along them, extrapolated; at least 400, or 64 where
-            ``tolerance`` is 0.01 or more.
+            ``tolerance`` is 0.01 or more and these leave less than a hundredth in doubt.
         straight_lengths: ``(n,)``, of the straight lines, by the same rule.
         energies: ``(n,)``, ``T Σ d²`` of the nodes' chords.
         iterations: ``(n,)``, that lowered the energy, over both resolutions.
@@ -194,7 +196,7 @@ def guessed(G: Generator, starts: np.ndarray, ends: np.ndarray, guess: Any, segm
 def judged(pair: Pair, state: Chain, straight: np.ndarray, method: str, tolerance: float) -> Shortest:
     """The result of chains that a method has found, measured densely beside the straight lines."""
     n = len(straight)
-    both = _measured(pair, np.concatenate([np.asarray(state.codes), straight]), DENSE[tolerance >= LOOSE])
+    both = _measured(pair, np.concatenate([np.asarray(state.codes), straight]), tolerance)
     found, lines = ([rows[part] for rows in both] for part in (slice(n), slice(n, None)))
     if not np.isfinite(lines[0]).all():
         raise NotFiniteError("samples along a straight line are not finite; expected numbers. Take nearer codes.")
@@ -221,17 +223,6 @@ def judged(pair: Pair, state: Chain, straight: np.ndarray, method: str, toleranc
         singular=singular,
         method=method,
     )
-
-
-def through(steps: np.ndarray, codes: np.ndarray) -> BSpline:
-    """The cubic spline through nodes ``(T + 1, d)`` at ``steps``, of not-a-knot ends; of few nodes a polyline's."""
-    from scipy.interpolate import make_interp_spline
-
-    if len(codes) < 4:
-        fine = np.linspace(0, 1, 4)
-        steps, codes = fine, np.stack([np.interp(fine, steps, x) for x in codes.T], axis=1)
-    spline = make_interp_spline(steps, np.asarray(codes, np.float64))
-    return BSpline(spline.c, spline.t)
 
 
 def _gauss_newton(pair: Pair, chains: np.ndarray, basis: jax.Array, tolerance: float, iterations: int) -> Chain:
@@ -306,26 +297,33 @@ def pairs_together(pair: Pair, segments: int, tangents: int) -> int:
     return max(1, min(budget // (each * size), rows_together(pair).most // (segments + 1)))
 
 
-def _measured(pair: Pair, chains: np.ndarray, least: int) -> tuple[np.ndarray, ...]:
+def _measured(pair: Pair, chains: np.ndarray, tolerance: float) -> tuple[np.ndarray, ...]:
     """Dense lengths and energies of chords ``(n,)``, steps of constant speed ``(n, T + 1)``, and the chains.
 
-    Chord sums of ``T`` chords and of ``p`` times as many, extrapolated: their error falls like the square.
+    Chord sums of ``T`` chords and of ``p`` times as many, extrapolated: their error falls like the square. Where it
+    cannot yet, because the sample changes in jumps, fewer chords than the most are not enough.
     """
     near = rows_together(pair).near
     chords = chords_along(pair, chains, near)
     T = chords.shape[1]
-    p = max(FINER, -(-least // T))
     arcs = np.pad(np.cumsum(chords, axis=1), ((0, 0), (1, 0)))
     even = np.linspace(0, 1, T + 1)
     known = np.isfinite(arcs[:, -1:]) & (arcs[:, -1:] > 0)
     shares = np.where(known, arcs / np.where(known, arcs[:, -1:], 1), even)
     steps = (1 - EVEN) * shares + EVEN * even  # ascending also where the sample stands still
     steps[:, -1] = 1
-    t = [np.interp(np.arange(p * T + 1) / p, np.arange(T + 1), row) for row in steps]
-    fine = np.stack([through(*both)(row) for *both, row in zip(steps, chains, t, strict=True)])
-    fine[:, ::p] = chains  # to the bit
-    dense = chords_along(pair, fine, near).sum(axis=1)
-    return dense + (dense - arcs[:, -1]) / (p**2 - 1), T * (chords**2).sum(axis=1), steps, chains
+    curves = [through(*both) for both in zip(steps, chains, strict=True)]
+    lengths, wanted = np.zeros(len(chains)), np.arange(len(chains))
+    for p in dict.fromkeys(max(FINER, -(-least // T)) for least in DENSE[tolerance < LOOSE :]):
+        t = [np.interp(np.arange(p * T + 1) / p, np.arange(T + 1), steps[i]) for i in wanted]
+        fine = np.stack([curves[i](row) for i, row in zip(wanted, t, strict=True)])
+        fine[:, ::p] = chains[wanted]  # to the bit
+        dense, found = chords_along(pair, fine, near).sum(axis=1), arcs[wanted, -1]
+        lengths[wanted] = dense + (dense - found) / (p**2 - 1)
+        wanted = wanted[dense - found > (p - 1) * DOUBT * dense]  # the error, if it only fell like the chords
+        if not wanted.size:
+            break
+    return lengths, T * (chords**2).sum(axis=1), steps, chains
 
 
 def _checked_basis(basis: Any, G: Generator) -> jax.Array:
