@@ -13,7 +13,8 @@ from weights_convert.options import shown
 HEAD = ("name", "family", "latent", "size", "licence", "")
 LEGEND = (
     "\nhere: geomgan.load(NAME) opens it. fetch: `geomgan fetch NAME` brings it. convert: `geomgan models NAME` says "
-    "from\nwhich published file. The licence is that of the weights; the size is in pixels, or samples of audio."
+    "from\nwhich published file. The licence is that of the weights; the size is in pixels, or samples of audio. Models"
+    "\nof your own are not listed: their folders are their names, as in `geomgan analyze my-model`."
 )
 
 
