@@ -23,7 +23,7 @@ from geomgan.directions.disentanglement import Disentanglement, Factors, disenta
 from geomgan.directions.factorisation import factorised, sefa
 from geomgan.directions.fit import model_hash
 from geomgan.directions.ganspace import activation_components, ganspace, regressed
-from geomgan.directions.ganspace_files import read_ganspace
+from geomgan.directions.ganspace_files import read_ganspace, read_ganspace_components
 from geomgan.directions.hessians import (
     DiagonalStrength,
     activeness,
@@ -119,6 +119,7 @@ __all__ = [
     "random_directions",
     "rank_paths",
     "read_ganspace",
+    "read_ganspace_components",
     "recognition",
     "regressed",
     "restricted",

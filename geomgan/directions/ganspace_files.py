@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from geomgan.directions.collection import DirectionSet, direction_set
+from geomgan.directions.components import Components
 from geomgan.directions.fit import ROWS, driven_rows
-from geomgan.errors import CheckpointError, OptionError, check_finite, reading
+from geomgan.errors import CheckpointError, OptionError, check_choice, check_finite, reading
 from geomgan.generators import Generator
 from geomgan.restricted_pickle import load_file
 
@@ -48,6 +49,58 @@ def read_ganspace(file: str | os.PathLike[str], G: Generator) -> DirectionSet:
         if not isinstance(contents, Mapping):
             raise ValueError(f"found a {type(contents).__name__}; expected a dictionary")
         return _of_export(contents, G)
+
+
+def read_ganspace_components(file: str | os.PathLike[str], G: Generator, layer: str) -> Components:
+    """The components of activations in such a file, for :func:`geomgan.directions.activation_edits`.
+
+    ``act_comp (k, 1, C, H, W)`` with ``act_mean``, ``act_stdev``, ``var_ratio`` and ``random_stdevs`` in a cache; of an
+    export its one ``act_comp`` with ``act_stdev``. Channels come last here. Nothing in the file is executed.
+
+    Args:
+        file: ``.npz`` or ``.pkl``.
+        G: the generator that they were found for.
+        layer: one of ``G.layers`` whose activations they are of; the files have the names of the authors' modules.
+
+    Returns:
+        The components. What the file does not say is NaN, of an export also ``mean``; ``count`` is 0 in a cache.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, holds code or no activations.
+        OptionError: there is no such layer, or it has another size.
+    """
+    check_choice(layer, G.layers, "layer")
+    with reading(os.fspath(file), _FIX, error=CheckpointError, found="holds no components of activations"):
+        if zipfile.is_zipfile(file):
+            with np.load(Path(file), allow_pickle=False) as archive:
+                told: Mapping[str, Any] = dict(archive)
+            parts = np.asarray(told["act_comp"], np.float64)
+        else:
+            told = load_file(Path(file))
+            if not isinstance(told, Mapping):
+                raise ValueError(f"found a {type(told).__name__}; expected a dictionary")
+            parts = np.asarray(told["act_comp"], np.float64)[None]
+        check_finite(parts, "act_comp")
+    k, shape = len(parts), G.at(layer).sample_shape.shape
+    if parts[0].size != np.prod(shape):
+        raise OptionError(f"components of {parts[0].size} numbers do not fit {layer}, which has {int(np.prod(shape))}.")
+    rows = lambda x: _channels_last(np.asarray(x, np.float64), shape)
+    numbers = lambda name: np.resize(np.asarray(told.get(name, np.nan), np.float64).reshape(-1), k)
+    vectors = np.stack([rows(part) for part in parts], axis=1)
+    return Components(
+        mean=rows(told["act_mean"]) if "act_mean" in told else np.full(len(vectors), np.nan),
+        vectors=vectors / np.linalg.norm(vectors, axis=0),
+        stdevs=numbers("act_stdev"),
+        ratios=numbers("var_ratio"),
+        random=numbers("random_stdevs"),
+        residuals=np.full(k, np.nan),
+        count=int(dict(told.get("decomposition", {})).get("samples", 0)),
+    )
+
+
+def _channels_last(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An activation ``(..., C, H, W)`` as a flat row with channels last."""
+    return np.moveaxis(x.reshape(shape[-1], *shape[:-1]), 0, -1).ravel()
 
 
 def _of_cache(arrays: Mapping[str, np.ndarray], G: Generator) -> DirectionSet:

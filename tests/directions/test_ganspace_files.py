@@ -11,7 +11,7 @@ import pytest
 
 import geomgan as gg
 from geomgan.directions.fit import check_fits
-from geomgan.directions.ganspace_files import read_ganspace
+from geomgan.directions.ganspace_files import read_ganspace, read_ganspace_components
 from geomgan.errors import CheckpointError, OptionError
 from tests.generators.test_style_spaces import WIDTH, loaded
 from tests.parity import write_config
@@ -148,3 +148,30 @@ def test_single_layers_of_a_code_without_layers(tmp_path):
     contents = export(8, latent_space="Z")
     with pytest.raises(OptionError, match="one code of small-dcgan is for all layers"):
         read_ganspace(written(tmp_path, contents), small_dcgan())
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["a cache", "an export"])
+def test_components_of_activations_have_channels_last(tmp_path, cached):
+    """They edit a convolutional layer as a picture of the same component, laid out as ours, does."""
+    G = small_dcgan()
+    layer = next(name for name in G.layers if len(G.at(name).sample_shape.shape) == 3)
+    shape = G.at(layer).sample_shape.shape
+    part = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    theirs, deviation = np.moveaxis(part, -1, 0)[None], np.float32([2.5])
+    file = tmp_path / "c.npz"
+    if cached:
+        named = {"act_comp": theirs[None], "act_mean": theirs, "act_stdev": deviation, "var_ratio": [0.3]}
+        np.savez(file, **named, random_stdevs=np.float32([0.5]))
+    else:
+        file = written(tmp_path, export(act_comp=theirs, act_stdev=deviation[0], edit_type="activation"))
+    found = read_ganspace_components(file, G, layer)
+    np.testing.assert_allclose(found.vectors[:, 0], part.ravel() / np.linalg.norm(part), rtol=1e-6)
+    assert (found.stdevs[0], found.count) == (2.5, 0 if cached else 1_000_000)
+    assert np.array_equal(found.mean, part.ravel()) if cached else np.isnan(found.mean).all()
+    edited, (direction,) = gg.directions.activation_edits(G, layer, found)
+    assert (direction.scale, edited.latent_dim) == (2.5, G.latent_dim + 1)
+    with pytest.raises(OptionError, match="layer"):
+        read_ganspace_components(file, G, "nowhere")
+    other = next(name for name in G.layers if G.at(name).sample_shape.size != part.size)
+    with pytest.raises(OptionError, match=f"components of {part.size} numbers do not fit {other}"):
+        read_ganspace_components(file, G, other)
