@@ -132,7 +132,7 @@ def how_it_was_made(contents: Mapping[str, Any], command: str) -> Section:
         "relative error of the metrics, at most": f"{contents['relative_error']:.0e}",
         "largest residual ‖g v − λ v‖": f"{contents['largest_residual']:.2e}",
         "failed codes, left out": ", ".join(map(str, contents["failed_codes"])) or "none",
-        **{name: _plain(value) for name, value in contents["provenance"].items()},
+        **{name: _plain(value) for name, value in contents["provenance"].items() if value is not None},
     }
     table = {"what": list(details), "value": list(details.values())}
     return Section("provenance", "How it was made", table=table)
