@@ -154,7 +154,7 @@ def discover_by_penalty(
     found = partial(_found, G, settings=settings, basis=basis)
     folder = None if out is None else local_path(out)
     state, _ = run(
-        _stepper(prepared(G), table, options, basis),
+        _stepper(prepared(G, options.method), table, options, basis),
         state,
         options.steps,
         checkpoint=None if folder is None else folder / CHECKPOINT,
@@ -222,12 +222,15 @@ def _rows(matrix: Any, d: int, space: SearchSpace, basis: Any, *, orthogonal: bo
     return padded(rows, space, d) if basis is None else rows @ basis.T
 
 
-def prepared(G: Generator) -> Generator:
-    """The generator with prepared kernels, where they pay: thousands of steps pull back through the same weights."""
+def prepared(G: Generator, method: str = "differences") -> Generator:
+    """The generator with prepared kernels, where they pay: thousands of steps pull back through the same weights.
+
+    Differences take samples and reverse passes alone, so that these may be by Winograd's way too.
+    """
     if backend().fast_tangents is None:
         return G
     code = jax.ShapeDtypeStruct((G.latent_dim,), G.dtype)
-    fast: Generator = prepare(G, kernels_used(sample_of, G, code))
+    fast: Generator = prepare(G, kernels_used(sample_of, G, code), frozen=method == "differences")
     return fast
 
 
