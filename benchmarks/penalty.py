@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ def curves(files: list[Path]) -> Any:
     return fig
 
 
+def tabulated(given: argparse.Namespace, heads: Sequence[str], row: Callable[[str, argparse.Namespace], Any]) -> None:
+    """The table of the models, a row each, and the picture of the curves that the rows have left."""
+    line = Sink(given.out / "table.md")
+    line(table_row(*heads))
+    line(table_row(*["---"] * len(heads)))
+    for model in given.models:
+        line(table_row(*row(model, given)))
+    plot.save(curves([given.out / f"{Path(model).name}.csv" for model in given.models]), given.out / PICTURE)
+    line.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names of the zoo, or folders")
@@ -129,13 +141,7 @@ def main() -> None:
     if given.draw:
         plot.save(curves(given.draw), given.out / PICTURE)
         return
-    line = Sink(given.out / "table.md")
-    line(table_row(*HEADS))
-    line(table_row(*["---"] * len(HEADS)))
-    for model in given.models:
-        line(table_row(*trained(model, given)))
-    plot.save(curves([given.out / f"{Path(model).name}.csv" for model in given.models]), given.out / PICTURE)
-    line.close()
+    tabulated(given, HEADS, trained)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,8 @@ import numpy as np
 import optax
 
 import geomgan as gg
-from benchmarks.penalty import PICTURE, curves
-from benchmarks.rows import Sink, number, table_row
-from geomgan import plot
+from benchmarks.penalty import tabulated
+from benchmarks.rows import number
 from geomgan.directions.penalty_axes import energies_of, hessian_moment, least_penalty, moved_codes
 from geomgan.directions.rows import orthonormalised
 from geomgan.runs.curve import Curve
@@ -124,13 +123,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/penalty-replay"))
     given = parser.parse_args()
-    line = Sink(given.out / "table.md")
-    line(table_row(*HEADS))
-    line(table_row(*["---"] * len(HEADS)))
-    for model in given.models:
-        line(table_row(*replayed(model, given)))
-    plot.save(curves([given.out / f"{Path(model).name}.csv" for model in given.models]), given.out / PICTURE)
-    line.close()
+    tabulated(given, HEADS, replayed)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from geomgan.generators.prepared import pays
-from geomgan.generators.winograd import PLAIN_3, Combinations, combined_taps, winograd
+from geomgan.generators.winograd import PLAIN_3, combined_taps, winograd
 from geomgan.metric.walked import Linear, walked
 
 _AXES = (0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)  # NHWC, HWIO, NHWC
@@ -31,21 +31,21 @@ def fewer(function: Linear, tangent: Any, count: int) -> Linear:
     """
     if not pays(count):
         return function
-    combined: dict[int, tuple[jax.Array, Combinations]] = {}
+    held = {id(leaf) for leaf in jax.tree.leaves(function)}
+    kernels: dict[int, jax.Array] = {}
 
     def collect(equation: Any, dx: jax.Array, kernel: jax.Array) -> jax.Array:
-        if _suits(equation, kernel):
-            combined[id(kernel)] = kernel, {}
+        if id(kernel) in held and _suits(equation, kernel):
+            kernels[id(kernel)] = kernel
         return _itself(equation, dx, kernel)
 
-    held = {id(leaf) for leaf in jax.tree.leaves(function)}
     jax.eval_shape(walked(function, collect), tangent)
-    combined = {key: (kernel, combined_taps(PLAIN_3, kernel)) for key, (kernel, _) in combined.items() if key in held}
+    combined = {key: combined_taps(PLAIN_3, kernel) for key, kernel in kernels.items()}
 
     def product(equation: Any, dx: jax.Array, kernel: jax.Array) -> jax.Array:
         if id(kernel) not in combined or not _suits(equation, kernel):
             return _itself(equation, dx, kernel)
-        return jax.vmap(lambda x: winograd(PLAIN_3, x, combined[id(kernel)][1]))(dx)
+        return jax.vmap(lambda x: winograd(PLAIN_3, x, combined[id(kernel)]))(dx)
 
     return walked(function, product)
 
